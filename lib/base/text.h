@@ -1,0 +1,17 @@
+// Small helpers for messages to people.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace psctl {
+
+// The candidate nearest to `word` by edit distance, or an empty string if none is near enough to be a likely slip.
+std::string nearest(std::string_view word, std::span<const std::string> candidates);
+
+// "a, b and c".
+std::string enumerate(std::span<const std::string> words, std::string_view last = "and");
+
+}  // namespace psctl

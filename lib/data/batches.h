@@ -1,0 +1,40 @@
+// Which samples a worker computes on: partitions of a data set over workers, and each worker's order of batches.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/ids.h"
+#include "data/config.h"
+#include "data/dataset.h"
+
+namespace psctl::data {
+
+// The samples of every worker; keyed by seed, cut for all workers ever named.
+std::vector<std::vector<std::uint32_t>> partition(const PartitionConfig& config, const Dataset& dataset,
+                                                  std::size_t workers, std::uint64_t seed);
+
+// One worker's batches: without replacement within an epoch, every batch full, the rest of the partition left out
+// for that epoch; each epoch in an order of its own, keyed by (seed, worker, epoch).
+class BatchOrder {
+ public:
+  // Throws UserError if the partition does not hold one full batch.
+  BatchOrder(std::vector<std::uint32_t> samples, std::size_t batch_size, WorkerId worker, std::uint64_t seed);
+
+  Step steps_per_epoch() const;
+  // The samples of the worker's mini-batch number `step`, from 0. Valid until the next call. Any order of calls;
+  // ascending is fast.
+  std::span<const std::uint32_t> batch(Step step);
+
+ private:
+  std::vector<std::uint32_t> samples_;
+  std::vector<std::uint32_t> order_;
+  std::size_t batch_size_;
+  WorkerId worker_;
+  std::uint64_t seed_;
+  std::uint64_t epoch_ = ~std::uint64_t{0};
+};
+
+}  // namespace psctl::data

@@ -1,0 +1,57 @@
+// The tensors of one server: executes decisions on them, in the order in which the lead made them, and never judges.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/ids.h"
+#include "learn/config.h"
+#include "learn/tensor.h"
+#include "sync/events.h"
+
+namespace psctl::learn {
+
+// Learning rate at `epoch` (samples received / training samples), before Apply::rate and staleness.
+double scheduled_rate(const OptimizerConfig& config, double epoch);
+
+// A contiguous range of the model's parameters.
+struct Range {
+  std::size_t begin = 0;
+  std::size_t size = 0;
+};
+// The range of server `rank` of `servers`: all nearly equal, cut at multiples of 16 floats.
+Range shard(std::size_t parameters, std::size_t servers, std::size_t rank);
+
+// Not thread-safe; what it hands out (snapshots, tensors) may be read and dropped on any thread.
+class ModelStore {
+ public:
+  // `initial` are the parameters of this server's range at version 0.
+  ModelStore(const OptimizerConfig& config, std::span<const float> initial);
+
+  std::shared_ptr<Tensor> buffer() { return pool_.take(); }  // for a push to be received into; thread-safe
+  void accept(PushId push, std::shared_ptr<Tensor> tensor);  // pending from now on; null: an empty push
+  void merge(PushId into, PushId from);
+  void discard(PushId push);
+  // One update, written out of place in one pass: g = sum of weight * push in the order of the shares + weight_decay *
+  // w, then the optimizer at `learning_rate`. An empty push adds nothing. No shares: the model stays, version += 1.
+  void apply(std::span<const sync::Share> shares, double learning_rate);
+
+  Version version() const { return version_; }
+  Snapshot snapshot() const { return model_; }  // the current version, pinned
+  std::size_t tensors() const { return pool_.made(); }
+
+ private:
+  OptimizerConfig config_;
+  TensorPool pool_;
+  std::shared_ptr<const Tensor> model_;
+  std::map<PushId, std::shared_ptr<Tensor>> pending_;
+  std::vector<Tensor> state_;  // the optimizer's: velocity, or moments
+  std::uint64_t updates_ = 0;  // with shares: Adam's bias correction counts them
+  Version version_ = 0;
+};
+
+}  // namespace psctl::learn

@@ -1,0 +1,36 @@
+#include "base/text.h"
+
+#include <boost/test/unit_test.hpp>
+
+#include "base/error.h"
+#include "base/sha256.h"
+
+using namespace psctl;
+
+BOOST_AUTO_TEST_SUITE(text)
+
+BOOST_AUTO_TEST_CASE(a_slip_finds_its_key_and_nonsense_finds_none) {
+  const std::vector<std::string> keys = {"staleness", "batch_size", "seed"};
+  BOOST_TEST(nearest("stalenes", keys) == "staleness");
+  BOOST_TEST(nearest("bacth_size", keys) == "batch_size");
+  BOOST_TEST(nearest("zzzzzz", keys).empty());
+}
+
+BOOST_AUTO_TEST_CASE(words_are_enumerated_as_people_do) {
+  BOOST_TEST(enumerate(std::vector<std::string>{"a"}) == "a");
+  BOOST_TEST(enumerate(std::vector<std::string>{"a", "b", "c"}, "or") == "a, b or c");
+}
+
+BOOST_AUTO_TEST_CASE(sha256_agrees_with_the_standard_s_example) {
+  const std::string abc = "abc";
+  BOOST_TEST(sha256(std::as_bytes(std::span(abc))) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+BOOST_AUTO_TEST_CASE(a_check_that_fails_names_its_place) {
+  BOOST_CHECK_EXCEPTION(PSCTL_CHECK(1 == 2, "numbers"), InternalError, [](const InternalError& error) {
+    const std::string what = error.what();
+    return what.find("text_test.cc") != std::string::npos && what.find("numbers") != std::string::npos;
+  });
+}
+
+BOOST_AUTO_TEST_SUITE_END()
