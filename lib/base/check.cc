@@ -1,6 +1,6 @@
-#include "base/error.h"
-
 #include <fmt/format.h>
+
+#include "base/error.h"
 
 namespace psctl {
 

@@ -35,7 +35,7 @@ class InternalError : public Error {
 }  // namespace psctl
 
 // PSCTL_CHECK(condition) or PSCTL_CHECK(condition, "message"): throws InternalError naming the place.
-#define PSCTL_CHECK(condition, ...)                                                                  \
-  do {                                                                                               \
+#define PSCTL_CHECK(condition, ...)                                                                     \
+  do {                                                                                                  \
     if (!(condition)) ::psctl::check_failed(#condition, __FILE__, __LINE__ __VA_OPT__(, ) __VA_ARGS__); \
   } while (false)

@@ -19,12 +19,15 @@ constexpr std::uint64_t mix(std::uint64_t x) {
 constexpr std::uint64_t kGolden = 0x9e3779b97f4a7c15ULL;
 
 // Absorbs one word of the key; the odd constant keeps (a, b) and (b, a) apart.
-constexpr std::uint64_t absorb(std::uint64_t state, std::uint64_t word) { return mix((state + kGolden) ^ mix(word + kGolden)); }
+constexpr std::uint64_t absorb(std::uint64_t state, std::uint64_t word) {
+  return mix((state + kGolden) ^ mix(word + kGolden));
+}
 
 }  // namespace
 
 Draws::Draws(const Key& key)
-    : state_(absorb(absorb(absorb(absorb(0, key.seed), static_cast<std::uint64_t>(key.purpose)), key.worker), key.step)) {}
+    : state_(
+          absorb(absorb(absorb(absorb(0, key.seed), static_cast<std::uint64_t>(key.purpose)), key.worker), key.step)) {}
 
 std::uint64_t Draws::bits() {
   state_ += kGolden;

@@ -34,12 +34,12 @@ class Draws {
  public:
   explicit Draws(const Key& key);
 
-  std::uint64_t bits();                          // 64 uniform bits
-  std::uint64_t below(std::uint64_t bound);      // uniform in [0, bound), without bias; bound > 0
-  double uniform();                              // in [0, 1), 53 bits
-  double uniform_open();                         // in (0, 1)
-  double normal();                               // standard normal (Box-Muller; one value a call)
-  double exponential();                          // mean 1
+  std::uint64_t bits();                      // 64 uniform bits
+  std::uint64_t below(std::uint64_t bound);  // uniform in [0, bound), without bias; bound > 0
+  double uniform();                          // in [0, 1), 53 bits
+  double uniform_open();                     // in (0, 1)
+  double normal();                           // standard normal (Box-Muller; one value a call)
+  double exponential();                      // mean 1
 
  private:
   std::uint64_t state_;

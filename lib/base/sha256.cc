@@ -1,10 +1,9 @@
 #include "base/sha256.h"
 
-#include <fmt/format.h>
-#include <openssl/evp.h>
-
 #include <array>
+#include <fmt/format.h>
 #include <fstream>
+#include <openssl/evp.h>
 #include <utility>
 
 #include "base/error.h"

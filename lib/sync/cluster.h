@@ -18,6 +18,7 @@ struct Worker {
   Phase phase = Phase::kAbsent;
   Step step = 0;             // its clock: mini-batches pushed; one that joins late begins at min_step
   std::uint64_t pushes = 0;  // pushes received from it
+  PushId last_push;          // the last of them
   Version model = 0;         // version of the model that it has
   Instant released{};        // when it was last released
   Instant pushed{};          // when it last pushed; time 0 before its first push

@@ -61,10 +61,10 @@ enum class Refresh { kKeep, kTake };
 // The worker may go on. Names the model at this place among the decisions, even if a later Apply raises the version.
 struct Release {
   WorkerId worker;
-  Refresh refresh = Refresh::kTake;  // take that model, or keep the one at hand
-  Step local_steps = 1;              // mini-batches to take before the next push
-  Step overlap_steps = 0;            // most steps to take while the answer to that push is on its way
-  std::optional<Duration> limit;     // give the step up after this long
+  Refresh refresh = Refresh::kTake;    // take that model, or keep the one at hand
+  Step local_steps = 1;                // mini-batches to take before the next push
+  Step overlap_steps = 0;              // most steps to take while the answer to that push is on its way
+  std::optional<Duration> limit = {};  // give the step up after this long
 };
 using Decision = std::variant<Merge, Apply, Discard, Release>;
 

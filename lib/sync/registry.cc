@@ -1,1 +1,71 @@
-// Not written yet.
+#include "sync/registry.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/error.h"
+
+namespace psctl::sync {
+
+// Each is defined in the strategy's own file.
+Entry bsp_entry();
+Entry asp_entry();
+Entry ssp_entry();
+
+std::span<const Entry> entries() {
+  static const std::array all = {bsp_entry(), asp_entry(), ssp_entry()};
+  return all;
+}
+
+const Entry* find(std::string_view name) {
+  const auto all = entries();
+  const auto found = std::ranges::find(all, name, &Entry::name);
+  return found == all.end() ? nullptr : &*found;
+}
+
+std::unique_ptr<Strategy> make(const StrategyConfig& config, const Setting& setting) {
+  const Entry* entry = find(config.name);
+  PSCTL_CHECK(entry, "strategy " + config.name);
+  return entry->make(config.parameters, setting);
+}
+
+Parameters defaults(const Entry& entry) {
+  std::map<std::string, ParameterValue, std::less<>> values;
+  for (const Parameter& parameter : entry.parameters) {
+    if (parameter.default_value) values.emplace(parameter.name, *parameter.default_value);
+  }
+  return Parameters(std::move(values));
+}
+
+template <class Type>
+const Type& Parameters::get(std::string_view name) const {
+  const auto found = values_.find(name);
+  PSCTL_CHECK(found != values_.end(), "parameter " + std::string(name));
+  const Type* value = std::get_if<Type>(&found->second);
+  PSCTL_CHECK(value, "type of parameter " + std::string(name));
+  return *value;
+}
+template const bool& Parameters::get<bool>(std::string_view) const;
+template const std::int64_t& Parameters::get<std::int64_t>(std::string_view) const;
+template const double& Parameters::get<double>(std::string_view) const;
+template const std::string& Parameters::get<std::string>(std::string_view) const;
+
+Parameter update_scale_parameter(const char* default_word) {
+  return {
+      .name = "update_scale",
+      .default_value = std::string(default_word),
+      .choices = {"full", "mean"},
+      .meaning = "learning rate of an update made of one push: in full, or divided by the number of workers present",
+      .origin = Origin::kOurs};
+}
+
+UpdateScale update_scale(const Parameters& parameters) {
+  return parameters.word("update_scale") == "mean" ? UpdateScale::kMean : UpdateScale::kFull;
+}
+
+double rate_of_one_push(UpdateScale scale, const Cluster& cluster) {
+  if (scale == UpdateScale::kFull) return 1;
+  return 1.0 / static_cast<double>(std::max<std::size_t>(1, cluster.present()));
+}
+
+}  // namespace psctl::sync

@@ -35,7 +35,8 @@ std::unique_ptr<Strategy> make(const StrategyConfig& config, const Setting& sett
 // Parameters of `entry` with every default.
 Parameters defaults(const Entry& entry);
 
-// update_scale, for strategies whose updates are made of one push: `full` or `mean` (the rate divided by the workers present).
+// update_scale, for strategies whose updates are made of one push: `full` or `mean` (the rate divided by the workers
+// present).
 Parameter update_scale_parameter(const char* default_word);
 enum class UpdateScale { kFull, kMean };
 UpdateScale update_scale(const Parameters& parameters);

@@ -1,1 +1,297 @@
-// Not written yet.
+#include "trace/account.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "base/error.h"
+
+namespace psctl::trace {
+namespace {
+
+constexpr const char* kStepsHeader =
+    "time_s,worker,step,base_version,applied_version,staleness,gap,compute_s,delay_s,push_s,wait_s,pull_s,samples,loss";
+constexpr const char* kEvalsHeader = "time_s,version,epoch,samples,train_loss,test_loss,test_accuracy";
+constexpr const char* kWorkersHeader =
+    "worker,host,steps,samples,compute_s,delay_s,push_s,wait_s,pull_s,other_s,wall_s,compute_share,staleness_mean,"
+    "staleness_p99,staleness_max,gap_max";
+
+LineFile open_if(bool wanted, const std::string& folder, const char* name, const char* header) {
+  if (!wanted || folder.empty()) return {};
+  return LineFile(folder + "/" + name, header);
+}
+
+double share(Duration part, Duration whole) {
+  return whole > Duration::zero() ? to_seconds(part) / to_seconds(whole) : 0;
+}
+
+}  // namespace
+
+void Histogram::add(std::uint64_t value) {
+  ++counts_[value];
+  ++count_;
+}
+
+void Histogram::add(const Histogram& other) {
+  for (const auto& [value, count] : other.counts_) counts_[value] += count;
+  count_ += other.count_;
+}
+
+double Histogram::mean() const {
+  double sum = 0;
+  for (const auto& [value, count] : counts_) sum += static_cast<double>(value) * static_cast<double>(count);
+  return count_ > 0 ? sum / static_cast<double>(count_) : 0;
+}
+
+std::uint64_t Histogram::percentile(double fraction) const {
+  const double wanted = fraction * static_cast<double>(count_);
+  std::uint64_t seen = 0;
+  for (const auto& [value, count] : counts_) {
+    seen += count;
+    if (static_cast<double>(seen) >= wanted) return value;
+  }
+  return 0;
+}
+
+std::uint64_t Histogram::maximum() const { return counts_.empty() ? 0 : counts_.rbegin()->first; }
+
+double WorkerAccount::compute_share() const { return share(compute + delay, wall); }
+double WorkerAccount::wait_share() const { return share(wait, wall); }
+
+Account::Account(Options options, std::size_t workers)
+    : options_(std::move(options)),
+      workers_(workers),
+      progress_(workers),
+      steps_(open_if(options_.steps, options_.folder, "steps.csv", kStepsHeader)),
+      evals_(open_if(true, options_.folder, "evals.csv", kEvalsHeader)),
+      timeline_(open_if(options_.timeline, options_.folder, "timeline.json", "[")) {
+  for (std::size_t worker = 0; worker < workers && timeline_.open(); ++worker) {
+    timeline_.line(R"({{"ph":"M","pid":1,"tid":{},"name":"thread_name","args":{{"name":"worker {}"}}}},)", worker + 1,
+                   worker);
+  }
+  timeline_.line(R"({{"ph":"M","pid":1,"tid":0,"name":"thread_name","args":{{"name":"server"}}}},)");
+}
+
+void Account::joined(Instant now, WorkerId worker, std::string host) {
+  WorkerAccount& account = workers_.at(worker.value);
+  account.host = std::move(host);
+  account.took_part = true;
+  progress_[worker.value] = {.joined = now,
+                             .pushed = now,
+                             .released = now,
+                             .held = true,
+                             .present = true,
+                             .base_samples = samples_applied_,
+                             .open = {}};
+}
+
+void Account::pushed(Instant now, const PushRecord& push) {
+  WorkerAccount& account = workers_.at(push.worker.value);
+  Progress& progress = progress_[push.worker.value];
+  finish_pull(push.worker, push.timing.download);
+  ++account.steps;
+  account.samples += push.samples;
+  account.compute += push.timing.compute;
+  account.delay += push.timing.delay;
+  account.push += push.timing.upload;
+  account.gap_max = std::max(account.gap_max, push.gap);
+  progress.pushed = now;
+  progress.held = true;
+  progress.open = push.id;
+  ++pushes_;
+  samples_ += push.samples;
+  rows_.emplace_hint(rows_.end(), push.id,
+                     Row{.push = push, .at = now, .base_samples = progress.base_samples, .applied = {}});
+  if (timeline_.open()) {
+    Instant end = now;
+    for (const auto& [name, duration] : {std::pair{"push", push.timing.upload}, std::pair{"delay", push.timing.delay},
+                                         std::pair{"compute", push.timing.compute}}) {
+      slice(push.worker, name, end - duration, duration);
+      end -= duration;
+    }
+  }
+}
+
+void Account::applied(Instant now, std::span<const sync::Use> uses, Version version) {
+  std::uint64_t samples = 0;
+  for (const sync::Use& use : uses) {
+    Row* row = this->row(use.push);
+    const std::uint64_t staleness = version - 1 - use.base;
+    workers_[use.worker.value].staleness.add(staleness);
+    row->applied = version;
+    row->settled = true;
+    samples += row->push.samples;
+    staleness_samples_sum_ += static_cast<double>(samples_applied_ - row->base_samples);
+    ++applied_pushes_;
+  }
+  samples_applied_ += samples;
+  if (timeline_.open()) {
+    timeline_.line(
+        R"({{"ph":"i","pid":1,"tid":0,"s":"t","name":"update","ts":{:.3f},"args":{{"version":{},"pushes":{}}}}},)",
+        to_seconds(now) * 1e6, version, uses.size());
+  }
+  emit_ready();
+}
+
+void Account::discarded(std::span<const sync::Use> uses) {
+  for (const sync::Use& use : uses) {
+    Row* row = this->row(use.push);
+    row->settled = true;
+    samples_unused_ += row->push.samples;
+  }
+  emit_ready();
+}
+
+void Account::released(Instant now, WorkerId worker, sync::Refresh refresh) {
+  end_hold(now, worker);
+  Progress& progress = progress_.at(worker.value);
+  progress.released = now;
+  if (refresh == sync::Refresh::kTake) progress.base_samples = samples_applied_;
+}
+
+void Account::cut_off(WorkerId worker, const sync::Timing& partial, std::optional<Duration> wall) {
+  WorkerAccount& account = workers_.at(worker.value);
+  finish_pull(worker, partial.download);
+  account.compute += partial.compute;
+  account.delay += partial.delay;
+  account.push += partial.upload;
+  if (wall) account.wall = *wall;
+}
+
+void Account::left(Instant now, WorkerId worker) {
+  end_hold(now, worker);
+  Progress& progress = progress_.at(worker.value);
+  if (!progress.present) return;
+  progress.present = false;
+  workers_[worker.value].wall += now - progress.joined;
+}
+
+void Account::evaluated(const Evaluation& evaluation) {
+  evaluations_.push_back(evaluation);
+  evals_.line("{:.9f},{},{:.6f},{},{:.6g},{:.6g},{:.6g}", to_seconds(evaluation.at), evaluation.version,
+              evaluation.epoch, evaluation.samples, evaluation.train_loss, evaluation.test_loss,
+              evaluation.test_accuracy);
+  evals_.flush();
+}
+
+void Account::transferred(std::uint64_t pushed_bytes, std::uint64_t pulled_bytes) {
+  bytes_pushed_ += pushed_bytes;
+  bytes_pulled_ += pulled_bytes;
+}
+
+void Account::ended(Instant now) {
+  for (std::size_t worker = 0; worker < workers_.size(); ++worker) {
+    const Duration measured = workers_[worker].wall;
+    left(now, WorkerId(static_cast<std::uint32_t>(worker)));
+    if (measured > Duration::zero()) workers_[worker].wall = measured;
+    finish_pull(WorkerId(static_cast<std::uint32_t>(worker)), Duration::zero());
+  }
+  for (const auto& [id, row] : rows_) {
+    if (!row.settled) samples_unused_ += row.push.samples;
+    emit(row);
+  }
+  rows_.clear();
+  if (timeline_.open()) {
+    timeline_.line(R"({{"ph":"M","pid":1,"name":"process_name","args":{{"name":"psctl"}}}}])");
+  }
+  if (!options_.folder.empty()) {
+    LineFile file(options_.folder + "/workers.csv", kWorkersHeader);
+    for (std::size_t id = 0; id < workers_.size(); ++id) {
+      const WorkerAccount& w = workers_[id];
+      file.line("{},{},{},{},{:.9f},{:.9f},{:.9f},{:.9f},{:.9f},{:.9f},{:.9f},{:.6f},{:.6f},{},{},{}", id, w.host,
+                w.steps, w.samples, to_seconds(w.compute), to_seconds(w.delay), to_seconds(w.push), to_seconds(w.wait),
+                to_seconds(w.pull), to_seconds(w.other()), to_seconds(w.wall), w.compute_share(), w.staleness.mean(),
+                w.staleness.percentile(0.99), w.staleness.maximum(), w.gap_max);
+    }
+    file.flush();
+  }
+  flush();
+}
+
+void Account::flush() {
+  steps_.flush();
+  timeline_.flush();
+}
+
+Histogram Account::staleness() const {
+  Histogram all;
+  for (const WorkerAccount& worker : workers_) all.add(worker.staleness);
+  return all;
+}
+
+double Account::mean_staleness_samples() const {
+  return applied_pushes_ > 0 ? staleness_samples_sum_ / static_cast<double>(applied_pushes_) : 0;
+}
+
+std::optional<Instant> Account::time_to_target() const {
+  if (options_.target_accuracy <= 0) return std::nullopt;
+  for (std::size_t i = 0; i < evaluations_.size(); ++i) {
+    if (!(evaluations_[i].test_accuracy >= options_.target_accuracy)) continue;
+    if (i + 1 == evaluations_.size() || evaluations_[i + 1].test_accuracy >= options_.target_accuracy)
+      return evaluations_[i].at;
+  }
+  return std::nullopt;
+}
+
+Account::Row* Account::row(PushId id) {
+  const auto found = rows_.find(id);
+  PSCTL_CHECK(found != rows_.end(), fmt::format("push {} has no row", id.value));
+  return &found->second;
+}
+
+void Account::finish_pull(WorkerId worker, Duration pull) {
+  Progress& progress = progress_.at(worker.value);
+  workers_[worker.value].pull += pull;
+  slice(worker, "pull", progress.released, pull);
+  if (!progress.open) return;
+  Row* row = this->row(*std::exchange(progress.open, std::nullopt));
+  row->pull = pull;
+  row->pulled = true;
+  emit_ready();
+}
+
+void Account::end_hold(Instant now, WorkerId worker) {
+  Progress& progress = progress_.at(worker.value);
+  if (!progress.present || !progress.held) return;
+  progress.held = false;
+  const Duration wait = now - progress.pushed;
+  workers_[worker.value].wait += wait;
+  slice(worker, "wait", progress.pushed, wait);
+  if (!progress.open) return;
+  Row* row = this->row(*progress.open);
+  row->wait = wait;
+  row->released = true;
+}
+
+void Account::emit_ready() {
+  const auto complete = [&](const Row& row) { return row.settled && row.pulled; };
+  for (auto row = rows_.begin(); row != rows_.end();) {
+    if (complete(row->second)) {
+      emit(row->second);
+      row = rows_.erase(row);
+    } else if (options_.in_order) {
+      return;
+    } else {
+      ++row;
+    }
+  }
+}
+
+void Account::emit(const Row& row) {
+  if (!steps_.open()) return;
+  const PushRecord& push = row.push;
+  std::string applied = ",";
+  if (row.applied) applied = fmt::format("{},{}", *row.applied, *row.applied - 1 - push.base);
+  steps_.line("{:.9f},{},{},{},{},{},{:.9f},{:.9f},{:.9f},{:.9f},{:.9f},{},{:.6g}", to_seconds(row.at),
+              push.worker.value, push.step, push.base, applied, push.gap, to_seconds(push.timing.compute),
+              to_seconds(push.timing.delay), to_seconds(push.timing.upload), to_seconds(row.wait), to_seconds(row.pull),
+              push.samples, push.loss);
+}
+
+void Account::slice(WorkerId worker, const char* name, Instant begin, Duration duration) {
+  if (!timeline_.open() || duration <= Duration::zero()) return;
+  timeline_.line(R"({{"ph":"X","pid":1,"tid":{},"name":"{}","ts":{:.3f},"dur":{:.3f}}},)", worker.value + 1, name,
+                 to_seconds(begin) * 1e6, to_seconds(duration) * 1e6);
+}
+
+}  // namespace psctl::trace

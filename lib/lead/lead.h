@@ -1,0 +1,169 @@
+// The lead of a run: takes what happens, asks the strategy, numbers every event and decision, sets the learning rate
+// of every update, says when to evaluate and when to stop, and keeps the account. No I/O but its files, no thread, no
+// clock: the real server, the simulator and the replay drive the same object.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "lead/config.h"
+#include "learn/config.h"
+#include "sync/synchronizer.h"
+#include "trace/account.h"
+#include "trace/decision_log.h"
+
+namespace psctl::lead {
+
+// What every server executes, in this order; rank 0 and the others alike.
+struct Accept {  // the tensor that came from the worker is this push
+  PushId push;
+  WorkerId worker;
+  bool empty = false;
+};
+struct Update {  // version += 1; weights carry the correction for staleness
+  std::vector<sync::Share> shares;
+  double learning_rate = 0;
+};
+struct Look {  // this version is to be evaluated; what Lead::evaluated wants back
+  Instant at{};
+  double epoch = 0;
+  std::uint64_t samples = 0;
+  bool last = false;
+};
+struct Order {
+  std::uint64_t sequence = 0;
+  Version version = 0;  // of the model after it
+  std::variant<Accept, sync::Merge, Update, sync::Discard, sync::Release, Look> what;
+};
+
+struct PushReport {
+  WorkerId worker;
+  Step steps = 1;
+  bool empty = false;
+  sync::Timing timing;
+  std::uint64_t samples = 0;
+  double loss = 0;  // mean over the samples
+};
+
+// What happens at an instant known beforehand. Of several at one instant, in the order of the kinds.
+enum class AlarmKind { kLeave, kJoin, kWake, kEvaluate, kStop };
+struct Alarm {
+  Instant at{};
+  AlarmKind kind{};
+  WorkerId worker;  // of kLeave and kJoin
+  friend auto operator<=>(const Alarm&, const Alarm&) = default;
+};
+
+struct Setup {
+  ClusterConfig cluster;
+  StopConfig stop;
+  EvaluateConfig evaluate;
+  TraceConfig trace;
+  learn::OptimizerConfig optimizer;
+  std::uint64_t train_samples = 0;  // 0: no data, timing only
+  std::size_t model_bytes = 0;
+  bool virtual_clock = true;
+  std::string folder;  // of the run; empty: nothing is written
+};
+
+// How a run ended, where only the driver knows.
+struct Ending {
+  std::string status = "done";  // done | interrupted | failed
+  std::string error;
+  std::string model_digest;      // empty: none
+  std::optional<bool> disturbed;  // none: not measured
+  std::string disturbance;       // what was measured, in words
+};
+
+// What a progress line shows.
+struct Progress {
+  double time_s = 0;
+  Version updates = 0;
+  std::uint64_t samples = 0;
+  double epoch = 0;
+  std::optional<double> accuracy;  // of the last evaluation
+  std::vector<WorkerId> waiting;
+  bool started = false;
+  bool stopped = false;
+};
+
+class Lead {
+ public:
+  Lead(Setup setup, std::unique_ptr<sync::Strategy> strategy);
+  ~Lead();
+
+  // The start gate opens: the workers without a planned join come in. Call once, with time 0.
+  std::span<const Order> start(Instant now, std::span<const std::string> hosts = {});
+  // A push arrived. Throws sync::ProtocolError (nothing changed) if that worker cannot push now.
+  std::span<const Order> pushed(Instant now, const PushReport& report);
+  // The result of a Look. May stop the run.
+  std::span<const Order> evaluated(Instant now, const trace::Evaluation& evaluation);
+
+  // The next thing that happens by itself, and what to call when its time has come. No alarm after the stop.
+  std::optional<Alarm> next_alarm() const;
+  std::span<const Order> ring(Instant now);
+
+  // Ends the run from outside: an interrupt or a failure. No effect on one that has stopped.
+  void stop(Instant now, const std::string& reason);
+  bool stopped() const { return stop_at_.has_value(); }
+  const std::string& stop_reason() const { return stop_reason_; }
+
+  // Has the worker a place in the run now? A release of one that has not is never among the orders.
+  bool present(WorkerId worker) const;
+  // Will it ever have one: not yet joined, and the run goes on.
+  bool expected(WorkerId worker) const;
+
+  // Parts of a step that a leave or the stop cut off; before finish().
+  void cut_off(WorkerId worker, const sync::Timing& partial, std::optional<Duration> wall = {});
+  void transferred(std::uint64_t pushed_bytes, std::uint64_t pulled_bytes);
+  // Writes all that is left to write, summary.json last. Returns its text.
+  std::string finish(const Ending& ending);
+  void flush();
+
+  Progress progress(Instant now) const;
+  const sync::Cluster& cluster() const { return synchronizer_.cluster(); }
+  const sync::Strategy& strategy() const { return synchronizer_.strategy(); }
+  const trace::Account& account() const { return account_; }
+
+ private:
+  // One event: books, log, account and orders.
+  void handle(Instant now, const sync::Event& event, const PushReport* report = nullptr);
+  void record(Instant now, const sync::Outcome& outcome);
+  Update update_of(const sync::Apply& apply, const sync::Outcome& outcome) const;
+  // What follows from an event at the same instant: planned departures and joins, evaluations, the stop.
+  void follow_up(Instant now);
+  void leave_if_done(Instant now, WorkerId worker);
+  void look(Instant now, bool last);
+  void stop_if_reached(Instant now);
+  void drop_releases_of_the_gone();
+  double epoch() const;
+  const Membership* membership(WorkerId worker) const;
+
+  Setup setup_;
+  sync::Synchronizer synchronizer_;
+  trace::DecisionLog log_;
+  trace::Account account_;
+  std::vector<Order> orders_;
+  std::vector<Alarm> planned_;  // joins and leaves by time, ascending
+  std::vector<bool> present_, joined_;
+  std::vector<std::string> hosts_;
+  std::uint64_t sequence_ = 0;
+  double next_epoch_look_ = 0;
+  Version next_update_look_ = 0;
+  std::optional<Instant> next_timed_look_;
+  std::optional<Version> last_look_;
+  std::optional<Instant> stop_at_;
+  std::string stop_reason_;
+  bool diverged_ = false;
+  double accuracy_change_ = 0;  // moving average of |change|, for the plateau
+  double accuracy_change_weight_ = 0;
+  Instant now_{};
+};
+
+}  // namespace psctl::lead

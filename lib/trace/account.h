@@ -1,0 +1,149 @@
+// The account of a run: where every second of every worker went, how stale every push was, and what came out.
+// Writes steps.csv, evals.csv, workers.csv and timeline.json, and makes the figures of summary.json.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "sync/events.h"
+#include "trace/line_file.h"
+
+namespace psctl::trace {
+
+// Counts of whole numbers, for means, percentiles and maxima.
+class Histogram {
+ public:
+  void add(std::uint64_t value);
+  void add(const Histogram& other);
+  std::uint64_t count() const { return count_; }
+  double mean() const;                              // 0 when empty
+  std::uint64_t percentile(double fraction) const;  // the smallest value that at least this fraction does not exceed
+  std::uint64_t maximum() const;
+
+ private:
+  std::map<std::uint64_t, std::uint64_t> counts_;
+  std::uint64_t count_ = 0;
+};
+
+// One look at a model of the run.
+struct Evaluation {
+  Instant at{};  // of the snapshot
+  Version version = 0;
+  double epoch = 0;
+  std::uint64_t samples = 0;
+  double train_loss = 0;  // on a keyed 10,000 training samples
+  double test_loss = 0;
+  double test_accuracy = 0;
+};
+
+struct PushRecord {
+  PushId id;
+  WorkerId worker;
+  Step step = 0;  // the worker's clock after it
+  Step gap = 0;   // its clock less the slowest's, after it
+  Version base = 0;
+  std::uint64_t samples = 0;
+  double loss = 0;  // mean over the samples of the push
+  sync::Timing timing;
+};
+
+// What one worker's time went into.
+struct WorkerAccount {
+  std::string host;
+  Step steps = 0;
+  std::uint64_t samples = 0;
+  Duration compute{}, delay{}, push{}, wait{}, pull{}, wall{};
+  Histogram staleness;
+  Step gap_max = 0;
+  bool took_part = false;
+
+  Duration other() const { return wall - compute - delay - push - wait - pull; }
+  // (compute + injected delay) / wall, as the authors of WBSP count it; 0 before any time has passed.
+  double compute_share() const;
+  double wait_share() const;
+};
+
+class Account {
+ public:
+  struct Options {
+    std::string folder;  // empty: nothing is written
+    bool steps = true;
+    bool timeline = false;
+    bool in_order = true;  // rows ordered by push (virtual), or as they complete (real)
+    double target_accuracy = 0;
+  };
+  Account(Options options, std::size_t workers);
+
+  void joined(Instant now, WorkerId worker, std::string host = {});
+  void pushed(Instant now, const PushRecord& push);
+  void applied(Instant now, std::span<const sync::Use> uses, Version version);
+  void discarded(std::span<const sync::Use> uses);
+  void released(Instant now, WorkerId worker, sync::Refresh refresh);
+  // What a worker had done of a step that its leave, or the end of the run, cut off. `wall`: from its join, where the
+  // worker measured it itself.
+  void cut_off(WorkerId worker, const sync::Timing& partial, std::optional<Duration> wall = {});
+  void left(Instant now, WorkerId worker);
+  void evaluated(const Evaluation& evaluation);
+  void transferred(std::uint64_t pushed_bytes, std::uint64_t pulled_bytes);
+  // The run is over: writes the rows that are still open and workers.csv.
+  void ended(Instant now);
+  void flush();
+
+  std::span<const WorkerAccount> workers() const { return workers_; }
+  std::uint64_t pushes() const { return pushes_; }
+  std::uint64_t samples() const { return samples_; }
+  std::uint64_t samples_unused() const { return samples_unused_; }
+  std::uint64_t bytes_pushed() const { return bytes_pushed_; }
+  std::uint64_t bytes_pulled() const { return bytes_pulled_; }
+  const std::vector<Evaluation>& evaluations() const { return evaluations_; }
+  Histogram staleness() const;
+  // Training samples that were applied between the version of a gradient and the update that used it.
+  double mean_staleness_samples() const;
+  // The snapshot at the first of two evaluations in a row at or above the target; the last evaluation counts alone.
+  std::optional<Instant> time_to_target() const;
+
+ private:
+  struct Row {
+    PushRecord push;
+    Instant at{};
+    std::uint64_t base_samples = 0;
+    std::optional<Version> applied;
+    bool settled = false;   // applied or discarded
+    bool released = false;  // or the worker left
+    bool pulled = false;
+    Duration wait{}, pull{};
+  };
+  struct Progress {  // of one worker
+    Instant joined{}, pushed{}, released{};
+    bool held = false;
+    bool present = false;
+    std::uint64_t base_samples = 0;
+    std::optional<PushId> open;  // its last push: the row still lacks release or pull
+  };
+
+  Row* row(PushId id);
+  void finish_pull(WorkerId worker, Duration pull);
+  void end_hold(Instant now, WorkerId worker);
+  void emit_ready();
+  void emit(const Row& row);
+  void slice(WorkerId worker, const char* name, Instant begin, Duration duration);
+
+  Options options_;
+  std::vector<WorkerAccount> workers_;
+  std::vector<Progress> progress_;
+  std::map<PushId, Row> rows_;  // not written yet
+  LineFile steps_, evals_, timeline_;
+  std::vector<Evaluation> evaluations_;
+  std::uint64_t pushes_ = 0, samples_ = 0, samples_unused_ = 0, samples_applied_ = 0;
+  std::uint64_t bytes_pushed_ = 0, bytes_pulled_ = 0;
+  std::uint64_t applied_pushes_ = 0;
+  double staleness_samples_sum_ = 0;
+};
+
+}  // namespace psctl::trace
