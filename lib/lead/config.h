@@ -14,9 +14,9 @@ namespace psctl::lead {
 // When a worker comes and goes. At most one of each pair is given; none: from the start gate to the end.
 struct Membership {
   WorkerId worker;
-  std::optional<double> join_s, leave_s;       // run time
-  std::optional<std::uint64_t> join_step;      // when min_step of the others reaches it
-  std::optional<std::uint64_t> leave_step;     // after its push with this clock
+  std::optional<double> join_s, leave_s;    // run time
+  std::optional<std::uint64_t> join_step;   // when min_step of the others reaches it
+  std::optional<std::uint64_t> leave_step;  // after its push with this clock
 };
 
 struct ClusterConfig {
@@ -43,7 +43,8 @@ struct StopConfig {
   std::optional<Plateau> plateau;  // bias-corrected moving average of |change of accuracy| falls below
 };
 
-// At most one of the three periods; none: the last model only. The first evaluation is at time 0 whenever a period is given.
+// At most one of the three periods; none: the last model only. The first evaluation is at time 0 whenever a period is
+// given.
 struct EvaluateConfig {
   std::optional<double> every_epochs, every_s;
   std::optional<std::uint64_t> every_updates;

@@ -1,1 +1,406 @@
-// Not written yet.
+#include "lead/lead.h"
+
+#include <algorithm>
+#include <cmath>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "base/error.h"
+#include "learn/model_store.h"
+
+namespace psctl::lead {
+namespace {
+
+WorkerId worker_id(std::size_t index) { return WorkerId(static_cast<std::uint32_t>(index)); }
+
+std::size_t joining_at_start(const ClusterConfig& cluster) {
+  const auto late = std::ranges::count_if(
+      cluster.membership, [](const Membership& m) { return m.join_s.has_value() || m.join_step.has_value(); });
+  return cluster.workers - static_cast<std::size_t>(late);
+}
+
+trace::DecisionLog log_of(const Setup& setup) {
+  if (!setup.trace.decisions || setup.folder.empty()) return {};
+  return trace::DecisionLog(setup.folder + "/decisions.csv");
+}
+
+trace::Account::Options account_options(const Setup& setup) {
+  return {.folder = setup.folder,
+          .steps = setup.trace.steps,
+          .timeline = setup.trace.timeline,
+          .in_order = setup.virtual_clock,
+          .target_accuracy = std::max(setup.evaluate.target_accuracy, setup.stop.target_accuracy.value_or(0))};
+}
+
+// The first multiple of `period` above `value`.
+double next_multiple(double period, double value) { return period * (std::floor(value / period) + 1); }
+
+}  // namespace
+
+Lead::Lead(Setup setup, std::unique_ptr<sync::Strategy> strategy)
+    : setup_(std::move(setup)),
+      synchronizer_(std::move(strategy), setup_.cluster.workers,
+                    std::max<std::size_t>(1, joining_at_start(setup_.cluster))),
+      log_(log_of(setup_)),
+      account_(account_options(setup_), setup_.cluster.workers),
+      present_(setup_.cluster.workers),
+      joined_(setup_.cluster.workers),
+      hosts_(setup_.cluster.workers) {
+  for (const Membership& m : setup_.cluster.membership) {
+    if (m.join_s) planned_.push_back({Instant(from_seconds(*m.join_s)), AlarmKind::kJoin, m.worker});
+    if (m.leave_s) planned_.push_back({Instant(from_seconds(*m.leave_s)), AlarmKind::kLeave, m.worker});
+  }
+  std::ranges::sort(planned_);
+}
+
+Lead::~Lead() = default;
+
+std::span<const Order> Lead::start(Instant now, std::span<const std::string> hosts) {
+  orders_.clear();
+  for (std::size_t i = 0; i < hosts.size() && i < hosts_.size(); ++i) hosts_[i] = hosts[i];
+  const EvaluateConfig& evaluate = setup_.evaluate;
+  if (evaluate.every_epochs || evaluate.every_s || evaluate.every_updates) orders_.push_back(look(now, false));
+  if (evaluate.every_epochs) next_epoch_look_ = *evaluate.every_epochs;
+  if (evaluate.every_updates) next_update_look_ = *evaluate.every_updates;
+  if (evaluate.every_s) next_timed_look_ = now + from_seconds(*evaluate.every_s);
+  for (std::size_t i = 0; i < setup_.cluster.workers; ++i) {
+    const Membership* m = membership(worker_id(i));
+    if (m && (m->join_s || m->join_step)) continue;
+    handle(now, sync::Joined{worker_id(i)});
+  }
+  follow_up(now);
+  return orders_;
+}
+
+std::span<const Order> Lead::pushed(Instant now, const PushReport& report) {
+  PSCTL_CHECK(!stopped());
+  orders_.clear();
+  handle(now,
+         sync::Pushed{.worker = report.worker, .steps = report.steps, .empty = report.empty, .timing = report.timing},
+         &report);
+  leave_if_done(now, report.worker);
+  if (!std::isfinite(report.loss)) {
+    diverged_ = true;
+    stop(now, "diverged");
+  }
+  follow_up(now);
+  return orders_;
+}
+
+void Lead::evaluated(Instant now, const trace::Evaluation& evaluation) {
+  const auto& before = account_.evaluations();
+  const double change = before.empty() ? 0 : std::abs(evaluation.test_accuracy - before.back().test_accuracy);
+  const bool first = before.empty();
+  account_.evaluated(evaluation);
+  if (!std::isfinite(evaluation.test_loss) || !std::isfinite(evaluation.train_loss)) {
+    diverged_ = true;
+    if (!stopped()) stop(now, "diverged");
+  }
+  if (stopped()) return;
+  if (setup_.stop.target_accuracy && evaluation.test_accuracy >= *setup_.stop.target_accuracy)
+    stop(now, "target_accuracy");
+  if (setup_.stop.plateau && !first) {
+    const double smoothing = setup_.stop.plateau->smoothing;
+    accuracy_change_ = smoothing * accuracy_change_ + (1 - smoothing) * change;
+    accuracy_change_weight_ = smoothing * accuracy_change_weight_ + (1 - smoothing);
+    if (accuracy_change_ / accuracy_change_weight_ < setup_.stop.plateau->below) stop(now, "plateau");
+  }
+}
+
+std::optional<Alarm> Lead::next_alarm() const {
+  if (stopped()) return std::nullopt;
+  std::optional<Alarm> next;
+  const auto consider = [&](const Alarm& alarm) {
+    if (!next || alarm < *next) next = alarm;
+  };
+  if (!planned_.empty()) consider(planned_.front());
+  if (const auto deadline = synchronizer_.deadline()) consider({*deadline, AlarmKind::kWake, {}});
+  if (next_timed_look_) consider({*next_timed_look_, AlarmKind::kEvaluate, {}});
+  if (setup_.stop.time_s) consider({Instant(from_seconds(*setup_.stop.time_s)), AlarmKind::kStop, {}});
+  return next;
+}
+
+std::span<const Order> Lead::ring(Instant now) {
+  orders_.clear();
+  const std::optional<Alarm> alarm = next_alarm();
+  PSCTL_CHECK(alarm && alarm->at <= now);
+  switch (alarm->kind) {
+    case AlarmKind::kLeave:
+      planned_.erase(planned_.begin());
+      if (present(alarm->worker)) handle(now, sync::Left{alarm->worker});
+      break;
+    case AlarmKind::kJoin:
+      planned_.erase(planned_.begin());
+      handle(now, sync::Joined{alarm->worker});
+      break;
+    case AlarmKind::kWake:
+      handle(now, sync::Woke{});
+      break;
+    case AlarmKind::kEvaluate:
+      *next_timed_look_ += from_seconds(*setup_.evaluate.every_s);
+      orders_.push_back(look(now, false));
+      break;
+    case AlarmKind::kStop:
+      stop(now, "time_s");
+      break;
+  }
+  follow_up(now);
+  return orders_;
+}
+
+void Lead::stop(Instant now, const std::string& reason) {
+  if (stopped()) return;
+  stop_at_ = now;
+  stop_reason_ = reason;
+  log_.stop(++sequence_, now, cluster().version(), reason);
+}
+
+bool Lead::present(WorkerId worker) const { return present_.at(worker.value); }
+
+bool Lead::expected(WorkerId worker) const { return !stopped() && !joined_.at(worker.value); }
+
+void Lead::cut_off(WorkerId worker, const sync::Timing& partial, std::optional<Duration> wall) {
+  account_.cut_off(worker, partial, wall);
+}
+
+void Lead::transferred(std::uint64_t pushed_bytes, std::uint64_t pulled_bytes) {
+  account_.transferred(pushed_bytes, pulled_bytes);
+}
+
+void Lead::handle(Instant now, const sync::Event& event, const PushReport* report) {
+  now_ = now;
+  // The version that a push was computed on: a release that follows at once raises the worker's.
+  const Version base =
+      report && report->worker.value < cluster().workers().size() ? cluster().worker(report->worker).model : 0;
+  const std::span<const sync::Outcome> outcomes = synchronizer_.handle(now, event);
+  const sync::Cluster& cluster = synchronizer_.cluster();
+  ++sequence_;
+  if (const auto* joined = std::get_if<sync::Joined>(&event)) {
+    present_[joined->worker.value] = joined_[joined->worker.value] = true;
+    account_.joined(now, joined->worker, hosts_[joined->worker.value]);
+    log_.event(sequence_, now, event, {}, cluster.worker(joined->worker).step, cluster.version());
+  } else if (report) {
+    const sync::Worker& worker = cluster.worker(report->worker);
+    const PushId id = synchronizer_.last_push();
+    account_.pushed(now, {.id = id,
+                          .worker = report->worker,
+                          .steps = report->steps,
+                          .step = worker.step,
+                          .gap = worker.step - cluster.min_step(),
+                          .base = base,
+                          .samples = report->empty ? 0 : report->samples,
+                          .loss = report->loss,
+                          .timing = report->timing});
+    log_.event(sequence_, now, event, id, worker.step, base);
+    orders_.push_back({sequence_, cluster.version(), Accept{id, report->worker, report->empty}});
+  } else if (const auto* left = std::get_if<sync::Left>(&event)) {
+    present_[left->worker.value] = false;
+    account_.left(now, left->worker);
+    log_.event(sequence_, now, event, {}, cluster.worker(left->worker).step, cluster.version());
+  } else {
+    log_.event(sequence_, now, event, {}, 0, cluster.version());
+  }
+  for (const sync::Outcome& outcome : outcomes) record(now, outcome);
+}
+
+void Lead::record(Instant now, const sync::Outcome& outcome) {
+  Order order{.sequence = ++sequence_, .version = outcome.version, .what = {}};
+  double learning_rate = 0;
+  Step step = 0;
+  if (const auto* apply = std::get_if<sync::Apply>(&outcome.decision)) {
+    Update update = update_of(*apply, outcome);
+    learning_rate = update.learning_rate;
+    order.what = std::move(update);
+    account_.applied(now, outcome.uses, outcome.version);
+  } else if (const auto* release = std::get_if<sync::Release>(&outcome.decision)) {
+    step = cluster().worker(release->worker).step;
+    order.what = *release;
+    account_.released(now, release->worker, release->refresh);
+  } else if (const auto* discard = std::get_if<sync::Discard>(&outcome.decision)) {
+    order.what = *discard;
+    account_.discarded(outcome.uses);
+  } else {
+    order.what = std::get<sync::Merge>(outcome.decision);
+  }
+  log_.decision(order.sequence, now, outcome, step, learning_rate);
+  orders_.push_back(std::move(order));
+}
+
+Update Lead::update_of(const sync::Apply& apply, const sync::Outcome& outcome) const {
+  Update update{.shares = apply.shares, .learning_rate = learn::scheduled_rate(setup_.optimizer, epoch()) * apply.rate};
+  if (setup_.optimizer.staleness.kind == learn::StalenessKind::kInverse) {
+    for (sync::Share& share : update.shares) {
+      const auto use = std::ranges::find(outcome.uses, share.push, &sync::Use::push);
+      const Version tau = outcome.version - 1 - use->base + setup_.optimizer.staleness.offset;
+      share.weight /= static_cast<double>(std::max<Version>(1, tau));
+    }
+  }
+  return update;
+}
+
+void Lead::follow_up(Instant now) {
+  if (stopped()) {
+    drop_releases_of_the_gone();
+    return;
+  }
+  for (const Membership& m : setup_.cluster.membership) {
+    if (m.join_step && !joined_[m.worker.value] && cluster().min_step() >= *m.join_step) {
+      handle(now, sync::Joined{m.worker});
+    }
+  }
+  drop_releases_of_the_gone();
+  const bool epoch_look = setup_.evaluate.every_epochs && epoch() >= next_epoch_look_;
+  const bool update_look = setup_.evaluate.every_updates && cluster().version() >= next_update_look_;
+  if (epoch_look) next_epoch_look_ = next_multiple(*setup_.evaluate.every_epochs, epoch());
+  if (update_look) next_update_look_ = cluster().version() + *setup_.evaluate.every_updates;
+  stop_if_reached(now);
+  if (epoch_look || update_look) orders_.push_back(look(now, false));
+}
+
+void Lead::leave_if_done(Instant now, WorkerId worker) {
+  const Membership* m = membership(worker);
+  const bool planned = m && m->leave_step && cluster().worker(worker).step >= *m->leave_step;
+  const bool done =
+      setup_.stop.steps_per_worker && account_.workers()[worker.value].steps >= *setup_.stop.steps_per_worker;
+  if (planned || done) handle(now, sync::Left{worker});
+}
+
+Order Lead::look(Instant now, bool last) {
+  looked_at_ = cluster().version();
+  return {.sequence = ++sequence_,
+          .version = cluster().version(),
+          .what = Look{.at = now, .epoch = epoch(), .samples = account_.samples(), .last = last}};
+}
+
+std::optional<Order> Lead::last_look() {
+  PSCTL_CHECK(stopped());
+  if (looked_at_ == cluster().version()) return std::nullopt;
+  return look(*stop_at_, true);
+}
+
+void Lead::stop_if_reached(Instant now) {
+  const StopConfig& wanted = setup_.stop;
+  if (wanted.updates && cluster().version() >= *wanted.updates) return stop(now, "updates");
+  if (wanted.samples && account_.samples() >= *wanted.samples) return stop(now, "samples");
+  if (wanted.epochs && epoch() >= *wanted.epochs) return stop(now, "epochs");
+  const bool anyone = cluster().present() > 0 ||
+                      std::ranges::any_of(planned_, [](const Alarm& alarm) { return alarm.kind == AlarmKind::kJoin; });
+  if (!anyone) stop(now, wanted.steps_per_worker ? "steps_per_worker" : "everyone left");
+}
+
+void Lead::drop_releases_of_the_gone() {
+  std::erase_if(orders_, [&](const Order& order) {
+    const auto* release = std::get_if<sync::Release>(&order.what);
+    return release && !present(release->worker);
+  });
+}
+
+double Lead::epoch() const {
+  if (setup_.train_samples == 0) return 0;
+  return static_cast<double>(account_.samples()) / static_cast<double>(setup_.train_samples);
+}
+
+const Membership* Lead::membership(WorkerId worker) const {
+  const auto found = std::ranges::find(setup_.cluster.membership, worker, &Membership::worker);
+  return found == setup_.cluster.membership.end() ? nullptr : &*found;
+}
+
+void Lead::flush() {
+  log_.flush();
+  account_.flush();
+}
+
+Progress Lead::progress(Instant now) const {
+  Progress progress{.time_s = to_seconds(stop_at_.value_or(now)),
+                    .updates = cluster().version(),
+                    .samples = account_.samples(),
+                    .epoch = epoch(),
+                    .accuracy = {},
+                    .waiting = {},
+                    .started = synchronizer_.started(),
+                    .stopped = stopped()};
+  if (!account_.evaluations().empty()) progress.accuracy = account_.evaluations().back().test_accuracy;
+  for (const auto& [step, worker] : cluster().waiting()) progress.waiting.push_back(worker);
+  return progress;
+}
+
+std::string Lead::finish(const Ending& ending) {
+  using Json = nlohmann::ordered_json;
+  const Instant end = stop_at_.value_or(now_);
+  account_.ended(end);
+  log_.flush();
+  const auto number = [](double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); };
+  const auto& looks = account_.evaluations();
+  const trace::Histogram staleness = account_.staleness();
+  const double seconds = to_seconds(end);
+
+  Json workers = Json::array();
+  Duration computing{}, waiting{}, wall{};
+  for (std::size_t i = 0; i < account_.workers().size(); ++i) {
+    const trace::WorkerAccount& w = account_.workers()[i];
+    computing += w.compute + w.delay;
+    waiting += w.wait;
+    wall += w.wall;
+    workers.push_back({{"worker", i},
+                       {"host", w.host},
+                       {"steps", w.steps},
+                       {"clock", cluster().worker(worker_id(i)).step},
+                       {"samples", w.samples},
+                       {"compute_s", to_seconds(w.compute)},
+                       {"delay_s", to_seconds(w.delay)},
+                       {"push_s", to_seconds(w.push)},
+                       {"wait_s", to_seconds(w.wait)},
+                       {"pull_s", to_seconds(w.pull)},
+                       {"other_s", to_seconds(w.other())},
+                       {"wall_s", to_seconds(w.wall)},
+                       {"compute_share", w.compute_share()},
+                       {"staleness_mean", w.staleness.mean()},
+                       {"staleness_p99", w.staleness.percentile(0.99)},
+                       {"staleness_max", w.staleness.maximum()},
+                       {"gap_max", w.gap_max}});
+  }
+  const auto share = [&](Duration part) { return wall > Duration::zero() ? to_seconds(part) / to_seconds(wall) : 0; };
+  const auto to_target = account_.time_to_target();
+  double best = -1;
+  for (const trace::Evaluation& look : looks) best = std::max(best, look.test_accuracy);
+  const double target = std::max(setup_.evaluate.target_accuracy, setup_.stop.target_accuracy.value_or(0));
+
+  Json summary;
+  summary["status"] = ending.status;
+  if (!ending.error.empty()) summary["error"] = ending.error;
+  summary["stop"] = stop_reason_;
+  summary["strategy"] = setup_.strategy;
+  summary["clock"] = setup_.virtual_clock ? "virtual" : "real";
+  summary["seed"] = setup_.seed;
+  summary["time_s"] = seconds;
+  summary["updates"] = cluster().version();
+  summary["pushes"] = account_.pushes();
+  summary["samples"] = account_.samples();
+  summary["epochs"] = epoch();
+  summary["samples_per_s"] = seconds > 0 ? static_cast<double>(account_.samples()) / seconds : 0;
+  summary["final_accuracy"] = looks.empty() ? Json(nullptr) : number(looks.back().test_accuracy);
+  summary["best_accuracy"] = looks.empty() ? Json(nullptr) : number(best);
+  summary["final_loss"] = looks.empty() ? Json(nullptr) : number(looks.back().test_loss);
+  summary["target_accuracy"] = target > 0 ? Json(target) : Json(nullptr);
+  summary["time_to_target_s"] = to_target ? Json(to_seconds(*to_target)) : Json(nullptr);
+  summary["compute_share"] = share(computing);
+  summary["wait_share"] = share(waiting);
+  summary["staleness_mean"] = staleness.mean();
+  summary["staleness_p99"] = staleness.percentile(0.99);
+  summary["staleness_max"] = staleness.maximum();
+  summary["staleness_samples"] = account_.mean_staleness_samples();
+  summary["samples_unused"] = account_.samples_unused();
+  summary["diverged"] = diverged_;
+  summary["disturbed"] = ending.disturbed ? Json(*ending.disturbed) : Json(nullptr);
+  if (!ending.disturbance.empty()) summary["disturbance"] = ending.disturbance;
+  summary["bytes_pushed"] = account_.bytes_pushed();
+  summary["bytes_pulled"] = account_.bytes_pulled();
+  summary["model_digest"] = ending.model_digest.empty() ? Json(nullptr) : Json(ending.model_digest);
+  summary["workers"] = std::move(workers);
+  const std::string text = summary.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  if (!setup_.folder.empty()) trace::write_whole(setup_.folder + "/summary.json", text);
+  return text;
+}
+
+}  // namespace psctl::lead

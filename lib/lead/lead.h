@@ -61,6 +61,8 @@ struct Alarm {
 };
 
 struct Setup {
+  std::string strategy;  // its name, for the summary
+  std::uint64_t seed = 0;
   ClusterConfig cluster;
   StopConfig stop;
   EvaluateConfig evaluate;
@@ -76,9 +78,9 @@ struct Setup {
 struct Ending {
   std::string status = "done";  // done | interrupted | failed
   std::string error;
-  std::string model_digest;      // empty: none
+  std::string model_digest;       // empty: none
   std::optional<bool> disturbed;  // none: not measured
-  std::string disturbance;       // what was measured, in words
+  std::string disturbance;        // what was measured, in words
 };
 
 // What a progress line shows.
@@ -103,7 +105,10 @@ class Lead {
   // A push arrived. Throws sync::ProtocolError (nothing changed) if that worker cannot push now.
   std::span<const Order> pushed(Instant now, const PushReport& report);
   // The result of a Look. May stop the run.
-  std::span<const Order> evaluated(Instant now, const trace::Evaluation& evaluation);
+  void evaluated(Instant now, const trace::Evaluation& evaluation);
+
+  // The look at the final model, once the run has stopped; none if that model has been looked at.
+  std::optional<Order> last_look();
 
   // The next thing that happens by itself, and what to call when its time has come. No alarm after the stop.
   std::optional<Alarm> next_alarm() const;
@@ -127,6 +132,7 @@ class Lead {
   void flush();
 
   Progress progress(Instant now) const;
+  const Setup& setup() const { return setup_; }
   const sync::Cluster& cluster() const { return synchronizer_.cluster(); }
   const sync::Strategy& strategy() const { return synchronizer_.strategy(); }
   const trace::Account& account() const { return account_; }
@@ -139,7 +145,7 @@ class Lead {
   // What follows from an event at the same instant: planned departures and joins, evaluations, the stop.
   void follow_up(Instant now);
   void leave_if_done(Instant now, WorkerId worker);
-  void look(Instant now, bool last);
+  Order look(Instant now, bool last);
   void stop_if_reached(Instant now);
   void drop_releases_of_the_gone();
   double epoch() const;
@@ -157,7 +163,7 @@ class Lead {
   double next_epoch_look_ = 0;
   Version next_update_look_ = 0;
   std::optional<Instant> next_timed_look_;
-  std::optional<Version> last_look_;
+  std::optional<Version> looked_at_;
   std::optional<Instant> stop_at_;
   std::string stop_reason_;
   bool diverged_ = false;

@@ -89,7 +89,7 @@ void Account::pushed(Instant now, const PushRecord& push) {
   WorkerAccount& account = workers_.at(push.worker.value);
   Progress& progress = progress_[push.worker.value];
   finish_pull(push.worker, push.timing.download);
-  ++account.steps;
+  account.steps += push.steps;
   account.samples += push.samples;
   account.compute += push.timing.compute;
   account.delay += push.timing.delay;
@@ -260,7 +260,6 @@ void Account::end_hold(Instant now, WorkerId worker) {
   if (!progress.open) return;
   Row* row = this->row(*progress.open);
   row->wait = wait;
-  row->released = true;
 }
 
 void Account::emit_ready() {

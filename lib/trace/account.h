@@ -45,8 +45,9 @@ struct Evaluation {
 struct PushRecord {
   PushId id;
   WorkerId worker;
-  Step step = 0;  // the worker's clock after it
-  Step gap = 0;   // its clock less the slowest's, after it
+  Step steps = 1;  // mini-batches in it
+  Step step = 0;   // the worker's clock after it
+  Step gap = 0;    // its clock less the slowest's, after it
   Version base = 0;
   std::uint64_t samples = 0;
   double loss = 0;  // mean over the samples of the push
@@ -114,8 +115,7 @@ class Account {
     Instant at{};
     std::uint64_t base_samples = 0;
     std::optional<Version> applied;
-    bool settled = false;   // applied or discarded
-    bool released = false;  // or the worker left
+    bool settled = false;  // applied or discarded
     bool pulled = false;
     Duration wait{}, pull{};
   };

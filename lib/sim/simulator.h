@@ -1,0 +1,56 @@
+// The virtual world: the same strategies and the same gradients as with real processes, in one process on a virtual
+// clock. The result depends on configuration and seed alone, not on the number of cores.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "data/batches.h"
+#include "delay/stragglers.h"
+#include "lead/lead.h"
+#include "learn/evaluator.h"
+#include "learn/model.h"
+#include "learn/model_store.h"
+#include "sim/config.h"
+
+namespace psctl::sim {
+
+// What is needed to compute real gradients; without it a simulation is of timing only.
+struct Learning {
+  const learn::Model& model;
+  const data::Splits& splits;
+  const learn::Evaluator& evaluator;
+  learn::OptimizerConfig optimizer;
+  std::vector<data::BatchOrder> batches;  // of each worker
+  std::uint64_t seed = 0;
+};
+
+struct Options {
+  std::size_t threads = 1;                              // cores to compute gradients on
+  bool wait_for_evaluations = false;                    // the stop depends on their results
+  const std::atomic<bool>* interrupted = nullptr;       // looked at all along
+  std::function<void(const lead::Progress&)> progress;  // called a few times a second of wall time
+};
+
+class Simulator {
+ public:
+  Simulator(const SimConfig& config, std::size_t batch_size, lead::Lead& lead,
+            std::vector<delay::Stragglers> stragglers, Learning* learning, Options options);
+  ~Simulator();
+
+  // Runs to the stop and evaluates the last model.
+  void run();
+  std::string model_digest() const;  // empty without learning
+  learn::Snapshot model() const;     // null without learning
+
+ private:
+  class World;
+  std::unique_ptr<World> world_;
+};
+
+}  // namespace psctl::sim
