@@ -30,7 +30,7 @@ struct Pushed {
   WorkerId worker;
   Step steps = 1;      // mini-batches in this push
   bool empty = false;  // given up at Release::limit: no tensor came
-  Timing timing;
+  Timing timing = {};
 };
 struct Left {
   WorkerId worker;  // its pushes still count

@@ -23,7 +23,8 @@ BOOST_AUTO_TEST_CASE(words_are_enumerated_as_people_do) {
 
 BOOST_AUTO_TEST_CASE(sha256_agrees_with_the_standard_s_example) {
   const std::string abc = "abc";
-  BOOST_TEST(sha256(std::as_bytes(std::span(abc))) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  BOOST_TEST(sha256(std::as_bytes(std::span(abc))) ==
+             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 
 BOOST_AUTO_TEST_CASE(a_check_that_fails_names_its_place) {

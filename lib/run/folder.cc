@@ -1,0 +1,65 @@
+#include "run/folder.h"
+
+#include <array>
+#include <chrono>
+#include <filesystem>
+#include <fmt/chrono.h>
+#include <gnu/libc-version.h>
+#include <nlohmann/json.hpp>
+#include <thread>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/sha256.h"
+#include "config/config.h"
+#include "learn/model.h"
+#include "run/version.h"
+#include "trace/line_file.h"
+
+namespace psctl::run {
+namespace {
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  ::gethostname(name.data(), name.size() - 1);
+  return name.data();
+}
+
+}  // namespace
+
+std::string make_folder(const std::string& out, const std::string& name) {
+  std::error_code error;
+  std::filesystem::create_directories(out, error);
+  if (error) throw WorldError(fmt::format("cannot make the folder {}: {}", out, error.message()));
+  const auto now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+  const std::string stem = fmt::format("{}/{}-{:%Y%m%d-%H%M%S}", out, name, fmt::localtime(now));
+  for (int attempt = 1;; ++attempt) {
+    const std::string folder = attempt == 1 ? stem : fmt::format("{}-{}", stem, attempt);
+    if (std::filesystem::create_directory(folder, error)) return folder;
+    if (error) throw WorldError(fmt::format("cannot make the folder {}: {}", folder, error.message()));
+  }
+}
+
+void write_origin(const std::string& folder, const Workbench& bench, const std::vector<std::string>& overrides) {
+  trace::write_whole(folder + "/config.yaml", config::to_yaml(bench.config()));
+  nlohmann::ordered_json made;
+  made["overrides"] = overrides;
+  made["version"] = kVersion;
+  made["binary_sha256"] = sha256_of_file("/proc/self/exe");
+  if (bench.timing_only()) {
+    made["data_sha256"] = nullptr;
+  } else {
+    made["data_sha256"] = {{"train", bench.splits().train->digest()}, {"test", bench.splits().test->digest()}};
+    made["model"] = bench.model().description();
+  }
+  made["blas_core"] = learn::blas_core_name();
+  made["libc"] = ::gnu_get_libc_version();
+  made["host"] = host_name();
+  made["cores"] = std::thread::hardware_concurrency();
+  const auto now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+  made["started"] = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(now));
+  trace::write_whole(folder + "/made.json",
+                     made.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
+}
+
+}  // namespace psctl::run

@@ -1,0 +1,17 @@
+// A run's folder: always new, never a collision; what was run and by what it was made goes in first.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "run/workbench.h"
+
+namespace psctl::run {
+
+// Makes OUT/NAME-DATE-TIME[-N]. Throws WorldError.
+std::string make_folder(const std::string& out, const std::string& name);
+
+// Writes config.yaml and made.json: overrides, version, digests of binary and data, BLAS core, libc, host, cores, time.
+void write_origin(const std::string& folder, const Workbench& bench, const std::vector<std::string>& overrides);
+
+}  // namespace psctl::run

@@ -1,0 +1,14 @@
+// The real world's beginning and end: starts server, worker and evaluator processes on this host, watches them, and
+// leaves none behind.
+#pragma once
+
+#include <string>
+
+#include "run/train.h"
+
+namespace psctl::run {
+
+// `folder` already holds config.yaml. Throws WorldError when a process dies or the run fails otherwise.
+Report train_with_processes(const Request& request, const std::string& folder);
+
+}  // namespace psctl::run

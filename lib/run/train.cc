@@ -1,0 +1,66 @@
+#include "run/train.h"
+
+#include <thread>
+
+#include "run/folder.h"
+#include "run/launcher.h"
+#include "run/workbench.h"
+#include "sim/simulator.h"
+#include "trace/line_file.h"
+
+namespace psctl::run {
+namespace {
+
+void save_model(const std::string& folder, std::span<const float> parameters) {
+  const auto bytes = std::as_bytes(parameters);
+  trace::write_whole(folder + "/model.f32", {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+}
+
+Report train_virtually(const Request& request, const Workbench& bench, const std::string& folder) {
+  const config::RunConfig& config = request.config;
+  lead::Lead lead(bench.lead_setup(folder), bench.strategy());
+  std::vector<delay::Stragglers> stragglers;
+  for (std::uint32_t worker = 0; worker < config.cluster.workers; ++worker) {
+    stragglers.push_back(bench.stragglers(WorkerId(worker)));
+  }
+  std::optional<learn::Evaluator> evaluator;
+  std::optional<sim::Learning> learning;
+  if (!bench.timing_only()) {
+    evaluator.emplace(bench.model(), bench.splits(), config.seed);
+    learning.emplace(
+        sim::Learning{bench.model(), bench.splits(), *evaluator, config.optimizer, bench.batches(), config.seed});
+  }
+  lead::Ending ending;
+  sim::Simulator simulator(config.simulation, config.data.batch_size, lead, std::move(stragglers),
+                           learning ? &*learning : nullptr,
+                           {.threads = std::max(1U, std::thread::hardware_concurrency()),
+                            .wait_for_evaluations = config.stop.target_accuracy || config.stop.plateau,
+                            .interrupted = request.interrupted,
+                            .progress = request.progress});
+  try {
+    simulator.run();
+  } catch (const Error& error) {
+    lead.finish({.status = "failed", .error = error.what(), .model_digest = {}, .disturbed = {}, .disturbance = {}});
+    throw;
+  }
+  if (lead.stop_reason() == "interrupted") ending.status = "interrupted";
+  ending.model_digest = simulator.model_digest();
+  ending.disturbed = false;
+  if (config.model.save == learn::Save::kFinal && simulator.model()) save_model(folder, simulator.model()->values());
+  return {.folder = folder, .status = ending.status, .summary = lead.finish(ending)};
+}
+
+}  // namespace
+
+Report train(const Request& request) {
+  const Workbench bench(request.config);
+  if (!bench.timing_only()) bench.batches();  // a partition without one full batch is told before anything is written
+  for (std::uint32_t worker = 0; worker < request.config.cluster.workers; ++worker) bench.stragglers(WorkerId(worker));
+  const std::string folder = make_folder(request.out, request.config.name);
+  write_origin(folder, bench, request.overrides);
+  if (request.began) request.began(folder);
+  if (request.config.clock == config::Clock::kVirtual) return train_virtually(request, bench, folder);
+  return train_with_processes(request, folder);
+}
+
+}  // namespace psctl::run

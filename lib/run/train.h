@@ -1,0 +1,33 @@
+// One run from start to end, in the world that its configuration names.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "config/run_config.h"
+#include "lead/lead.h"
+
+namespace psctl::run {
+
+struct Request {
+  config::RunConfig config;
+  std::vector<std::string> overrides;  // for the record
+  std::string out = "results";
+  std::function<void(const std::string& folder)> began;  // the folder is there; no process has been started
+  std::function<void(const lead::Progress&)> progress;   // a few times a second
+  const std::atomic<bool>* interrupted = nullptr;        // becomes true: end the run, keep what is there
+};
+
+struct Report {
+  std::string folder;
+  std::string status;   // done | interrupted
+  std::string summary;  // summary.json's text
+};
+
+// Throws UserError before anything is written or started; WorldError or InternalError when the run failed: what was
+// written so far stays, and the summary says `failed`.
+Report train(const Request& request);
+
+}  // namespace psctl::run

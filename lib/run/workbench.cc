@@ -1,0 +1,57 @@
+#include "run/workbench.h"
+
+#include "sync/registry.h"
+
+namespace psctl::run {
+
+Workbench::Workbench(const config::RunConfig& config) : config_(config) {
+  if (config_.model.kind == learn::ModelKind::kNone) return;
+  splits_ = data::load(config_.data, config_.seed);
+  model_ = std::make_unique<learn::Model>(config_.model, splits_.train->shape(), splits_.train->classes());
+}
+
+std::vector<data::BatchOrder> Workbench::batches() const {
+  std::vector<data::BatchOrder> batches;
+  auto parts = data::partition(config_.data.partition, *splits_.train, config_.cluster.workers, config_.seed);
+  for (std::uint32_t worker = 0; worker < parts.size(); ++worker) {
+    batches.emplace_back(std::move(parts[worker]), config_.data.batch_size, WorkerId(worker), config_.seed);
+  }
+  return batches;
+}
+
+delay::Stragglers Workbench::stragglers(WorkerId worker) const {
+  return delay::Stragglers(config_.stragglers, worker, config_.seed);
+}
+
+lead::Setup Workbench::lead_setup(const std::string& folder) const {
+  return {.strategy = config_.strategy.name,
+          .seed = config_.seed,
+          .cluster = config_.cluster,
+          .stop = config_.stop,
+          .evaluate = timing_only() ? lead::EvaluateConfig{} : config_.evaluate,
+          .trace = config_.trace,
+          .optimizer = config_.optimizer,
+          .train_samples = timing_only() ? 0 : splits_.train->size(),
+          .model_bytes = parameters() * sizeof(float),
+          .virtual_clock = config_.clock == config::Clock::kVirtual,
+          .folder = folder};
+}
+
+std::unique_ptr<sync::Strategy> Workbench::strategy() const {
+  sync::Setting setting{.workers = config_.cluster.workers,
+                        .steps_per_epoch = 0,
+                        .total_samples = config_.stop.samples,
+                        .batch_size = config_.data.batch_size,
+                        .seed = config_.seed};
+  if (!timing_only()) {
+    const std::size_t samples = splits_.train->size();
+    setting.steps_per_epoch = samples / config_.cluster.workers / config_.data.batch_size;
+    if (config_.stop.epochs) {
+      const auto total = static_cast<std::uint64_t>(*config_.stop.epochs * static_cast<double>(samples));
+      setting.total_samples = std::min(total, setting.total_samples.value_or(total));
+    }
+  }
+  return sync::make(config_.strategy, setting);
+}
+
+}  // namespace psctl::run

@@ -1,0 +1,40 @@
+// What a configuration describes, made: the model, the data, everyone's batches, stragglers and the lead's setup.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "config/run_config.h"
+#include "data/batches.h"
+#include "data/dataset.h"
+#include "delay/stragglers.h"
+#include "lead/lead.h"
+#include "learn/model.h"
+
+namespace psctl::run {
+
+// Throws UserError where data and configuration do not fit each other.
+class Workbench {
+ public:
+  explicit Workbench(const config::RunConfig& config);
+
+  const config::RunConfig& config() const { return config_; }
+  bool timing_only() const { return !model_; }
+  const learn::Model& model() const { return *model_; }   // not when timing_only()
+  const data::Splits& splits() const { return splits_; }  // not when timing_only()
+  std::size_t parameters() const { return model_ ? model_->parameter_count() : 0; }
+
+  // Of every worker, by id.
+  std::vector<data::BatchOrder> batches() const;
+  delay::Stragglers stragglers(WorkerId worker) const;
+  lead::Setup lead_setup(const std::string& folder) const;
+  std::unique_ptr<sync::Strategy> strategy() const;
+
+ private:
+  config::RunConfig config_;
+  std::unique_ptr<learn::Model> model_;
+  data::Splits splits_;
+};
+
+}  // namespace psctl::run
