@@ -1,0 +1,99 @@
+#include "rpc/shard.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+namespace psctl::rpc {
+namespace {
+
+Outgoing outgoing(learn::Snapshot model) {
+  const auto bytes = std::as_bytes(model->values());
+  return {.bytes = bytes, .owner = std::move(model)};
+}
+
+}  // namespace
+
+Shard::Shard(const learn::OptimizerConfig& optimizer, std::span<const float> initial, std::size_t workers)
+    : bytes_(initial.size_bytes()), store_(optimizer, initial), incoming_(workers), released_(workers) {
+  check_tensor_bytes(bytes_);
+}
+
+Incoming Shard::destination(std::size_t length) {
+  if (length == 0) return {};
+  if (length != bytes_) {
+    throw WorldError(fmt::format("a push of {} bytes came where this server's range has {}", length, bytes_));
+  }
+  const std::shared_ptr<learn::Tensor> tensor = store_.buffer();
+  return {.bytes = std::as_writable_bytes(tensor->values()), .owner = tensor};
+}
+
+void Shard::put(WorkerId worker, const Incoming& tensor) {
+  const std::lock_guard lock(mutex_);
+  incoming_.at(worker.value) = std::static_pointer_cast<learn::Tensor>(tensor.owner);
+}
+
+void Shard::execute(std::span<const lead::Order> orders) {
+  const std::lock_guard lock(mutex_);
+  for (const lead::Order& order : orders) execute(order);
+  executed_.notify_all();
+}
+
+void Shard::execute(const lead::Order& order) {
+  if (order.sequence <= sequence_) throw WorldError(fmt::format("order {} came after order {}", order.sequence, sequence_));
+  sequence_ = order.sequence;
+  if (const auto* accept = std::get_if<lead::Accept>(&order.what)) {
+    std::shared_ptr<learn::Tensor> tensor = std::move(incoming_.at(accept->worker.value));
+    if (!accept->empty && !tensor) throw WorldError(fmt::format("the piece of worker {}'s push is missing", accept->worker.value));
+    store_.accept(accept->push, accept->empty ? nullptr : std::move(tensor));
+  } else if (const auto* merge = std::get_if<sync::Merge>(&order.what)) {
+    store_.merge(merge->into, merge->from);
+  } else if (const auto* update = std::get_if<lead::Update>(&order.what)) {
+    store_.apply(update->shares, update->learning_rate);
+  } else if (const auto* discard = std::get_if<sync::Discard>(&order.what)) {
+    store_.discard(discard->push);
+  } else if (const auto* release = std::get_if<sync::Release>(&order.what)) {
+    if (release->refresh == sync::Refresh::kTake) released_.at(release->worker.value) = {order.sequence, store_.snapshot()};
+  } else {
+    looks_.emplace(order.sequence, store_.snapshot());
+  }
+}
+
+void Shard::wait_for(std::unique_lock<std::mutex>& lock, std::uint64_t sequence,
+                     std::chrono::steady_clock::time_point deadline) {
+  if (!executed_.wait_until(lock, deadline, [&] { return sequence_ >= sequence; })) {
+    throw WorldError(fmt::format("order {} of the lead server has not come, the last was {}", sequence, sequence_));
+  }
+}
+
+Outgoing Shard::take_released(WorkerId worker, std::uint64_t sequence, std::chrono::steady_clock::time_point deadline) {
+  std::unique_lock lock(mutex_);
+  wait_for(lock, sequence, deadline);
+  Pin& pin = released_.at(worker.value);
+  if (pin.sequence != sequence || !pin.model) {
+    throw WorldError(fmt::format("no model is kept for worker {} under order {}", worker.value, sequence));
+  }
+  return outgoing(std::move(pin.model));
+}
+
+Outgoing Shard::take_look(std::uint64_t sequence, std::chrono::steady_clock::time_point deadline) {
+  std::unique_lock lock(mutex_);
+  wait_for(lock, sequence, deadline);
+  const auto look = looks_.find(sequence);
+  if (look == looks_.end()) throw WorldError(fmt::format("no model is kept to evaluate under order {}", sequence));
+  learn::Snapshot model = std::move(look->second);
+  looks_.erase(look);
+  return outgoing(std::move(model));
+}
+
+Version Shard::version() const {
+  const std::lock_guard lock(mutex_);
+  return store_.version();
+}
+
+std::uint64_t Shard::sequence() const {
+  const std::lock_guard lock(mutex_);
+  return sequence_;
+}
+
+}  // namespace psctl::rpc

@@ -1,0 +1,60 @@
+// One server's range of the model, shared between its connections: pushes come in on many threads, orders are executed
+// one after the other, and a model that was released stays pinned until it has been handed out.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <vector>
+
+#include "lead/lead.h"
+#include "learn/model_store.h"
+#include "rpc/transport.h"
+
+namespace psctl::rpc {
+
+// Thread-safe. Memory is O(model x workers): a push and a pin a worker at most, and one pin a look.
+class Shard {
+ public:
+  // `initial`: this server's range of version 0.
+  Shard(const learn::OptimizerConfig& optimizer, std::span<const float> initial, std::size_t workers);
+
+  std::size_t bytes() const { return bytes_; }
+  // A place for a push that is about to come. Throws WorldError unless `length` is 0 or exactly this range.
+  Incoming destination(std::size_t length);
+  // The tensor that came from the worker; it waits for its Accept. A later one replaces it.
+  void put(WorkerId worker, const Incoming& tensor);
+
+  void execute(std::span<const lead::Order> orders);
+
+  // The model that the release, or the look, with this number pinned; unpinned when the answer is dropped. Waits
+  // until that order has been executed; throws WorldError at the deadline, or when there is no such pin.
+  Outgoing take_released(WorkerId worker, std::uint64_t sequence, std::chrono::steady_clock::time_point deadline);
+  Outgoing take_look(std::uint64_t sequence, std::chrono::steady_clock::time_point deadline);
+
+  Version version() const;
+  std::uint64_t sequence() const;  // of the last order executed
+
+ private:
+  struct Pin {
+    std::uint64_t sequence = 0;
+    learn::Snapshot model;
+  };
+  void execute(const lead::Order& order);
+  void wait_for(std::unique_lock<std::mutex>& lock, std::uint64_t sequence, std::chrono::steady_clock::time_point deadline);
+
+  std::size_t bytes_;
+  mutable std::mutex mutex_;
+  std::condition_variable executed_;
+  learn::ModelStore store_;
+  std::vector<std::shared_ptr<learn::Tensor>> incoming_;  // of each worker
+  std::vector<Pin> released_;                             // of each worker
+  std::map<std::uint64_t, learn::Snapshot> looks_;
+  std::uint64_t sequence_ = 0;
+};
+
+}  // namespace psctl::rpc
