@@ -1,0 +1,43 @@
+// IDX, the format of MNIST and its kin: a big-endian header, then unsigned bytes; plain or packed with gzip.
+// Files are input and never trusted: nothing is allocated by what a header claims before the file is seen to hold it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "data/contents.h"
+
+namespace psctl::data {
+
+struct Idx {
+  std::vector<std::size_t> dimensions;
+  std::vector<std::uint8_t> values;  // row by row
+};
+
+// The most values that one file may hold.
+inline constexpr std::uint64_t kMaxIdxValues = std::uint64_t{1} << 32;
+
+// Parses the bytes of a whole file, packed or not, that must hold `rank` dimensions of at least 1. Throws UserError
+// "name: byte OFFSET: what was expected, what was found"; in a packed file the offset says whether it counts
+// packed or unpacked bytes.
+Idx parse_idx(std::span<const std::byte> bytes, std::size_t rank, const std::string& name);
+// The same for a file. One whose name ends in .gz must be packed. Throws UserError if it cannot be opened or is no
+// regular file, WorldError if reading fails midway.
+Idx read_idx(const std::filesystem::path& path, std::size_t rank);
+// The dimensions only: checks the header and, unless the file is packed, its length.
+std::vector<std::size_t> read_idx_dimensions(const std::filesystem::path& path, std::size_t rank);
+
+// The names that an IDX folder must hold, each plain or with .gz added.
+extern const char* const kIdxFolderFiles;
+// Whether any of these files is there.
+bool is_idx_folder(const std::filesystem::path& folder);
+// Checks the four files' headers against each other and returns the number of training samples.
+std::size_t check_idx_folder(const std::filesystem::path& folder);
+// The classes are those up to the largest label of the training part; no other label may stand in the test part.
+Contents read_idx_folder(const std::filesystem::path& folder);
+
+}  // namespace psctl::data

@@ -1,0 +1,220 @@
+// From a configuration's `data` section to data sets: known names, formats of folders, subsets, normalisation.
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <filesystem>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <numeric>
+#include <optional>
+
+#include "base/error.h"
+#include "base/random.h"
+#include "base/text.h"
+#include "data/dataset.h"
+#include "data/idx.h"
+
+namespace psctl::data {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A data set that psctl knows by name.
+struct Known {
+  const char* name;
+  const char* folder;
+  const char* package;  // Debian's, that brings the folder
+};
+
+constexpr std::array kKnown{
+    Known{"fashion-mnist", "/usr/share/datasets/fashion-mnist", "dataset-fashion-mnist"},
+};
+
+// A way in which a folder can hold a data set.
+struct Format {
+  const char* holds;  // what must be there, for messages
+  bool (*recognises)(const fs::path& folder);
+  std::size_t (*check)(const fs::path& folder);  // quick; the number of training samples
+  Contents (*read)(const fs::path& folder);
+};
+
+const std::array kFormats{
+    Format{kIdxFolderFiles, is_idx_folder, check_idx_folder, read_idx_folder},
+};
+
+struct Source {
+  fs::path folder;
+  const Format* format;
+  std::string advice;  // how to get the data
+};
+
+std::string advice_on_folders() {
+  std::vector<std::string> holds;
+  for (const Format& format : kFormats) holds.push_back(format.holds);
+  return fmt::format("a data folder must hold {}", fmt::join(holds, "; or "));
+}
+
+// Runs what reads files; a fault of the data is told together with the way to get sound data.
+template <class Read>
+auto advised(const std::string& advice, Read read) {
+  try {
+    return read();
+  } catch (const UserError& error) {
+    throw UserError(fmt::format("{}; {}", error.what(), advice));
+  }
+}
+
+[[noreturn]] void refuse_unknown(const std::string& name) {
+  std::vector<std::string> names;
+  for (const Known& known : kKnown) names.push_back(known.name);
+  const std::string near = nearest(name, names);
+  throw UserError(fmt::format("data.source: '{}' is neither a known data set ({}) nor a folder{}; {}", name,
+                              enumerate(names), near.empty() ? "" : fmt::format("; did you mean '{}'?", near),
+                              advice_on_folders()));
+}
+
+const Format* format_of(const fs::path& folder) {
+  const auto format = std::ranges::find_if(kFormats, [&](const Format& each) { return each.recognises(folder); });
+  return format == kFormats.end() ? nullptr : &*format;
+}
+
+Source find_source(const std::string& name) {
+  if (name.empty()) throw UserError("data.source: expected a known data set or a folder, found nothing");
+  const auto known = std::ranges::find_if(kKnown, [&](const Known& each) { return name == each.name; });
+  const bool is_known = known != kKnown.end();
+  const fs::path folder = is_known ? known->folder : name;
+  const std::string advice =
+      is_known ? fmt::format("to get the data: apt-get install {0} (if it is damaged: apt-get install --reinstall {0})",
+                             known->package)
+               : advice_on_folders();
+  std::error_code error;
+  const fs::file_status status = fs::status(folder, error);
+  if (status.type() == fs::file_type::not_found) {
+    if (!is_known) refuse_unknown(name);
+    throw UserError(
+        fmt::format("data.source: {} is not on this machine ({} is missing); {}", name, folder.string(), advice));
+  }
+  if (error) throw UserError(fmt::format("data.source: {}: cannot be read: {}", folder.string(), error.message()));
+  if (!fs::is_directory(status)) {
+    throw UserError(fmt::format("data.source: {}: expected a folder, found a file; {}", folder.string(), advice));
+  }
+  fs::directory_iterator(folder, error);
+  if (error) throw UserError(fmt::format("data.source: {}: cannot be read: {}", folder.string(), error.message()));
+  const Format* format = format_of(folder);
+  if (!format) {
+    throw UserError(fmt::format("data.source: {}: holds no data set that psctl reads; {}", folder.string(), advice));
+  }
+  return {folder, format, advice};
+}
+
+void check_sizes(const DataConfig& config, std::size_t samples) {
+  if (config.train_limit > samples) {
+    throw UserError(fmt::format("data.train_limit: expected at most {}, the training samples of {}, found {}", samples,
+                                config.source, config.train_limit));
+  }
+  const std::size_t kept = config.train_limit == 0 ? samples : config.train_limit;
+  if (config.validation >= kept) {
+    throw UserError(fmt::format(
+        "data.validation: expected less than {}, the training samples{}, found {}", kept,
+        config.train_limit == 0 ? fmt::format(" of {}", config.source) : std::string(" that data.train_limit leaves"),
+        config.validation));
+  }
+}
+
+Part take(const Part& part, std::size_t width, std::span<const std::uint32_t> samples) {
+  Part taken;
+  taken.pixels.reserve(samples.size() * width);
+  taken.labels.reserve(samples.size());
+  for (const std::uint32_t sample : samples) {
+    const auto begin = part.pixels.begin() + static_cast<std::ptrdiff_t>(sample * width);
+    taken.pixels.insert(taken.pixels.end(), begin, begin + static_cast<std::ptrdiff_t>(width));
+    taken.labels.push_back(part.labels[sample]);
+  }
+  return taken;
+}
+
+// Takes `count` samples drawn by the key out of the part and leaves the others; both keep the order of the files.
+Part split_off(Part& part, std::size_t width, std::size_t count, const Key& key) {
+  std::vector<std::uint32_t> order(part.labels.size());
+  std::iota(order.begin(), order.end(), 0U);
+  Draws draws(key);
+  shuffle(order, draws);
+  const auto [drawn, left] = std::pair(std::span(order).first(count), std::span(order).subspan(count));
+  std::ranges::sort(drawn);
+  std::ranges::sort(left);
+  Part taken = take(part, width, drawn);
+  part = take(part, width, left);
+  return taken;
+}
+
+// Mean and deviation come from whole-number sums, so no order of summing can change them.
+Affine standardise(std::span<const std::uint8_t> values, const std::string& source) {
+  std::array<std::uint64_t, 256> histogram{};
+  for (const std::uint8_t value : values) ++histogram[value];
+  std::uint64_t sum = 0, square = 0;
+  for (std::uint64_t value = 0; value < histogram.size(); ++value) {
+    sum += value * histogram[value];
+    square += value * value * histogram[value];
+  }
+  __extension__ using Wide = unsigned __int128;
+  const Wide spread = Wide{square} * values.size() - Wide{sum} * sum;
+  if (spread == 0) {
+    throw UserError(
+        fmt::format("data.normalize: standard needs values that differ, every value of the training part of {} is {}; "
+                    "use unit or none",
+                    source, values[0]));
+  }
+  const auto count = static_cast<double>(values.size());
+  const double mean = static_cast<double>(sum) / count;
+  const double deviation = std::sqrt(static_cast<double>(spread)) / count;
+  return {.scale = static_cast<float>(1 / deviation), .shift = static_cast<float>(-mean / deviation)};
+}
+
+Affine transform_for(const DataConfig& config, std::span<const std::uint8_t> training_values) {
+  switch (config.normalize) {
+    case Normalize::kNone:
+      return {};
+    case Normalize::kUnit:
+      return {.scale = 1.0F / 255.0F, .shift = 0};
+    case Normalize::kStandard:
+      return standardise(training_values, config.source);
+  }
+  PSCTL_CHECK(false);
+  return {};
+}
+
+}  // namespace
+
+void check_source(const DataConfig& config) {
+  const Source source = find_source(config.source);
+  check_sizes(config, advised(source.advice, [&] { return source.format->check(source.folder); }));
+}
+
+Splits load(const DataConfig& config, std::uint64_t seed) {
+  const Source source = find_source(config.source);
+  Contents contents = advised(source.advice, [&] { return source.format->read(source.folder); });
+  check_sizes(config, contents.train.labels.size());
+  const std::size_t width = contents.shape.size();
+  if (config.train_limit > 0) {
+    contents.train = split_off(contents.train, width, config.train_limit, {.seed = seed, .purpose = Purpose::kSubset});
+  }
+  std::optional<Part> validation;
+  if (config.validation > 0) {
+    validation =
+        split_off(contents.train, width, config.validation, {.seed = seed, .purpose = Purpose::kValidationSplit});
+  }
+  const Affine transform = transform_for(config, contents.train.pixels);
+  const auto finish = [&](Part part) {
+    auto dataset =
+        std::make_shared<Dataset>(contents.shape, contents.classes, std::move(part.pixels), std::move(part.labels));
+    dataset->set_transform(transform);
+    return std::shared_ptr<const Dataset>(std::move(dataset));
+  };
+  Splits splits;
+  splits.train = finish(std::move(contents.train));
+  if (validation) splits.validation = finish(std::move(*validation));
+  splits.test = finish(std::move(contents.test));
+  return splits;
+}
+
+}  // namespace psctl::data
