@@ -107,6 +107,8 @@ class Lead {
   // The result of a Look. May stop the run.
   void evaluated(Instant now, const trace::Evaluation& evaluation);
 
+  // A look now, in place of one for which there was no room.
+  Order look_now(Instant now) { return look(now, false); }
   // The look at the final model, once the run has stopped; none if that model has been looked at.
   std::optional<Order> last_look();
 

@@ -1,7 +1,6 @@
 #include "rpc/shard.h"
 
 #include <fmt/format.h>
-
 #include <utility>
 
 namespace psctl::rpc {
@@ -40,11 +39,13 @@ void Shard::execute(std::span<const lead::Order> orders) {
 }
 
 void Shard::execute(const lead::Order& order) {
-  if (order.sequence <= sequence_) throw WorldError(fmt::format("order {} came after order {}", order.sequence, sequence_));
+  if (order.sequence <= sequence_)
+    throw WorldError(fmt::format("order {} came after order {}", order.sequence, sequence_));
   sequence_ = order.sequence;
   if (const auto* accept = std::get_if<lead::Accept>(&order.what)) {
     std::shared_ptr<learn::Tensor> tensor = std::move(incoming_.at(accept->worker.value));
-    if (!accept->empty && !tensor) throw WorldError(fmt::format("the piece of worker {}'s push is missing", accept->worker.value));
+    if (!accept->empty && !tensor)
+      throw WorldError(fmt::format("the piece of worker {}'s push is missing", accept->worker.value));
     store_.accept(accept->push, accept->empty ? nullptr : std::move(tensor));
   } else if (const auto* merge = std::get_if<sync::Merge>(&order.what)) {
     store_.merge(merge->into, merge->from);
@@ -53,7 +54,8 @@ void Shard::execute(const lead::Order& order) {
   } else if (const auto* discard = std::get_if<sync::Discard>(&order.what)) {
     store_.discard(discard->push);
   } else if (const auto* release = std::get_if<sync::Release>(&order.what)) {
-    if (release->refresh == sync::Refresh::kTake) released_.at(release->worker.value) = {order.sequence, store_.snapshot()};
+    if (release->refresh == sync::Refresh::kTake)
+      released_.at(release->worker.value) = {order.sequence, store_.snapshot()};
   } else {
     looks_.emplace(order.sequence, store_.snapshot());
   }

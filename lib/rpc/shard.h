@@ -45,7 +45,8 @@ class Shard {
     learn::Snapshot model;
   };
   void execute(const lead::Order& order);
-  void wait_for(std::unique_lock<std::mutex>& lock, std::uint64_t sequence, std::chrono::steady_clock::time_point deadline);
+  void wait_for(std::unique_lock<std::mutex>& lock, std::uint64_t sequence,
+                std::chrono::steady_clock::time_point deadline);
 
   std::size_t bytes_;
   mutable std::mutex mutex_;

@@ -1,9 +1,8 @@
 #include "rpc/shard_server.h"
 
-#include <fmt/format.h>
-
 #include <chrono>
 #include <condition_variable>
+#include <fmt/format.h>
 #include <mutex>
 #include <optional>
 
@@ -29,7 +28,8 @@ struct Course {
 
 class ShardSession final : public Session {
  public:
-  ShardSession(const ShardServerSetup& setup, Shard& shard, Course& course) : setup_(setup), shard_(shard), course_(course) {}
+  ShardSession(const ShardServerSetup& setup, Shard& shard, Course& course)
+      : setup_(setup), shard_(shard), course_(course) {}
 
   wire::JoinReply join(const wire::JoinRequest&) override {
     wire::JoinReply reply;
@@ -58,8 +58,9 @@ class ShardSession final : public Session {
     answer.header.refresh = true;
     const auto deadline = steady_clock::now() + kPullPatience;
     const auto sequence = static_cast<std::uint64_t>(request.sequence);
-    answer.tensor = request.role == wire::Role::WORKER ? shard_.take_released(checked(request.worker), sequence, deadline)
-                                                       : shard_.take_look(sequence, deadline);
+    answer.tensor = request.role == wire::Role::WORKER
+                        ? shard_.take_released(checked(request.worker), sequence, deadline)
+                        : shard_.take_look(sequence, deadline);
     return answer;
   }
 

@@ -17,15 +17,6 @@
 #include "trace/line_file.h"
 
 namespace psctl::run {
-namespace {
-
-std::string host_name() {
-  std::array<char, 256> name{};
-  ::gethostname(name.data(), name.size() - 1);
-  return name.data();
-}
-
-}  // namespace
 
 std::string make_folder(const std::string& out, const std::string& name) {
   std::error_code error;
@@ -60,6 +51,17 @@ void write_origin(const std::string& folder, const Workbench& bench, const std::
   made["started"] = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(now));
   trace::write_whole(folder + "/made.json",
                      made.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
+}
+
+void save_model(const std::string& folder, std::span<const float> parameters) {
+  const auto bytes = std::as_bytes(parameters);
+  trace::write_whole(folder + "/model.f32", {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+}
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  ::gethostname(name.data(), name.size() - 1);
+  return name.data();
 }
 
 }  // namespace psctl::run

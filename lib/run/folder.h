@@ -1,6 +1,7 @@
 // A run's folder: always new, never a collision; what was run and by what it was made goes in first.
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -13,5 +14,10 @@ std::string make_folder(const std::string& out, const std::string& name);
 
 // Writes config.yaml and made.json: overrides, version, digests of binary and data, BLAS core, libc, host, cores, time.
 void write_origin(const std::string& folder, const Workbench& bench, const std::vector<std::string>& overrides);
+
+// Writes model.f32: the parameters as little-endian floats, in order.
+void save_model(const std::string& folder, std::span<const float> parameters);
+
+std::string host_name();
 
 }  // namespace psctl::run

@@ -1,9 +1,274 @@
 #include "run/launcher.h"
 
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <fcntl.h>
+#include <filesystem>
+#include <fmt/format.h>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sstream>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <thread>
+#include <unistd.h>
+
 #include "base/error.h"
+#include "base/random.h"
+#include "rpc/transport.h"
+#include "trace/line_file.h"
+
+extern char** environ;
 
 namespace psctl::run {
+namespace {
 
-Report train_with_processes(const Request&, const std::string&) { throw WorldError("no real world yet"); }
+using std::chrono::steady_clock;
+
+constexpr auto kPoll = std::chrono::milliseconds(100);
+constexpr auto kInterruptGrace = std::chrono::milliseconds(1200);
+constexpr auto kEndGrace = std::chrono::seconds(30);
+
+// One process of the run. Killed, and waited for, when it is let go.
+class Child {
+ public:
+  Child(std::string name, const std::vector<std::string>& arguments, const std::string& log) : name_(std::move(name)) {
+    std::vector<char*> argv;
+    for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
+    argv.push_back(nullptr);
+    posix_spawn_file_actions_t files;
+    posix_spawn_file_actions_init(&files);
+    posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_addopen(&files, 1, log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
+    posix_spawn_file_actions_adddup2(&files, 1, 2);
+    posix_spawnattr_t attributes;
+    posix_spawnattr_init(&attributes);
+    // A group of its own: Ctrl-C reaches psctl alone, which ends the run in order.
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
+    posix_spawnattr_setpgroup(&attributes, 0);
+    sigset_t none;
+    sigemptyset(&none);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    const int error = ::posix_spawn(&process_, "/proc/self/exe", &files, &attributes, argv.data(), environ);
+    posix_spawn_file_actions_destroy(&files);
+    posix_spawnattr_destroy(&attributes);
+    if (error != 0) throw WorldError(fmt::format("cannot start {}: {}", name_, std::strerror(error)));
+  }
+  ~Child() {
+    if (!status_) {
+      ::kill(process_, SIGKILL);
+      ::waitpid(process_, nullptr, 0);
+    }
+  }
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
+
+  const std::string& name() const { return name_; }
+  pid_t process() const { return process_; }
+  void signal(int number) const {
+    if (!status_) ::kill(process_, number);
+  }
+  // Has it ended? Does not wait.
+  bool ended() {
+    int status = 0;
+    if (!status_ && ::waitpid(process_, &status, WNOHANG) == process_) status_ = status;
+    return status_.has_value();
+  }
+  bool well() const { return status_ && WIFEXITED(*status_) && WEXITSTATUS(*status_) == 0; }
+  std::string how() const {
+    if (WIFSIGNALED(*status_)) {
+      return fmt::format("{} (process {}) was killed by signal {} ({})", name_, process_, WTERMSIG(*status_),
+                         ::strsignal(WTERMSIG(*status_)));
+    }
+    return fmt::format("{} (process {}) ended with exit code {}", name_, process_, WEXITSTATUS(*status_));
+  }
+
+ private:
+  std::string name_;
+  pid_t process_ = -1;
+  std::optional<int> status_;
+};
+
+std::string read_file(const std::string& path) {
+  std::ifstream file(path);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+std::string unique_socket(const std::string& what) {
+  std::ifstream random("/dev/urandom", std::ios::binary);
+  std::uint64_t number = 0;
+  random.read(reinterpret_cast<char*>(&number), sizeof number);
+  return fmt::format("unix:psctl-{}-{:016x}-{}", ::getpid(), number, what);
+}
+
+class Launch {
+ public:
+  Launch(const Request& request, const std::string& folder) : request_(request), folder_(folder) {}
+
+  Report run() {
+    start();
+    watch();
+    return report();
+  }
+
+ private:
+  void start() {
+    const config::RunConfig& config = request_.config;
+    for (std::size_t rank = 0; rank < config.cluster.servers; ++rank) {
+      addresses_.push_back(config.cluster.hosts.empty() ? unique_socket(fmt::format("server{}", rank))
+                                                        : config.cluster.hosts[rank]);
+    }
+    for (std::size_t rank = config.cluster.servers; rank-- > 0;) {
+      std::vector<std::string> arguments = role("server");
+      arguments.insert(arguments.end(), {"--rank", std::to_string(rank), "--listen", addresses_[rank]});
+      if (rank == 0) {
+        arguments.insert(arguments.end(), {"--folder", folder_});
+        for (std::size_t other = 1; other < addresses_.size(); ++other) {
+          arguments.insert(arguments.end(), {"--other", addresses_[other]});
+        }
+      }
+      spawn(fmt::format("server {}", rank), arguments);
+    }
+    for (std::size_t worker = 0; worker < config.cluster.workers; ++worker) {
+      std::vector<std::string> arguments = role("worker");
+      arguments.insert(arguments.end(), {"--worker", std::to_string(worker)});
+      append_servers(arguments);
+      spawn(fmt::format("worker {}", worker), arguments);
+    }
+    std::vector<std::string> arguments = role("evaluator");
+    append_servers(arguments);
+    arguments.insert(arguments.end(), {"--folder", folder_});
+    spawn("the evaluation process", arguments);
+  }
+
+  std::vector<std::string> role(const char* name) const {
+    return {"psctl", name, "--config", folder_ + "/config.yaml", "--parent", std::to_string(::getpid())};
+  }
+  void append_servers(std::vector<std::string>& arguments) const {
+    for (const std::string& address : addresses_) arguments.insert(arguments.end(), {"--server", address});
+  }
+  void spawn(const std::string& name, const std::vector<std::string>& arguments) {
+    children_.push_back(std::make_unique<Child>(name, arguments, folder_ + "/psctl.log"));
+  }
+  Child& lead() { return *children_[request_.config.cluster.servers - 1]; }
+
+  // Until all have ended. The lead server ends the run; whoever is left after that is told to go, then made to.
+  void watch() {
+    std::optional<steady_clock::time_point> give_up;
+    const auto all_ended = [&] { return std::ranges::all_of(children_, [](auto& child) { return child->ended(); }); };
+    while (!all_ended()) {
+      if (request_.interrupted && *request_.interrupted && !interrupted_) {
+        interrupted_ = true;
+        lead().signal(SIGTERM);
+        signal_workers();
+        give_up = steady_clock::now() + kInterruptGrace;
+      }
+      for (const auto& child : children_) {
+        if (!child->ended() || child->well() || !failure_.empty()) continue;
+        if (!interrupted_) failure_ = child->how();
+        if (child.get() == &lead()) break;
+      }
+      if (!give_up && (lead().ended() || !failure_.empty()))
+        give_up = steady_clock::now() + (lead().ended() ? Duration(std::chrono::seconds(2)) : Duration(kEndGrace));
+      if (lead().ended() && !lead().well() && !interrupted_) break;
+      if (give_up && steady_clock::now() > *give_up) break;
+      look_at_status();
+      std::this_thread::sleep_for(kPoll / 2);
+    }
+    for (const auto& child : children_) child->ended();
+  }
+
+  void signal_workers() {
+    for (const auto& child : children_) {
+      if (child->name().starts_with("worker")) child->signal(SIGTERM);
+    }
+  }
+
+  // Shows how far the run is; when it has stopped, workers in the middle of a long step are told to leave it.
+  void look_at_status() {
+    if (lead().ended()) return;
+    try {
+      if (!status_) status_ = std::make_unique<rpc::Client>(rpc::Address::parse(addresses_[0]), rpc::ClientOptions{});
+      const rpc::wire::Status status = status_->status();
+      if (status.stopped && !told_) {
+        told_ = true;
+        signal_workers();
+      }
+      lead::Progress progress{.time_s = static_cast<double>(status.time_ns) * 1e-9,
+                              .updates = static_cast<Version>(status.version),
+                              .samples = static_cast<std::uint64_t>(status.samples),
+                              .epoch = status.epoch,
+                              .accuracy = {},
+                              .waiting = {},
+                              .started = status.started,
+                              .stopped = status.stopped};
+      if (status.accuracy >= 0) progress.accuracy = status.accuracy;
+      for (std::int32_t worker : status.waiting) progress.waiting.emplace_back(static_cast<std::uint32_t>(worker));
+      if (request_.progress) request_.progress(progress);
+    } catch (const rpc::RpcError&) {
+      status_.reset();  // not yet listening, or ended: its process will tell
+    }
+  }
+
+  Report report() {
+    std::string text = read_file(folder_ + "/summary.json");
+    const nlohmann::json summary = nlohmann::json::parse(text, nullptr, false);
+    children_.clear();
+    if (interrupted_) {
+      if (!summary.is_object())
+        text = write_summary("interrupted", "interrupted before the lead server could write the account");
+      return {.folder = folder_, .status = "interrupted", .summary = text};
+    }
+    if (summary.is_object() && summary.value("status", "") == "done" && failure_.empty()) {
+      return {.folder = folder_, .status = "done", .summary = text};
+    }
+    std::string error = failure_;
+    if (summary.is_object() && summary.contains("error")) {
+      const std::string told = summary["error"];
+      error = error.empty() || error.find("server 0") == 0 ? told : fmt::format("{}; {}", told, error);
+    }
+    if (error.empty()) error = "the lead server ended without an account";
+    if (!summary.is_object()) write_summary("failed", error + last_words());
+    throw WorldError(error + last_words());
+  }
+
+  std::string write_summary(const char* status, const std::string& error) {
+    nlohmann::ordered_json summary = {{"status", status}, {"error", error}};
+    const std::string text = summary.dump(2) + "\n";
+    trace::write_whole(folder_ + "/summary.json", text);
+    return text;
+  }
+
+  // The last line that a child wrote to the log, where a process that died may have said why.
+  std::string last_words() const {
+    std::istringstream log(read_file(folder_ + "/psctl.log"));
+    std::string line, last;
+    while (std::getline(log, line)) {
+      if (!line.empty()) last = line;
+    }
+    return last.empty() ? "" : fmt::format("\n  from {}/psctl.log: {}", folder_, last);
+  }
+
+  const Request& request_;
+  std::string folder_;
+  std::vector<std::string> addresses_;
+  std::vector<std::unique_ptr<Child>> children_;  // servers from the last to the lead, workers, the evaluation process
+  std::unique_ptr<rpc::Client> status_;
+  std::string failure_;
+  bool interrupted_ = false;
+  bool told_ = false;
+};
+
+}  // namespace
+
+Report train_with_processes(const Request& request, const std::string& folder) { return Launch(request, folder).run(); }
 
 }  // namespace psctl::run

@@ -6,15 +6,9 @@
 #include "run/launcher.h"
 #include "run/workbench.h"
 #include "sim/simulator.h"
-#include "trace/line_file.h"
 
 namespace psctl::run {
 namespace {
-
-void save_model(const std::string& folder, std::span<const float> parameters) {
-  const auto bytes = std::as_bytes(parameters);
-  trace::write_whole(folder + "/model.f32", {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
-}
 
 Report train_virtually(const Request& request, const Workbench& bench, const std::string& folder) {
   const config::RunConfig& config = request.config;

@@ -1,0 +1,59 @@
+#include <cmath>
+#include <fmt/format.h>
+
+#include "arguments.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "sync/registry.h"
+#include "verbs.h"
+
+namespace psctl::app {
+namespace {
+
+std::string text_of(const sync::ParameterValue& value) {
+  return std::visit([](const auto& v) { return fmt::format("{}", v); }, value);
+}
+
+std::string range_of(const sync::Parameter& parameter) {
+  if (!parameter.choices.empty()) return enumerate(parameter.choices, "or");
+  if (std::isfinite(parameter.minimum) && std::isfinite(parameter.maximum)) {
+    return fmt::format("{} to {}", parameter.minimum, parameter.maximum);
+  }
+  if (std::isfinite(parameter.minimum)) return fmt::format("at least {}", parameter.minimum);
+  return "";
+}
+
+void print_entry(const sync::Entry& entry) {
+  fmt::print("{}\n\n  rule    {}\n  source  {}\n  stated  {}\n  read    {}\n", entry.name, entry.rule, entry.source,
+             entry.stated, entry.read);
+  for (const sync::Parameter& parameter : entry.parameters) {
+    fmt::print("\n  {} (default {}; {}; {})\n      {}\n", parameter.name,
+               parameter.default_value ? text_of(*parameter.default_value) : "none", range_of(parameter),
+               parameter.origin == sync::Origin::kPaper ? "from the source" : "ours", parameter.meaning);
+  }
+}
+
+}  // namespace
+
+int strategies(int argc, char** argv) {
+  cxxopts::Options options("psctl strategies", "What strategies there are; with a name, all about one.\n");
+  options.positional_help("[NAME]").custom_help("");
+  options.add_options()("name", "a strategy", cxxopts::value<std::vector<std::string>>());
+  options.parse_positional("name");
+  const Parsed parsed = parse(options, "  psctl strategies\n  psctl strategies ssp\n", argc, argv);
+  if (parsed.helped) return 0;
+  if (parsed.options.count("name") == 0) {
+    for (const sync::Entry& entry : sync::entries()) {
+      fmt::print("{:<14}{}\n", entry.name, entry.rule.substr(0, entry.rule.find('.') + 1));
+    }
+    return 0;
+  }
+  for (const std::string& name : parsed.options["name"].as<std::vector<std::string>>()) {
+    const sync::Entry* entry = sync::find(name);
+    if (!entry) throw UserError(fmt::format("there is no strategy {}; psctl strategies lists them", name));
+    print_entry(*entry);
+  }
+  return 0;
+}
+
+}  // namespace psctl::app

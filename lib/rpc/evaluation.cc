@@ -1,0 +1,74 @@
+#include "rpc/evaluation.h"
+
+#include <chrono>
+#include <fmt/format.h>
+#include <memory>
+#include <sched.h>
+#include <span>
+#include <unistd.h>
+
+#include "base/sha256.h"
+
+namespace psctl::rpc {
+namespace {
+
+using std::chrono::steady_clock;
+
+constexpr auto kServerPatience = std::chrono::seconds(60);
+
+}  // namespace
+
+learn::Tensor evaluate(const std::vector<Address>& servers, const learn::Model& model,
+                       const learn::Evaluator& evaluator, const std::atomic<bool>& terminated) {
+  const sched_param parameters{};
+  ::sched_setscheduler(0, SCHED_IDLE, &parameters);  // where it may not, it runs like the others
+
+  learn::Tensor snapshot(model.parameter_count());
+  std::vector<std::unique_ptr<Client>> clients;
+  std::vector<std::span<std::byte>> ranges;
+  for (const Address& address : servers) {
+    clients.push_back(std::make_unique<Client>(address, ClientOptions{.patience = kServerPatience}));
+    wire::JoinRequest request;
+    request.worker = -1;
+    request.process = ::getpid();
+    request.parameters = static_cast<std::int64_t>(model.parameter_count());
+    const wire::JoinReply reply = clients.back()->join(request);
+    const auto begin = static_cast<std::size_t>(reply.shard_begin), size = static_cast<std::size_t>(reply.shard_size);
+    if (begin > model.parameter_count() || size > model.parameter_count() - begin) {
+      throw WorldError(fmt::format("the server at {} holds parameters that the model does not have", address.text()));
+    }
+    ranges.push_back(std::as_writable_bytes(snapshot.values().subspan(begin, size)));
+  }
+
+  while (!terminated) {
+    const wire::EvaluationOrder order = clients[0]->next_evaluation();
+    if (order.kind == wire::EvaluationKind::STOP) break;
+    if (order.kind == wire::EvaluationKind::WAIT) continue;
+    wire::PullRequest pull;
+    pull.role = wire::Role::EVALUATION;
+    pull.worker = -1;
+    pull.version = order.version;
+    pull.sequence = order.sequence;
+    for (auto& client : clients) client->send_pull(pull);
+    for (std::size_t i = 0; i < clients.size(); ++i) {
+      if (!clients[i]->receive_pull(ranges[i]).tensor) throw WorldError("a server sent no model to evaluate");
+    }
+    const auto begin = steady_clock::now();
+    const learn::Evaluator::Result seen = evaluator.evaluate(snapshot.values());
+    wire::EvaluationResult result;
+    result.version = order.version;
+    result.sequence = order.sequence;
+    result.at_ns = order.at_ns;
+    result.epoch = order.epoch;
+    result.samples = order.samples;
+    result.train_loss = seen.train_loss;
+    result.test_loss = seen.test.loss;
+    result.test_accuracy = seen.test.accuracy;
+    result.compute_ns = std::chrono::nanoseconds(steady_clock::now() - begin).count();
+    result.__set_model_digest(sha256(std::as_bytes(snapshot.values())));
+    clients[0]->evaluated(result);
+  }
+  return snapshot;
+}
+
+}  // namespace psctl::rpc

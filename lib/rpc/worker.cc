@@ -1,0 +1,267 @@
+#include "rpc/worker.h"
+
+#include <cerrno>
+#include <chrono>
+#include <dirent.h>
+#include <fmt/format.h>
+#include <fstream>
+#include <memory>
+#include <optional>
+#include <span>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "learn/tensor.h"
+
+namespace psctl::rpc {
+namespace {
+
+using std::chrono::steady_clock;
+
+constexpr auto kServerPatience = std::chrono::seconds(60);
+
+// Time that the threads of this process were ready to run and had no core, since they exist.
+Duration runqueue_time() {
+  Duration total{};
+  const std::unique_ptr<DIR, int (*)(DIR*)> tasks(::opendir("/proc/self/task"), &::closedir);
+  if (!tasks) return total;
+  while (const dirent* task = ::readdir(tasks.get())) {
+    std::int64_t ran = 0, waited = 0;
+    if (std::ifstream(fmt::format("/proc/self/task/{}/schedstat", task->d_name)) >> ran >> waited)
+      total += Duration(waited);
+  }
+  return total;
+}
+
+// Sleeps to the point, unless a signal sets `terminated`.
+void sleep_until(steady_clock::time_point until, const std::atomic<bool>& terminated) {
+  const auto since_epoch = std::chrono::duration_cast<std::chrono::nanoseconds>(until.time_since_epoch()).count();
+  const timespec point{.tv_sec = since_epoch / 1'000'000'000, .tv_nsec = since_epoch % 1'000'000'000};
+  while (!terminated && ::clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &point, nullptr) == EINTR) {
+  }
+}
+
+class Work {
+ public:
+  Work(const WorkerSetup& setup, const learn::Model& model, const data::Dataset& dataset, data::BatchOrder batches,
+       delay::Stragglers stragglers, const std::atomic<bool>& terminated)
+      : setup_(setup),
+        model_(model),
+        dataset_(dataset),
+        batches_(std::move(batches)),
+        stragglers_(std::move(stragglers)),
+        terminated_(terminated),
+        parameters_(model.parameter_count()),
+        gradient_(model.parameter_count()) {}
+
+  void run() {
+    ::prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL);
+    join();
+    ask_for_the_first_model();
+    while (!over_ && !terminated_) step();
+    say_goodbye();
+  }
+
+ private:
+  struct Server {
+    std::unique_ptr<Client> client;
+    std::size_t begin = 0, size = 0;  // its range of the model
+  };
+
+  void join() {
+    wire::JoinRequest request;
+    request.worker = static_cast<std::int32_t>(setup_.id.value);
+    request.host = setup_.host;
+    request.process = ::getpid();
+    request.parameters = static_cast<std::int64_t>(model_.parameter_count());
+    std::size_t covered = 0;
+    for (const Address& address : setup_.servers) {
+      Server& server = servers_.emplace_back();
+      server.client = std::make_unique<Client>(address, ClientOptions{.patience = kServerPatience});
+      const wire::JoinReply reply = server.client->join(request);
+      server.begin = static_cast<std::size_t>(reply.shard_begin);
+      server.size = static_cast<std::size_t>(reply.shard_size);
+      const bool fits = reply.rank == static_cast<std::int32_t>(servers_.size() - 1) &&
+                        reply.servers == static_cast<std::int32_t>(setup_.servers.size()) &&
+                        reply.parameters == request.parameters && server.begin == covered;
+      covered += server.size;
+      if (!fits || covered > model_.parameter_count()) {
+        throw WorldError(fmt::format(
+            "the server at {} is number {} of {} and holds parameters {} to {} of {}: not what worker {} expects",
+            address.text(), reply.rank, reply.servers, reply.shard_begin, covered, reply.parameters, setup_.id.value));
+      }
+    }
+    if (covered != model_.parameter_count()) {
+      throw WorldError(fmt::format("the servers hold {} of {} parameters", covered, model_.parameter_count()));
+    }
+  }
+
+  std::span<std::byte> range_of(learn::Tensor& tensor, const Server& server) {
+    return std::as_writable_bytes(tensor.values().subspan(server.begin, server.size));
+  }
+
+  void ask_for_the_first_model() {
+    wire::StepRequest request = empty_request();
+    exchange(request, {});
+    began_ = steady_clock::now() - download_;
+    runqueue_before_ = runqueue_time();
+  }
+
+  wire::StepRequest empty_request() const {
+    wire::StepRequest request;
+    request.worker = static_cast<std::int32_t>(setup_.id.value);
+    request.push = 0;
+    request.steps = 0;
+    request.samples = 0;
+    request.again = request.empty = request.final = false;
+    request.compute_ns = request.delay_ns = request.download_ns = 0;
+    request.loss = 0;
+    return request;
+  }
+
+  void step() {
+    const auto begin = steady_clock::now();
+    const delay::Slowness slowness =
+        stragglers_.at(steps_, Instant(std::chrono::duration_cast<Duration>(begin - began_)));
+    const auto samples = batches_.batch(steps_);
+    const double loss =
+        model_.gradient(parameters_.values(), dataset_, samples, gradient_.values(), workspace_, setup_.threads);
+    if (slowness.factor > 1) {
+      const auto measured = steady_clock::now() - begin;
+      pause(std::chrono::duration_cast<Duration>(measured * (slowness.factor - 1)));
+    }
+    const auto computed = steady_clock::now();
+    partial_.compute = computed - begin;
+    pause(slowness.compute);
+    const auto delayed = steady_clock::now();
+    partial_.delay = delayed - computed;
+    if (terminated_) return;
+    pause(slowness.network);
+    if (terminated_) {
+      partial_.upload = steady_clock::now() - delayed;
+      return;
+    }
+    ++steps_;
+    send_pieces();
+
+    wire::StepRequest request = empty_request();
+    request.push = static_cast<std::int64_t>(steps_);
+    request.steps = 1;
+    request.samples = static_cast<std::int64_t>(samples.size());
+    request.compute_ns = partial_.compute.count();
+    request.delay_ns = partial_.delay.count();
+    request.download_ns = download_.count();
+    request.loss = loss;
+    request.__set_upload_ns(std::chrono::nanoseconds(steady_clock::now() - delayed).count());
+    partial_ = {};
+    exchange(request, std::as_bytes(gradient_.values().subspan(servers_[0].begin, servers_[0].size)));
+  }
+
+  void pause(Duration length) {
+    if (length <= Duration::zero()) return;
+    const auto until = steady_clock::now() + length;
+    sleep_until(until, terminated_);
+    if (!terminated_) oversleep_ += steady_clock::now() - until;
+  }
+
+  void send_pieces() {
+    wire::PieceRequest request;
+    request.worker = static_cast<std::int32_t>(setup_.id.value);
+    request.push = static_cast<std::int64_t>(steps_);
+    const auto others = std::span(servers_).subspan(1);
+    for (Server& server : others) {
+      server.client->send_piece(request, std::as_bytes(gradient_.values().subspan(server.begin, server.size)));
+    }
+    for (Server& server : others) server.client->receive_piece();
+  }
+
+  // One push, or none, and the wait for what it is answered with; then the rest of the model from the other servers.
+  void exchange(wire::StepRequest& request, std::span<const std::byte> push) {
+    download_ = {};
+    auto asked = steady_clock::now();
+    const std::span<std::byte> destination = range_of(parameters_, servers_[0]);
+    Answer answer = servers_[0].client->step(request, push, destination);
+    while (answer.header.kind == wire::ReplyKind::HELD) {
+      if (terminated_) {
+        over_ = true;
+        return;
+      }
+      wire::StepRequest again = empty_request();
+      again.push = request.push;
+      again.again = true;
+      asked = steady_clock::now();
+      answer = servers_[0].client->step(again, {}, destination);
+    }
+    if (answer.header.kind == wire::ReplyKind::STOP) {
+      over_ = true;
+      return;
+    }
+    if (answer.header.refresh) {
+      if (!answer.tensor) throw WorldError("the lead server sent no model where it said it would");
+      pull_the_rest(answer.header);
+    }
+    const Duration elapsed = steady_clock::now() - asked;
+    download_ = elapsed - Duration(answer.header.receive_ns) - Duration(answer.header.hold_ns) +
+                Duration(answer.header.since_release_ns);
+    download_ = std::max(download_, Duration::zero());
+  }
+
+  void pull_the_rest(const wire::ReplyHeader& header) {
+    wire::PullRequest request;
+    request.role = wire::Role::WORKER;
+    request.worker = static_cast<std::int32_t>(setup_.id.value);
+    request.version = header.version;
+    request.sequence = header.sequence;
+    const auto others = std::span(servers_).subspan(1);
+    for (Server& server : others) server.client->send_pull(request);
+    for (Server& server : others) {
+      if (!server.client->receive_pull(range_of(parameters_, server)).tensor) {
+        throw WorldError(fmt::format("the server at {} sent no model", server.client->address().text()));
+      }
+    }
+  }
+
+  void say_goodbye() {
+    wire::ByeRequest bye;
+    bye.worker = static_cast<std::int32_t>(setup_.id.value);
+    bye.reason = terminated_ ? "it was told to end" : "the run is over";
+    bye.compute_ns = partial_.compute.count();
+    bye.delay_ns = partial_.delay.count();
+    bye.__set_upload_ns(partial_.upload.count());
+    bye.__set_download_ns(download_.count());
+    bye.wall_ns =
+        began_ == steady_clock::time_point{} ? 0 : std::chrono::nanoseconds(steady_clock::now() - began_).count();
+    bye.__set_runqueue_ns((runqueue_time() - runqueue_before_).count());
+    bye.__set_oversleep_ns(oversleep_.count());
+    servers_[0].client->bye(bye);
+  }
+
+  WorkerSetup setup_;
+  const learn::Model& model_;
+  const data::Dataset& dataset_;
+  data::BatchOrder batches_;
+  delay::Stragglers stragglers_;
+  const std::atomic<bool>& terminated_;
+  learn::Tensor parameters_, gradient_;
+  learn::Workspace workspace_;
+  std::vector<Server> servers_;
+  Step steps_ = 0;
+  bool over_ = false;
+  struct {
+    Duration compute{}, delay{}, upload{};
+  } partial_;            // of the step at hand
+  Duration download_{};  // of the model that was last taken
+  Duration oversleep_{};
+  Duration runqueue_before_{};
+  steady_clock::time_point began_{};
+};
+
+}  // namespace
+
+void work(const WorkerSetup& setup, const learn::Model& model, const data::Dataset& dataset, data::BatchOrder batches,
+          delay::Stragglers stragglers, const std::atomic<bool>& terminated) {
+  Work(setup, model, dataset, std::move(batches), std::move(stragglers), terminated).run();
+}
+
+}  // namespace psctl::rpc

@@ -1,0 +1,90 @@
+#include "run/roles.h"
+
+#include <fmt/format.h>
+#include <thread>
+
+#include "base/error.h"
+#include "learn/evaluator.h"
+#include "rpc/evaluation.h"
+#include "rpc/lead_server.h"
+#include "rpc/shard_server.h"
+#include "rpc/worker.h"
+#include "run/folder.h"
+#include "run/workbench.h"
+
+namespace psctl::run {
+namespace {
+
+std::vector<rpc::Address> parse(const std::vector<std::string>& texts) {
+  std::vector<rpc::Address> addresses;
+  for (const std::string& text : texts) addresses.push_back(rpc::Address::parse(text));
+  return addresses;
+}
+
+void check_servers(std::size_t given, const config::RunConfig& config) {
+  if (given != config.cluster.servers) {
+    throw UserError(
+        fmt::format("the configuration has {} servers, the command line names {}", config.cluster.servers, given));
+  }
+}
+
+}  // namespace
+
+void serve(const ServerRole& role, const std::atomic<bool>& terminated) {
+  const std::size_t servers = role.config.cluster.servers;
+  if (role.rank >= servers) throw UserError(fmt::format("there is no server {}, there are {}", role.rank, servers));
+  if (role.rank == 0) check_servers(1 + role.others.size(), role.config);
+  const Workbench bench(role.config);
+  const std::size_t parameters = bench.parameters();
+  const learn::Range range = learn::shard(parameters, servers, role.rank);
+  std::vector<float> initial(parameters);
+  bench.model().initialise(initial, role.config.seed);
+  rpc::Shard shard(role.config.optimizer, std::span(initial).subspan(range.begin, range.size),
+                   role.config.cluster.workers);
+  initial = {};
+  const rpc::Address listen = rpc::Address::parse(role.listen);
+  if (role.rank > 0) {
+    rpc::serve_shard({.listen = listen,
+                      .rank = role.rank,
+                      .servers = servers,
+                      .parameters = parameters,
+                      .range = range,
+                      .workers = role.config.cluster.workers},
+                     shard, terminated, [](const rpc::Address&) {});
+    return;
+  }
+  lead::Lead lead(bench.lead_setup(role.folder), bench.strategy());
+  rpc::LeadServer server({.listen = listen,
+                          .others = parse(role.others),
+                          .workers = role.config.cluster.workers,
+                          .parameters = parameters,
+                          .range = range,
+                          .cores = std::max(1U, std::thread::hardware_concurrency())},
+                         lead, shard);
+  const lead::Ending ending = server.run(terminated);
+  lead.finish(ending);
+  if (!ending.error.empty()) throw WorldError(ending.error);
+}
+
+void work(const WorkerRole& role, const std::atomic<bool>& terminated) {
+  const std::size_t workers = role.config.cluster.workers;
+  if (role.worker >= workers) throw UserError(fmt::format("there is no worker {}, there are {}", role.worker, workers));
+  check_servers(role.servers.size(), role.config);
+  const Workbench bench(role.config);
+  const WorkerId id(static_cast<std::uint32_t>(role.worker));
+  rpc::work({.id = id,
+             .servers = parse(role.servers),
+             .threads = role.config.cluster.threads_per_worker,
+             .host = host_name()},
+            bench.model(), *bench.splits().train, bench.batches()[role.worker], bench.stragglers(id), terminated);
+}
+
+void evaluate(const EvaluatorRole& role, const std::atomic<bool>& terminated) {
+  check_servers(role.servers.size(), role.config);
+  const Workbench bench(role.config);
+  const learn::Evaluator evaluator(bench.model(), bench.splits(), role.config.seed);
+  const learn::Tensor last = rpc::evaluate(parse(role.servers), bench.model(), evaluator, terminated);
+  if (role.config.model.save == learn::Save::kFinal && !role.folder.empty()) save_model(role.folder, last.values());
+}
+
+}  // namespace psctl::run
