@@ -69,7 +69,7 @@ auto advised(const std::string& advice, Read read) {
   for (const Known& known : kKnown) names.push_back(known.name);
   const std::string near = nearest(name, names);
   throw UserError(fmt::format("data.source: '{}' is neither a known data set ({}) nor a folder{}; {}", name,
-                              enumerate(names), near.empty() ? "" : fmt::format("; did you mean '{}'?", near),
+                              enumerate(names), near.empty() ? "" : fmt::format(" (did you mean '{}'?)", near),
                               advice_on_folders()));
 }
 

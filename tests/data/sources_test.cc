@@ -1,0 +1,351 @@
+#include <algorithm>
+#include <boost/test/unit_test.hpp>
+#include <cmath>
+#include <fmt/format.h>
+#include <map>
+#include <numeric>
+#include <set>
+
+#include "base/error.h"
+#include "data/dataset.h"
+#include "data/idx_bytes.h"
+
+using namespace psctl;
+using namespace psctl::data;
+using namespace psctl::data::test;
+
+namespace {
+
+constexpr const char* kFolderAdvice =
+    "; a data folder must hold train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and "
+    "t10k-labels-idx1-ubyte, each plain or with .gz";
+
+// `train` images of 2 x 2 whose four values are their number, labelled by turns 0, 1, 2; 3 test images.
+void write_small_set(const TemporaryFolder& folder, std::uint32_t train = 12) {
+  Bytes images, labels;
+  for (std::uint32_t i = 0; i < train; ++i) {
+    images.insert(images.end(), 4, static_cast<std::uint8_t>(i));
+    labels.push_back(static_cast<std::uint8_t>(i % 3));
+  }
+  folder.write("train-images-idx3-ubyte", idx({train, 2, 2}, images));
+  folder.write("train-labels-idx1-ubyte.gz", gzip(idx({train}, labels)));
+  folder.write("t10k-images-idx3-ubyte.gz", gzip(idx({3, 2, 2}, Bytes(12, 100))));
+  folder.write("t10k-labels-idx1-ubyte", idx({3}, {2, 1, 0}));
+}
+
+DataConfig config_for(const std::string& source) {
+  DataConfig config;
+  config.source = source;
+  config.normalize = Normalize::kNone;
+  return config;
+}
+
+std::string loading(const DataConfig& config) {
+  try {
+    load(config, 1);
+  } catch (const UserError& error) {
+    return error.what();
+  }
+  return "no fault";
+}
+
+std::string checking(const DataConfig& config) {
+  try {
+    check_source(config);
+  } catch (const UserError& error) {
+    return error.what();
+  }
+  return "no fault";
+}
+
+// What both the quick check and the loading say.
+std::string both(const DataConfig& config) {
+  const std::string loaded = loading(config);
+  BOOST_TEST(checking(config) == loaded);
+  return loaded;
+}
+
+// The number that write_small_set wrote into the sample's pixels.
+std::vector<std::uint32_t> numbers(const Dataset& dataset) {
+  std::vector<std::uint32_t> all;
+  for (std::size_t i = 0; i < dataset.size(); ++i) all.push_back(dataset.pixels()[4 * i]);
+  return all;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(datasets)
+
+BOOST_AUTO_TEST_CASE(gather_writes_the_samples_asked_for_in_that_order_transformed) {
+  Dataset dataset({.channels = 1, .height = 1, .width = 3}, 2, {0, 1, 2, 10, 20, 30, 253, 254, 255}, {0, 1, 0});
+  const std::vector<std::uint32_t> samples{2, 0, 2};
+  std::vector<float> out(10, -1);
+  dataset.gather(samples, out.data());
+  BOOST_TEST(out == (std::vector<float>{253, 254, 255, 0, 1, 2, 253, 254, 255, -1}), boost::test_tools::per_element());
+  dataset.set_transform({.scale = 0.5F, .shift = -1});
+  dataset.gather(std::vector<std::uint32_t>{1}, out.data());
+  BOOST_TEST(out[0] == 4.0F);
+  BOOST_TEST(out[1] == 9.0F);
+  BOOST_TEST(out[2] == 14.0F);
+}
+
+BOOST_AUTO_TEST_CASE(gather_rounds_the_product_and_then_the_sum_at_every_width) {
+  for (std::size_t width : {1, 7, 15, 16, 17, 63, 64, 65, 784}) {
+    std::vector<std::uint8_t> pixels(2 * width);
+    for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<std::uint8_t>(37 * i + 11);
+    Dataset dataset({.channels = 1, .height = 1, .width = width}, 1, pixels, {0, 0});
+    const Affine transform{.scale = 0.0111084962F, .shift = -0.810257673F};
+    dataset.set_transform(transform);
+    std::vector<float> out(2 * width + 1, 7.0F);
+    dataset.gather(std::vector<std::uint32_t>{0, 1}, out.data());
+    for (std::size_t i = 0; i < pixels.size(); ++i) {
+      const volatile float product = transform.scale * static_cast<float>(pixels[i]);
+      const float expected = product + transform.shift;
+      BOOST_REQUIRE_EQUAL(out[i], expected);
+    }
+    BOOST_REQUIRE_EQUAL(out.back(), 7.0F);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_sample_that_is_not_there_is_refused) {
+  const Dataset dataset({.channels = 1, .height = 1, .width = 1}, 1, {5}, {0});
+  float out = 0;
+  BOOST_CHECK_THROW(dataset.gather(std::vector<std::uint32_t>{1}, &out), InternalError);
+}
+
+BOOST_AUTO_TEST_CASE(the_digest_covers_everything) {
+  const Shape shape{.channels = 1, .height = 2, .width = 1};
+  const std::vector<std::uint8_t> pixels{1, 2, 3, 4};
+  const std::vector<std::uint32_t> labels{0, 1};
+  const Dataset dataset(shape, 2, pixels, labels);
+  std::set<std::string> digests{dataset.digest()};
+  digests.insert(Dataset({.channels = 1, .height = 1, .width = 2}, 2, pixels, labels).digest());
+  digests.insert(Dataset({.channels = 2, .height = 1, .width = 1}, 2, pixels, labels).digest());
+  digests.insert(Dataset(shape, 3, pixels, labels).digest());
+  digests.insert(Dataset(shape, 2, {1, 2, 3, 5}, labels).digest());
+  digests.insert(Dataset(shape, 2, pixels, {1, 0}).digest());
+  for (const Affine transform : {Affine{.scale = 2, .shift = 0}, Affine{.scale = 1, .shift = 1}}) {
+    Dataset transformed = dataset;
+    transformed.set_transform(transform);
+    digests.insert(transformed.digest());
+  }
+  BOOST_TEST(digests.size() == 8);
+  BOOST_TEST(Dataset(shape, 2, pixels, labels).digest() == dataset.digest());
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(sources)
+
+BOOST_AUTO_TEST_CASE(fashion_mnist_is_what_the_package_holds) {
+  DataConfig config = config_for("fashion-mnist");
+  check_source(config);
+  const Splits splits = load(config, 1);
+  BOOST_TEST(splits.train->size() == 60'000);
+  BOOST_TEST(splits.test->size() == 10'000);
+  BOOST_TEST(!splits.validation);
+  BOOST_TEST((splits.train->shape() == Shape{.channels = 1, .height = 28, .width = 28}));
+  BOOST_TEST((splits.test->shape() == splits.train->shape()));
+  BOOST_TEST(splits.train->classes() == 10);
+  std::map<std::uint32_t, int> counts;
+  for (const std::uint32_t label : splits.train->labels()) ++counts[label];
+  BOOST_TEST(counts.size() == 10);
+  for (const auto& [label, count] : counts) BOOST_TEST(count == 6'000);
+  BOOST_TEST(splits.train->digest() == "fe5f2004a0f8139ee77c1c1250fb2d1b59bb00c47ebdaebd22723ae746e3c98d");
+  BOOST_TEST(splits.test->digest() == "340604e0f5e4c339ff039839c19acc72373b67ae096abf26dcf3bc0a98558309");
+}
+
+BOOST_AUTO_TEST_CASE(standard_normalisation_gives_the_training_part_mean_0_and_deviation_1) {
+  DataConfig config = config_for("fashion-mnist");
+  config.normalize = Normalize::kStandard;
+  config.train_limit = 2'000;
+  const Splits splits = load(config, 3);
+  std::vector<std::uint32_t> all(splits.train->size());
+  std::iota(all.begin(), all.end(), 0U);
+  std::vector<float> values(all.size() * 784);
+  splits.train->gather(all, values.data());
+  double sum = 0, square = 0;
+  for (const double value : values) sum += value, square += value * value;
+  const auto count = static_cast<double>(values.size());
+  BOOST_TEST(std::abs(sum / count) < 1e-5);
+  BOOST_TEST(std::abs(square / count - 1) < 1e-5);
+  BOOST_TEST(splits.test->transform().scale == splits.train->transform().scale);
+  BOOST_TEST(splits.test->transform().shift == splits.train->transform().shift);
+}
+
+BOOST_AUTO_TEST_CASE(standard_normalisation_agrees_with_a_plain_sum) {
+  const TemporaryFolder folder;
+  write_small_set(folder);
+  DataConfig config = config_for(folder.path().string());
+  config.normalize = Normalize::kStandard;
+  const Affine transform = load(config, 1).train->transform();
+  // Values 0 to 11, four times each: mean 5.5, variance (12 * 12 - 1) / 12.
+  const double deviation = std::sqrt(143.0 / 12);
+  BOOST_TEST(transform.scale == static_cast<float>(1 / deviation));
+  BOOST_TEST(transform.shift == static_cast<float>(-5.5 / deviation));
+}
+
+BOOST_AUTO_TEST_CASE(unit_normalisation_maps_the_ends_to_0_and_1) {
+  const TemporaryFolder folder;
+  write_small_set(folder);
+  folder.write("train-images-idx3-ubyte", idx({2, 2, 2}, {0, 255, 0, 0, 0, 0, 0, 0}));
+  folder.write("train-labels-idx1-ubyte.gz", gzip(idx({2}, {0, 2})));
+  DataConfig config = config_for(folder.path().string());
+  config.normalize = Normalize::kUnit;
+  std::vector<float> out(4);
+  load(config, 1).train->gather(std::vector<std::uint32_t>{0}, out.data());
+  BOOST_TEST(out[0] == 0.0F);
+  BOOST_TEST(out[1] == 1.0F);
+}
+
+BOOST_AUTO_TEST_CASE(standard_normalisation_of_values_that_are_all_equal_is_refused) {
+  const TemporaryFolder folder;
+  write_small_set(folder);
+  folder.write("train-images-idx3-ubyte", idx({12, 2, 2}, Bytes(48, 9)));
+  DataConfig config = config_for(folder.path().string());
+  config.normalize = Normalize::kStandard;
+  BOOST_TEST(
+      loading(config) ==
+      fmt::format("data.normalize: standard needs values that differ, every value of the training part of {} is 9; "
+                  "use unit or none",
+                  config.source));
+}
+
+BOOST_AUTO_TEST_CASE(a_folder_may_mix_plain_and_packed_files) {
+  const TemporaryFolder folder;
+  write_small_set(folder);
+  const DataConfig config = config_for(folder.path().string());
+  check_source(config);
+  const Splits splits = load(config, 1);
+  BOOST_TEST(splits.train->size() == 12);
+  BOOST_TEST(splits.train->classes() == 3);
+  BOOST_TEST((splits.train->shape() == Shape{.channels = 1, .height = 2, .width = 2}));
+  BOOST_TEST(numbers(*splits.train) == (std::vector<std::uint32_t>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}),
+             boost::test_tools::per_element());
+  BOOST_TEST(splits.test->labels()[0] == 2);
+}
+
+BOOST_AUTO_TEST_CASE(limit_and_validation_part_the_training_set_and_are_keyed_by_the_seed) {
+  const TemporaryFolder folder;
+  write_small_set(folder, 200);
+  DataConfig config = config_for(folder.path().string());
+  config.train_limit = 100;
+  config.validation = 30;
+  const Splits splits = load(config, 1);
+  const auto train = numbers(*splits.train), validation = numbers(*splits.validation);
+  BOOST_TEST(train.size() == 70);
+  BOOST_TEST(validation.size() == 30);
+  std::set<std::uint32_t> all(train.begin(), train.end());
+  all.insert(validation.begin(), validation.end());
+  BOOST_TEST(all.size() == 100);
+  BOOST_TEST(std::ranges::is_sorted(train));
+  for (const auto& part : {splits.train, splits.validation}) {
+    for (std::size_t i = 0; i < part->size(); ++i) BOOST_TEST(part->labels()[i] == part->pixels()[4 * i] % 3U);
+  }
+  BOOST_TEST((numbers(*load(config, 1).train) == train));
+  BOOST_TEST((numbers(*load(config, 2).train) != train));
+  config.validation = 0;
+  const auto limited = numbers(*load(config, 1).train);
+  BOOST_TEST((std::set<std::uint32_t>(limited.begin(), limited.end()) == all));
+  BOOST_TEST(splits.test->size() == 3);
+}
+
+BOOST_AUTO_TEST_CASE(limits_beyond_the_set_are_refused_with_the_numbers) {
+  const TemporaryFolder folder;
+  write_small_set(folder);
+  DataConfig config = config_for(folder.path().string());
+  config.train_limit = 12;
+  BOOST_TEST(both(config) == "no fault");
+  config.train_limit = 13;
+  BOOST_TEST(both(config) ==
+             fmt::format("data.train_limit: expected at most 12, the training samples of {}, found 13", config.source));
+  config.train_limit = 0;
+  config.validation = 11;
+  BOOST_TEST(both(config) == "no fault");
+  config.validation = 12;
+  BOOST_TEST(both(config) == fmt::format("data.validation: expected less than 12, the training samples of {}, found 12",
+                                         config.source));
+  config.train_limit = 5;
+  config.validation = 5;
+  BOOST_TEST(both(config) ==
+             "data.validation: expected less than 5, the training samples that data.train_limit leaves, found 5");
+}
+
+BOOST_AUTO_TEST_CASE(a_source_that_is_not_there_is_told_with_what_there_is) {
+  BOOST_TEST(both(config_for("")) == "data.source: expected a known data set or a folder, found nothing");
+  BOOST_TEST(
+      both(config_for("fashion_mnist")) ==
+      std::string("data.source: 'fashion_mnist' is neither a known data set (fashion-mnist) nor a folder (did you "
+                  "mean 'fashion-mnist'?)") +
+          kFolderAdvice);
+  BOOST_TEST(both(config_for("/nowhere/at/all")) ==
+             std::string("data.source: '/nowhere/at/all' is neither a known data set (fashion-mnist) nor a folder") +
+                 kFolderAdvice);
+  const TemporaryFolder folder;
+  const std::string empty = folder.path().string();
+  BOOST_TEST(both(config_for(empty)) ==
+             "data.source: " + empty + ": holds no data set that psctl reads" + kFolderAdvice);
+  folder.write("file", {1});
+  BOOST_TEST(both(config_for(folder.file("file"))) ==
+             "data.source: " + folder.file("file") + ": expected a folder, found a file" + kFolderAdvice);
+}
+
+BOOST_AUTO_TEST_CASE(missing_and_doubled_files_of_a_folder_are_named) {
+  const TemporaryFolder folder;
+  write_small_set(folder);
+  const std::string source = folder.path().string();
+  std::filesystem::copy(folder.path() / "train-images-idx3-ubyte", folder.path() / "train-images-idx3-ubyte.gz");
+  BOOST_TEST(both(config_for(source)) ==
+             source + ": both train-images-idx3-ubyte and train-images-idx3-ubyte.gz are there; remove one of them" +
+                 kFolderAdvice);
+  std::filesystem::remove(folder.path() / "train-images-idx3-ubyte.gz");
+  std::filesystem::remove(folder.path() / "train-images-idx3-ubyte");
+  std::filesystem::remove(folder.path() / "t10k-labels-idx1-ubyte");
+  BOOST_TEST(both(config_for(source)) ==
+             source + ": missing: train-images-idx3-ubyte and t10k-labels-idx1-ubyte (plain or with .gz)" +
+                 kFolderAdvice);
+}
+
+BOOST_AUTO_TEST_CASE(files_that_disagree_are_told_with_both_names) {
+  const TemporaryFolder folder;
+  write_small_set(folder);
+  const DataConfig config = config_for(folder.path().string());
+  folder.write("t10k-labels-idx1-ubyte", idx({4}, {0, 1, 2, 0}));
+  BOOST_TEST(both(config) == fmt::format("{}: byte 4: expected 3 labels, one for each image of {}, found 4{}",
+                                         folder.file("t10k-labels-idx1-ubyte"),
+                                         folder.file("t10k-images-idx3-ubyte.gz"), kFolderAdvice));
+  write_small_set(folder);
+  folder.write("t10k-images-idx3-ubyte.gz", gzip(idx({3, 2, 3}, Bytes(18))));
+  BOOST_TEST(both(config) == fmt::format("{}: byte 12: expected images of 2 x 2 as in {}, found 2 x 3{}",
+                                         folder.file("t10k-images-idx3-ubyte.gz"),
+                                         folder.file("train-images-idx3-ubyte"), kFolderAdvice));
+}
+
+BOOST_AUTO_TEST_CASE(labels_out_of_range_are_told_with_their_place) {
+  const TemporaryFolder folder;
+  write_small_set(folder);
+  const DataConfig config = config_for(folder.path().string());
+  folder.write("t10k-labels-idx1-ubyte", idx({3}, {2, 1, 3}));
+  BOOST_TEST(loading(config) == fmt::format("{}: byte 10: expected a label from 0 to 2 as in {}, found 3{}",
+                                            folder.file("t10k-labels-idx1-ubyte"),
+                                            folder.file("train-labels-idx1-ubyte.gz"), kFolderAdvice));
+  folder.write("train-labels-idx1-ubyte.gz", gzip(idx({12}, Bytes(12))));
+  BOOST_TEST(loading(config) == fmt::format("{}: expected at least two classes, found 0 as every label{}",
+                                            folder.file("train-labels-idx1-ubyte.gz"), kFolderAdvice));
+}
+
+BOOST_AUTO_TEST_CASE(damage_is_told_with_file_offset_and_the_way_to_sound_data) {
+  const TemporaryFolder folder;
+  write_small_set(folder);
+  const DataConfig config = config_for(folder.path().string());
+  folder.write("train-labels-idx1-ubyte.gz", {'<', 'h', 't', 'm', 'l'});
+  BOOST_TEST(both(config) == fmt::format("{}: byte 0: expected 1f 8b (gzip, as the name ends in .gz), found 3c 68{}",
+                                         folder.file("train-labels-idx1-ubyte.gz"), kFolderAdvice));
+  write_small_set(folder);
+  std::filesystem::remove(folder.path() / "train-images-idx3-ubyte");
+  std::filesystem::create_directory(folder.path() / "train-images-idx3-ubyte");
+  BOOST_TEST(both(config) == fmt::format("{}: expected a regular file, found a folder{}",
+                                         folder.file("train-images-idx3-ubyte"), kFolderAdvice));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
