@@ -77,10 +77,10 @@ struct Setup {
 // How a run ended, where only the driver knows.
 struct Ending {
   std::string status = "done";  // done | interrupted | failed
-  std::string error;
-  std::string model_digest;       // empty: none
-  std::optional<bool> disturbed;  // none: not measured
-  std::string disturbance;        // what was measured, in words
+  std::string error = {};
+  std::string model_digest;            // empty: none
+  std::optional<bool> disturbed = {};  // none: not measured
+  std::string disturbance;             // what was measured, in words
 };
 
 // What a progress line shows.

@@ -1,0 +1,113 @@
+#include <boost/test/unit_test.hpp>
+
+#include "sim/virtual_run.h"
+
+using namespace psctl;
+
+namespace {
+
+constexpr double kSecond = 1000;  // milliseconds
+const sim::SimConfig kIntervals237{.compute_ms = {2 * kSecond, 3 * kSecond, 7 * kSecond}, .network = {}};
+
+lead::Setup until_21() {
+  lead::Setup setup;
+  setup.cluster.workers = 3;
+  setup.stop.time_s = 21;
+  return setup;
+}
+
+void check_vector(std::unique_ptr<sync::Strategy> strategy, const std::vector<Step>& clocks,
+                  const std::vector<double>& waits) {
+  const auto summary = test::run(kIntervals237, until_21(), std::move(strategy)).summary;
+  for (std::size_t i = 0; i < 3; ++i) {
+    const auto& worker = summary["workers"][i];
+    BOOST_TEST(worker["clock"].get<Step>() == clocks[i]);
+    BOOST_TEST(worker["wait_s"].get<double>() == waits[i]);
+    BOOST_TEST(worker["wall_s"].get<double>() == 21.0);
+    BOOST_TEST(worker["other_s"].get<double>() == 0.0);
+  }
+  BOOST_TEST(summary["time_s"].get<double>() == 21.0);
+}
+
+}  // namespace
+
+// Intervals 2, 3, 7; no network cost; pushes at one instant in the order of the workers; up to and including 21.
+BOOST_AUTO_TEST_SUITE(vectors_of_the_literature)
+
+BOOST_AUTO_TEST_CASE(bsp_has_clocks_3_3_3_and_waits_15_12_0) {
+  check_vector(test::strategy("bsp"), {3, 3, 3}, {15, 12, 0});
+}
+
+BOOST_AUTO_TEST_CASE(ssp_0_has_the_schedule_of_bsp) {
+  check_vector(test::strategy("ssp", {{"staleness", std::int64_t{0}}}), {3, 3, 3}, {15, 12, 0});
+}
+
+BOOST_AUTO_TEST_CASE(ssp_1_has_clocks_4_4_3_and_waits_13_9_0) {
+  check_vector(test::strategy("ssp", {{"staleness", std::int64_t{1}}}), {4, 4, 3}, {13, 9, 0});
+}
+
+BOOST_AUTO_TEST_CASE(ssp_2_has_clocks_5_5_3_and_waits_11_6_0) {
+  check_vector(test::strategy("ssp", {{"staleness", std::int64_t{2}}}), {5, 5, 3}, {11, 6, 0});
+}
+
+BOOST_AUTO_TEST_CASE(asp_has_clocks_10_7_3_and_nobody_waits) {
+  check_vector(test::strategy("asp"), {10, 7, 3}, {0, 0, 0});
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(closed_forms)
+
+BOOST_AUTO_TEST_CASE(bsp_takes_the_sum_of_the_slowest_steps) {
+  // Uniform delays, keyed: the same draws give the closed form.
+  const std::vector<delay::Rule> rules = {{.workers = {WorkerId(0), WorkerId(1), WorkerId(2)},
+                                           .law = delay::Law::kUniform,
+                                           .min_ms = 0,
+                                           .max_ms = 50,
+                                           .file = {}}};
+  lead::Setup setup;
+  setup.cluster.workers = 3;
+  setup.stop.steps_per_worker = 40;
+  const auto summary =
+      test::run({.compute_ms = {10, 20, 30}, .network = {}}, setup, test::strategy("bsp"), rules).summary;
+  auto draws = test::stragglers(rules, 3);
+  Duration total{};
+  for (Step step = 0; step < 40; ++step) {
+    Duration slowest{};
+    for (std::uint32_t worker = 0; worker < 3; ++worker) {
+      slowest = std::max(slowest, from_milliseconds(10.0 * (worker + 1)) + draws[worker].at(step, {}).compute);
+    }
+    total += slowest;
+  }
+  BOOST_TEST(summary["time_s"].get<double>() == to_seconds(total));
+}
+
+BOOST_AUTO_TEST_CASE(asp_takes_each_workers_own_sum) {
+  lead::Setup setup;
+  setup.cluster.workers = 2;
+  setup.stop.steps_per_worker = 10;
+  const auto summary = test::run({.compute_ms = {10, 35}, .network = {}}, setup, test::strategy("asp")).summary;
+  BOOST_TEST(summary["workers"][0]["wall_s"].get<double>() == 0.1);
+  BOOST_TEST(summary["workers"][1]["wall_s"].get<double>() == 0.35);
+}
+
+BOOST_AUTO_TEST_CASE(workers_that_join_and_leave_block_nobody) {
+  for (const char* name : {"bsp", "asp", "ssp"}) {
+    lead::Setup setup;
+    setup.cluster.workers = 4;
+    setup.cluster.membership = {
+        {.worker = WorkerId(1), .join_s = 0.105, .leave_s = {}, .join_step = {}, .leave_step = {}},
+        {.worker = WorkerId(2), .join_s = {}, .leave_s = 0.333, .join_step = {}, .leave_step = {}},
+        {.worker = WorkerId(3), .join_s = {}, .leave_s = {}, .join_step = 5, .leave_step = 9}};
+    setup.stop.time_s = 1;
+    const auto summary =
+        test::run({.compute_ms = {10, 10, 10, 10}, .network = {}}, setup, test::strategy(name)).summary;
+    BOOST_TEST(summary["workers"][0]["steps"].get<int>() == 100, name);
+    BOOST_TEST(summary["workers"][1]["steps"].get<int>() >= 88, name);
+    BOOST_TEST(summary["workers"][2]["steps"].get<int>() == 33, name);
+    BOOST_TEST(summary["workers"][3]["clock"].get<int>() == 9, name);
+    for (const auto& worker : summary["workers"]) BOOST_TEST(std::abs(worker["other_s"].get<double>()) < 1e-9, name);
+  }
+}
+
+BOOST_AUTO_TEST_SUITE_END()

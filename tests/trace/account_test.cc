@@ -1,0 +1,124 @@
+#include "trace/account.h"
+
+#include <boost/test/unit_test.hpp>
+
+#include "support/folder.h"
+
+using namespace psctl;
+using namespace psctl::trace;
+using std::chrono::milliseconds;
+
+namespace {
+
+Instant at(std::int64_t ms) { return Instant(milliseconds(ms)); }
+
+PushRecord push(std::uint64_t id, std::uint32_t worker, Step step, Version base, const sync::Timing& timing) {
+  return {.id = PushId(id),
+          .worker = WorkerId(worker),
+          .step = step,
+          .gap = 0,
+          .base = base,
+          .samples = 10,
+          .loss = 0.5,
+          .timing = timing};
+}
+
+sync::Use use(std::uint64_t id, std::uint32_t worker, Version base) {
+  return {.push = PushId(id), .worker = WorkerId(worker), .step = 1, .base = base, .weight = 1};
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(account)
+
+BOOST_AUTO_TEST_CASE(a_workers_parts_add_up_to_its_wall_time) {
+  Account account({.folder = ""}, 1);
+  account.joined(at(0), WorkerId(0));
+  account.released(at(0), WorkerId(0), sync::Refresh::kTake);
+  account.pushed(at(16), push(1, 0, 1, 0, {milliseconds(10), milliseconds(3), milliseconds(2), milliseconds(1)}));
+  account.applied(at(20), std::vector{use(1, 0, 0)}, 1);
+  account.released(at(20), WorkerId(0), sync::Refresh::kTake);
+  account.cut_off(WorkerId(0), {.compute = milliseconds(5), .delay = {}, .upload = {}, .download = milliseconds(1)});
+  account.ended(at(26));
+  const WorkerAccount& worker = account.workers()[0];
+  BOOST_TEST((worker.compute == milliseconds(15)));
+  BOOST_TEST((worker.wait == milliseconds(4)));
+  BOOST_TEST((worker.pull == milliseconds(2)));
+  BOOST_TEST((worker.wall == milliseconds(26)));
+  BOOST_TEST((worker.other() == Duration::zero()));
+  BOOST_TEST(worker.compute_share() == 18.0 / 26);
+}
+
+BOOST_AUTO_TEST_CASE(a_hold_that_is_still_on_counts_up_to_the_end) {
+  Account account({.folder = ""}, 1);
+  account.joined(at(0), WorkerId(0));
+  account.released(at(0), WorkerId(0), sync::Refresh::kTake);
+  account.pushed(at(10), push(1, 0, 1, 0, {.compute = milliseconds(10)}));
+  account.ended(at(17));
+  BOOST_TEST((account.workers()[0].wait == milliseconds(7)));
+  BOOST_TEST(account.samples_unused() == 10U);
+}
+
+BOOST_AUTO_TEST_CASE(staleness_counts_updates_and_samples_between_base_and_use) {
+  Account account({.folder = ""}, 2);
+  for (std::uint32_t worker : {0U, 1U}) {
+    account.joined(at(0), WorkerId(worker));
+    account.released(at(0), WorkerId(worker), sync::Refresh::kTake);
+  }
+  for (std::uint64_t i = 1; i <= 3; ++i) {
+    account.pushed(at(static_cast<std::int64_t>(i)), push(i, 0, i, i - 1, {}));
+    account.applied(at(static_cast<std::int64_t>(i)), std::vector{use(i, 0, i - 1)}, i);
+    account.released(at(static_cast<std::int64_t>(i)), WorkerId(0), sync::Refresh::kTake);
+  }
+  account.pushed(at(9), push(4, 1, 1, 0, {}));
+  account.applied(at(9), std::vector{use(4, 1, 0)}, 4);
+  account.ended(at(9));
+  BOOST_TEST(account.workers()[0].staleness.maximum() == 0U);
+  BOOST_TEST(account.workers()[1].staleness.maximum() == 3U);
+  BOOST_TEST(account.mean_staleness_samples() == 30.0 / 4);
+}
+
+BOOST_AUTO_TEST_CASE(rows_are_written_in_the_order_of_the_pushes) {
+  const test::TemporaryFolder folder;
+  Account account({.folder = folder.path()}, 2);
+  for (std::uint32_t worker : {0U, 1U}) {
+    account.joined(at(0), WorkerId(worker));
+    account.released(at(0), WorkerId(worker), sync::Refresh::kTake);
+  }
+  account.pushed(at(5), push(1, 1, 1, 0, {}));
+  account.pushed(at(6), push(2, 0, 1, 0, {}));
+  account.applied(at(6), std::vector{use(2, 0, 0), use(1, 1, 0)}, 1);
+  account.ended(at(8));
+  BOOST_TEST(test::read_file(folder / "steps.csv") ==
+             "time_s,worker,step,base_version,applied_version,staleness,gap,compute_s,delay_s,push_s,wait_s,pull_s,"
+             "samples,loss\n"
+             "0.005000000,1,1,0,1,0,0,0.000000000,0.000000000,0.000000000,0.003000000,0.000000000,10,0.5\n"
+             "0.006000000,0,1,0,1,0,0,0.000000000,0.000000000,0.000000000,0.002000000,0.000000000,10,0.5\n");
+}
+
+BOOST_AUTO_TEST_CASE(the_target_is_reached_at_the_first_of_two_evaluations_in_a_row) {
+  Account account({.folder = "", .target_accuracy = 0.8}, 1);
+  const auto look = [&](std::int64_t ms, double accuracy) {
+    account.evaluated({.at = at(ms), .version = static_cast<Version>(ms), .test_accuracy = accuracy});
+  };
+  look(0, 0.1);
+  BOOST_TEST(!account.time_to_target());
+  look(10, 0.85);
+  BOOST_TEST((account.time_to_target() == at(10)));  // the last counts alone
+  look(20, 0.79);
+  BOOST_TEST(!account.time_to_target());
+  look(30, 0.8);
+  look(40, 0.9);
+  BOOST_TEST((account.time_to_target() == at(30)));
+}
+
+BOOST_AUTO_TEST_CASE(percentiles_are_values_that_occurred) {
+  Histogram histogram;
+  for (std::uint64_t value = 1; value <= 100; ++value) histogram.add(value);
+  BOOST_TEST(histogram.percentile(0.99) == 99U);
+  BOOST_TEST(histogram.percentile(1) == 100U);
+  BOOST_TEST(histogram.mean() == 50.5);
+  BOOST_TEST(Histogram().percentile(0.5) == 0U);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
