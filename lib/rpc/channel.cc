@@ -265,9 +265,9 @@ bool Channel::wait_message(bool patient) {
   return true;
 }
 
-std::size_t Channel::receive(void* to, std::size_t size, int flags) {
+std::size_t Channel::receive(void* to, std::size_t size) {
   for (;;) {
-    const ssize_t got = ::recv(socket_, to, size, flags);
+    const ssize_t got = ::recv(socket_, to, size, 0);
     if (got > 0) {
       check_deadline(deadline_, "sends a message");
       return static_cast<std::size_t>(got);
@@ -288,7 +288,7 @@ std::size_t Channel::receive(void* to, std::size_t size, int flags) {
 
 void Channel::fill() {
   if (filled_ >= kMaxSmallBytes) malformed(fmt::format("more than {} bytes that are not tensor", kMaxSmallBytes));
-  const std::size_t got = receive(read_buffer_.get(), kBuffer, 0);
+  const std::size_t got = receive(read_buffer_.get(), kBuffer);
   filled_ += got;
   setReadBuffer(read_buffer_.get(), static_cast<std::uint32_t>(got));
 }
@@ -307,13 +307,13 @@ void Channel::read_tensor(std::span<std::byte> tensor) {
   std::copy_n(reinterpret_cast<const std::byte*>(rBase_), at_hand, tensor.data());
   rBase_ += at_hand;
   tensor = tensor.subspan(at_hand);
-  while (!tensor.empty()) tensor = tensor.subspan(receive(tensor.data(), std::min(tensor.size(), kPiece), MSG_WAITALL));
+  while (!tensor.empty()) tensor = tensor.subspan(receive(tensor.data(), std::min(tensor.size(), kPiece)));
 }
 
 void Channel::discard(std::size_t bytes) {
   const std::size_t at_hand = std::min(bytes, buffered());
   rBase_ += at_hand;
-  for (bytes -= at_hand; bytes > 0;) bytes -= receive(read_buffer_.get(), std::min(bytes, kBuffer), 0);
+  for (bytes -= at_hand; bytes > 0;) bytes -= receive(read_buffer_.get(), std::min(bytes, kBuffer));
 }
 
 std::uint32_t Channel::readEnd() {

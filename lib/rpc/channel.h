@@ -90,7 +90,7 @@ class Channel : public apache::thrift::transport::TVirtualTransport<Channel, apa
 
   std::size_t buffered() const { return static_cast<std::size_t>(rBound_ - rBase_); }
   void fill();
-  std::size_t receive(void* to, std::size_t size, int flags);
+  std::size_t receive(void* to, std::size_t size);
   void send(std::array<std::span<const std::byte>, 3> parts);
   void check_deadline(Clock::time_point deadline, const char* doing) const;
 

@@ -232,8 +232,8 @@ Client::Client(const Address& address, ClientOptions options) : impl_(std::make_
       generated.hello(hello, hello);
     });
   } catch (const RpcError& error) {
-    throw RpcError(Kind::kConnect,
-                   fmt::format("{}: no psctl server of this version answers: {}", address.text(), error.what()));
+    throw RpcError(Kind::kConnect, fmt::format("{}: no psctl server of this version with room for one more answers: {}",
+                                               address.text(), error.what()));
   }
 }
 

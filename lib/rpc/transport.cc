@@ -483,8 +483,10 @@ void Server::shutdown(Duration grace) {
         if (!entry.done) ::shutdown(entry.socket.get(), how);
       }
     };
-    cut(SHUT_RD);
-    impl_->ended.wait_for(lock, grace, [&] { return impl_->open() == 0; });
+    if (grace > Duration::zero()) {
+      cut(SHUT_RD);
+      impl_->ended.wait_for(lock, grace, [&] { return impl_->open() == 0; });
+    }
     cut(SHUT_RDWR);
     impl_->ended.wait(lock, [&] { return impl_->open() == 0; });
   }

@@ -224,6 +224,7 @@ class Client {
   void send_pull(const wire::PullRequest& request);
   Answer receive_pull(std::span<std::byte> model);
 
+  // What is not tensor may take 1 MiB, and a list 65,536 elements: the server drops a connection that sends more.
   wire::JoinReply join(const wire::JoinRequest& request);
   void bye(const wire::ByeRequest& request);
   void execute(const std::vector<wire::Order>& orders);

@@ -2,17 +2,26 @@
 // came.
 #pragma once
 
+#include <algorithm>
+#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <ostream>
+#include <poll.h>
 #include <span>
+#include <stdexcept>
 #include <string>
+#include <sys/socket.h>
+#include <thrift/transport/TBufferTransports.h>
 #include <utility>
 #include <vector>
 
+#include "rpc/channel.h"
 #include "rpc/transport.h"
+#include "rpc/wire/ParameterServer.h"
 
 namespace psctl::rpc::testing {
 
@@ -56,13 +65,23 @@ inline wire::ReplyHeader header(wire::ReplyKind::type kind = wire::ReplyKind::RE
 // What an Echo has seen, over all its connections.
 struct Seen {
   std::mutex mutex;
-  std::size_t steps = 0, pieces = 0;
+  std::condition_variable changed;
+  std::size_t steps = 0, pieces = 0, stops = 0;
   std::vector<std::pair<Closing, std::string>> closed;
+
+  // Waits until so many connections were closed; the last one.
+  std::pair<Closing, std::string> wait_closed(std::size_t count = 1) {
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [&] { return closed.size() >= count; });
+    return closed.back();
+  }
 };
 
 // step sends back what was pushed; pull sends `model`.
 class Echo : public Session {
  public:
+  static constexpr std::size_t kLargest = 130 << 20;
+
   Echo(std::shared_ptr<Seen> seen, std::shared_ptr<const Bytes> model)
       : seen_(std::move(seen)), model_(std::move(model)) {}
 
@@ -85,6 +104,10 @@ class Echo : public Session {
   StepAnswer pull(const wire::PullRequest& request) override {
     return {header(wire::ReplyKind::RELEASE, request.version), {*model_, model_}};
   }
+  void stop(const std::string&) override {
+    const std::lock_guard lock(seen_->mutex);
+    ++seen_->stops;
+  }
   wire::Status status() override {
     wire::Status status;
     const std::lock_guard lock(seen_->mutex);
@@ -94,10 +117,12 @@ class Echo : public Session {
   void closed(Closing closing, const std::string& why) override {
     const std::lock_guard lock(seen_->mutex);
     seen_->closed.emplace_back(closing, why);
+    seen_->changed.notify_all();
   }
 
  private:
   Incoming room(std::size_t length) {
+    if (length > kLargest) throw WorldError("the tensor is longer than any model here");
     if (buffer_ == nullptr || buffer_->size() != length) buffer_ = std::make_shared<Bytes>(length);
     return {*buffer_, buffer_};
   }
@@ -123,14 +148,76 @@ struct EchoServer {
 
 inline std::vector<Address> both_kinds() { return {Address::unix_socket(), Address::tcp()}; }
 
-// The error that `act` throws; a failed check if it throws none.
+// A peer that does not use the transport: what it sends is up to the test.
+class RawPeer {
+ public:
+  explicit RawPeer(const Address& address)
+      : socket_(connect_to(address, std::chrono::seconds(5), {})), kind_(address.kind) {
+    prepare_connected(socket_.get(), kind_, std::chrono::seconds(30));
+  }
+  // From a listener of listen_at(), which does not block.
+  static RawPeer accept_from(int listener, Address::Kind kind) {
+    pollfd watched{listener, POLLIN, 0};
+    ::poll(&watched, 1, -1);
+    return RawPeer(Descriptor(::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC)), kind);
+  }
+
+  // False: the other end closed.
+  bool send(std::string_view bytes) {
+    while (!bytes.empty()) {
+      const ssize_t sent = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      if (sent <= 0) return false;
+      bytes.remove_prefix(static_cast<std::size_t>(sent));
+    }
+    return true;
+  }
+  void end_sending() { ::shutdown(socket_.get(), SHUT_WR); }
+  // So many bytes, or fewer if the other end closes before; nothing given: all until it closes.
+  std::string receive(std::size_t size = std::string::npos) {
+    std::string result;
+    char buffer[4096];
+    while (result.size() < size) {
+      const ssize_t got = ::recv(socket_.get(), buffer, std::min(sizeof buffer, size - result.size()), 0);
+      if (got <= 0) break;
+      result.append(buffer, static_cast<std::size_t>(got));
+    }
+    return result;
+  }
+
+ private:
+  RawPeer(Descriptor socket, Address::Kind kind) : socket_(std::move(socket)), kind_(kind) {
+    prepare_connected(socket_.get(), kind_, std::chrono::seconds(30));
+  }
+  Descriptor socket_;
+  Address::Kind kind_;
+};
+
+// The bytes of a call or an answer, as Thrift's generated code makes them.
+inline std::string wire_bytes(
+    const std::function<void(wire::ParameterServerClient&, apache::thrift::protocol::TProtocol&)>& write) {
+  const auto memory = std::make_shared<apache::thrift::transport::TMemoryBuffer>();
+  const auto protocol = std::make_shared<apache::thrift::protocol::TBinaryProtocol>(memory);
+  wire::ParameterServerClient client(protocol);
+  write(client, *protocol);
+  return memory->getBufferAsString();
+}
+template <class Result>
+std::string answer_bytes(const std::string& method, std::int32_t sequence, Result& result) {
+  return wire_bytes([&](auto&, auto& protocol) {
+    protocol.writeMessageBegin(method, apache::thrift::protocol::T_REPLY, sequence);
+    result.write(&protocol);
+    protocol.writeMessageEnd();
+  });
+}
+
+// The error that `act` throws; it must throw one.
 inline RpcError rpc_error(const std::function<void()>& act) {
   try {
     act();
   } catch (const RpcError& error) {
     return error;
   }
-  return RpcError(RpcError::Kind::kRefused, "(no error)");
+  throw std::logic_error("no RpcError was thrown");
 }
 
 }  // namespace psctl::rpc::testing
