@@ -1,0 +1,174 @@
+#include "lead/lead.h"
+
+#include <boost/test/unit_test.hpp>
+#include <nlohmann/json.hpp>
+
+#include "support/folder.h"
+#include "sync/registry.h"
+
+using namespace psctl;
+using namespace psctl::lead;
+
+namespace {
+
+Instant at(std::int64_t ms) { return Instant(std::chrono::milliseconds(ms)); }
+
+Lead lead_of(Setup setup, const char* strategy) {
+  return Lead(std::move(setup),
+              sync::make({.name = strategy, .parameters = sync::defaults(*sync::find(strategy))}, {}));
+}
+
+Setup workers(std::size_t count) {
+  Setup setup;
+  setup.cluster.workers = count;
+  return setup;
+}
+
+PushReport push(std::uint32_t worker) { return {.worker = WorkerId(worker), .samples = 10}; }
+
+template <class What>
+std::vector<What> all(std::span<const Order> orders) {
+  std::vector<What> found;
+  for (const Order& order : orders) {
+    if (const auto* what = std::get_if<What>(&order.what)) found.push_back(*what);
+  }
+  return found;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(lead)
+
+BOOST_AUTO_TEST_CASE(orders_are_numbered_without_gaps_in_what_a_server_must_execute) {
+  Setup setup = workers(2);
+  setup.stop.updates = 100;
+  Lead lead = lead_of(setup, "asp");
+  std::uint64_t last = 0;
+  const auto follow = [&](std::span<const Order> orders) {
+    for (const Order& order : orders) {
+      BOOST_TEST(order.sequence > last);
+      last = order.sequence;
+    }
+  };
+  follow(lead.start(at(0)));
+  for (int i = 1; i < 20; ++i) follow(lead.pushed(at(i), push(static_cast<std::uint32_t>(i % 2))));
+  BOOST_TEST(lead.cluster().version() == 19U);
+}
+
+BOOST_AUTO_TEST_CASE(the_schedule_runs_in_epochs_of_received_samples) {
+  Setup setup = workers(1);
+  setup.train_samples = 20;
+  setup.stop.epochs = 3;
+  setup.optimizer.learning_rate = 0.8;
+  setup.optimizer.schedule = {.kind = learn::ScheduleKind::kStep, .every_epochs = 1, .factor = 0.5};
+  Lead lead = lead_of(setup, "asp");
+  lead.start(at(0));
+  std::vector<double> rates;
+  for (int i = 1; !lead.stopped(); ++i) rates.push_back(all<Update>(lead.pushed(at(i), push(0)))[0].learning_rate);
+  // The push that is applied is counted: half an epoch, one, one and a half, ...
+  const std::vector<double> expected = {0.8, 0.4, 0.4, 0.2, 0.2, 0.1};
+  BOOST_TEST(rates == expected, boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(inverse_staleness_divides_each_share_by_its_age) {
+  for (const std::size_t offset : {0U, 1U}) {
+    Setup setup = workers(2);
+    setup.stop.updates = 100;
+    setup.optimizer.staleness = {.kind = learn::StalenessKind::kInverse, .offset = offset};
+    Lead lead = lead_of(setup, "asp");
+    lead.start(at(0));
+    for (int i = 1; i <= 4; ++i) {
+      BOOST_TEST(all<Update>(lead.pushed(at(i), push(0)))[0].shares[0].weight == 1.0);
+    }
+    BOOST_TEST(all<Update>(lead.pushed(at(9), push(1)))[0].shares[0].weight == (offset == 0 ? 1.0 / 4 : 1.0 / 5));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_worker_that_is_done_is_not_released_again) {
+  Setup setup = workers(2);
+  setup.stop.steps_per_worker = 2;
+  Lead lead = lead_of(setup, "asp");
+  BOOST_TEST(all<sync::Release>(lead.start(at(0))).size() == 2);
+  BOOST_TEST(all<sync::Release>(lead.pushed(at(1), push(0))).size() == 1);
+  BOOST_TEST(all<sync::Release>(lead.pushed(at(2), push(0))).empty());
+  BOOST_TEST(!lead.present(WorkerId(0)));
+  BOOST_TEST(!lead.stopped());
+  lead.pushed(at(3), push(1));
+  lead.pushed(at(4), push(1));
+  BOOST_TEST(lead.stopped());
+  BOOST_TEST(lead.stop_reason() == "steps_per_worker");
+}
+
+BOOST_AUTO_TEST_CASE(under_bsp_the_last_round_of_workers_that_are_done_is_applied) {
+  Setup setup = workers(3);
+  setup.stop.steps_per_worker = 1;
+  Lead lead = lead_of(setup, "bsp");
+  lead.start(at(0));
+  lead.pushed(at(1), push(2));
+  lead.pushed(at(1), push(0));
+  const auto updates = all<Update>(lead.pushed(at(2), push(1)));
+  BOOST_REQUIRE(updates.size() == 1);
+  BOOST_TEST(updates[0].shares.size() == 3);
+  BOOST_TEST(updates[0].shares[0].weight == 1.0 / 3);
+  BOOST_TEST(lead.stopped());
+}
+
+BOOST_AUTO_TEST_CASE(alarms_come_in_the_order_leave_join_evaluate_stop) {
+  Setup setup = workers(3);
+  setup.cluster.membership = {{.worker = WorkerId(1), .join_s = 0.1, .leave_s = {}, .join_step = {}, .leave_step = {}},
+                              {.worker = WorkerId(2), .join_s = {}, .leave_s = 0.1, .join_step = {}, .leave_step = {}}};
+  setup.evaluate.every_s = 0.1;
+  setup.stop.time_s = 0.1;
+  Lead lead = lead_of(setup, "asp");
+  lead.start(at(0));
+  std::vector<AlarmKind> kinds;
+  while (const auto alarm = lead.next_alarm()) {
+    kinds.push_back(alarm->kind);
+    lead.ring(alarm->at);
+  }
+  const std::vector<AlarmKind> expected = {AlarmKind::kLeave, AlarmKind::kJoin, AlarmKind::kEvaluate, AlarmKind::kStop};
+  BOOST_TEST((kinds == expected));
+}
+
+BOOST_AUTO_TEST_CASE(the_decision_log_holds_every_event_and_decision) {
+  const test::TemporaryFolder folder;
+  Setup setup = workers(2);
+  setup.folder = folder.path();
+  setup.stop.updates = 1;
+  Lead lead = lead_of(setup, "bsp");
+  lead.start(at(0));
+  lead.pushed(at(5), {.worker = WorkerId(1), .timing = {.compute = std::chrono::milliseconds(5)}, .samples = 10});
+  lead.pushed(at(7), push(0));
+  lead.finish({});
+  BOOST_TEST(test::read_file(folder / "decisions.csv") ==
+             "sequence,time_s,kind,worker,step,version,detail\n"
+             "1,0.000000000,joined,0,0,0,\n"
+             "2,0.000000000,joined,1,0,0,\n"
+             "3,0.000000000,release,0,0,0,refresh=take local_steps=1 overlap_steps=0\n"
+             "4,0.000000000,release,1,0,0,refresh=take local_steps=1 overlap_steps=0\n"
+             "5,0.005000000,pushed,1,1,0,push=1 steps=1 compute_ns=5000000 delay_ns=0 upload_ns=0 download_ns=0\n"
+             "6,0.007000000,pushed,0,1,0,push=2 steps=1 compute_ns=0 delay_ns=0 upload_ns=0 download_ns=0\n"
+             "7,0.007000000,apply,,,1,shares=2:0.5;1:0.5 rate=1 learning_rate=0.1\n"
+             "8,0.007000000,release,0,1,1,refresh=take local_steps=1 overlap_steps=0\n"
+             "9,0.007000000,release,1,1,1,refresh=take local_steps=1 overlap_steps=0\n"
+             "10,0.007000000,stop,,,1,updates\n");
+}
+
+BOOST_AUTO_TEST_CASE(a_plateau_ends_the_run) {
+  Setup setup = workers(1);
+  setup.stop.plateau = StopConfig::Plateau{.smoothing = 0.5, .below = 0.01};
+  Lead lead = lead_of(setup, "asp");
+  lead.start(at(0));
+  double accuracy = 0.5;
+  for (const double change : {0.2, 0.1, 0.0, 0.0}) {
+    accuracy += change;
+    lead.evaluated(at(1), {.test_accuracy = accuracy});
+    BOOST_TEST(!lead.stopped());
+  }
+  // Changes 0.1, 0, 0: 0.5^3 * 0.1 / (1 - 0.5^3) = 0.0143; one more 0: 0.5^4 * 0.1 / (1 - 0.5^4) = 0.0067.
+  lead.evaluated(at(2), {.test_accuracy = accuracy});
+  BOOST_TEST(lead.stopped());
+  BOOST_TEST(lead.stop_reason() == "plateau");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
