@@ -1,5 +1,7 @@
 // Models that psctl trains: softmax regression, multilayer perceptrons and small convolutional networks, with ReLU and
-// softmax cross-entropy. A Model is the architecture alone: parameters are one contiguous buffer that the caller owns.
+// softmax cross-entropy. A Model is the architecture alone: parameters are one contiguous buffer that the caller owns,
+// layer by layer from the input, weights before biases: dense weights by output and input, those of convolutions by
+// filter, channel, row and column.
 #pragma once
 
 #include <cstddef>

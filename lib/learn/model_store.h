@@ -33,7 +33,8 @@ class ModelStore {
   ModelStore(const OptimizerConfig& config, std::span<const float> initial);
 
   std::shared_ptr<Tensor> buffer() { return pool_.take(); }  // for a push to be received into; thread-safe
-  void accept(PushId push, std::shared_ptr<Tensor> tensor);  // pending from now on; null: an empty push
+  // Pending from now on, and the store's alone to change. Null: an empty push.
+  void accept(PushId push, std::shared_ptr<Tensor> tensor);
   void merge(PushId into, PushId from);
   void discard(PushId push);
   // One update, written out of place in one pass: g = sum of weight * push in the order of the shares + weight_decay *
@@ -45,6 +46,9 @@ class ModelStore {
   std::size_t tensors() const { return pool_.made(); }
 
  private:
+  void check_pending(PushId push) const;
+  std::shared_ptr<Tensor> take_pending(PushId push);
+
   OptimizerConfig config_;
   TensorPool pool_;
   std::shared_ptr<const Tensor> model_;
