@@ -1,0 +1,219 @@
+#include "config/checks.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <map>
+#include <set>
+
+#include "config/schema.h"
+
+namespace psctl::config {
+namespace {
+
+class Checks {
+ public:
+  Checks(const RunConfig& run, const Node& root, Faults& faults) : run_(run), root_(root), faults_(faults) {}
+
+  void all() {
+    check_model();
+    check_schedule();
+    check_cluster();
+    check_membership();
+    check_stragglers();
+    check_stop();
+    check_evaluate();
+  }
+
+ private:
+  bool sound(std::string_view path) const { return !faults_.touch(path); }
+  bool timing_only() const { return sound("model.kind") && run_.model.kind == learn::ModelKind::kNone; }
+
+  // `path` comes first in the message.
+  void fault(const std::string& path, std::string_view message) {
+    faults_.add(place_of(root_, path), path, fmt::format("{}: {}", path, message));
+  }
+
+  void check_model() {
+    if (timing_only()) {
+      if (sound("clock") && run_.clock == Clock::kReal) {
+        fault("model.kind", "none is timing only and has no real run; use clock: virtual, or a model");
+      }
+      if (sound("checkpoint.every_updates") && run_.checkpoint.every_updates > 0) {
+        fault("checkpoint.every_updates", "has no effect with model.kind: none: there is no model to keep; remove it");
+      }
+    } else if (sound("data.source") && run_.data.source.empty()) {
+      faults_.add(place_of(root_, "data.source"), "data.source",
+                  "data.source is missing; give it: a known name (psctl data list), or a path");
+    }
+  }
+
+  void check_schedule() {
+    const learn::ScheduleConfig& schedule = run_.optimizer.schedule;
+    if (!sound("optimizer.schedule") || schedule.kind != learn::ScheduleKind::kCosine) return;
+    if (schedule.warmup_epochs >= schedule.epochs) {
+      fault("optimizer.schedule.warmup_epochs", fmt::format("{} is not before the end of the schedule, epochs: {}",
+                                                            schedule.warmup_epochs, schedule.epochs));
+    }
+  }
+
+  void check_cluster() {
+    const lead::ClusterConfig& cluster = run_.cluster;
+    const bool knows_workers = sound("cluster.workers");
+    if (knows_workers && sound("clock") && run_.clock == Clock::kReal && cluster.workers > kMostRealWorkers) {
+      fault("cluster.workers", fmt::format("{} are more than a real run starts, at most {}; use clock: virtual",
+                                           cluster.workers, kMostRealWorkers));
+    }
+    const Node* compute = find(root_, "cluster.compute_ms");
+    if (knows_workers && compute && compute->kind == Node::Kind::kList && sound("cluster.compute_ms") &&
+        compute->items.size() != cluster.workers) {
+      fault("cluster.compute_ms", fmt::format("{} numbers for {} workers; give one number for all, or one a worker",
+                                              compute->items.size(), cluster.workers));
+    }
+    if (sound("cluster.hosts") && sound("cluster.servers") && !cluster.hosts.empty() &&
+        cluster.hosts.size() != cluster.servers) {
+      fault("cluster.hosts",
+            fmt::format("{} hosts for {} servers; give one a server", cluster.hosts.size(), cluster.servers));
+    }
+    std::set<std::string> seen;
+    for (std::size_t i = 0; i < cluster.hosts.size(); ++i) {
+      const std::string path = fmt::format("cluster.hosts.{}", i);
+      if (!seen.insert(cluster.hosts[i]).second && sound(path)) {
+        fault(path, fmt::format("{} is given twice; each server needs its own", quoted(cluster.hosts[i])));
+      }
+    }
+    if (sound("cluster.hosts") && !cluster.bind.empty() && cluster.hosts.empty()) {
+      fault("cluster.bind", "has no effect without cluster.hosts; remove it, or give the hosts");
+    }
+  }
+
+  // False, with a fault, if there is no such worker.
+  void check_worker(WorkerId worker, const std::string& path) {
+    if (worker.value < run_.cluster.workers) return;
+    fault(path, fmt::format("there is no worker {}; cluster.workers: {} are counted from 0", worker.value,
+                            run_.cluster.workers));
+  }
+
+  void check_membership() {
+    std::map<WorkerId, std::size_t> seen;
+    std::size_t late = 0;
+    for (std::size_t i = 0; i < run_.cluster.membership.size(); ++i) {
+      const std::string path = fmt::format("cluster.membership.{}", i);
+      if (!sound(path)) continue;
+      const lead::Membership& each = run_.cluster.membership[i];
+      if (sound("cluster.workers")) check_worker(each.worker, path + ".worker");
+      const auto [first, is_new] = seen.emplace(each.worker, i);
+      if (!is_new) {
+        fault(path + ".worker", fmt::format("worker {} has its entry in cluster.membership.{}; put both into one",
+                                            each.worker.value, first->second));
+      }
+      if (each.join_s && each.join_step) fault(path + ".join_step", "join_s is given too; keep one of them");
+      if (each.leave_s && each.leave_step) fault(path + ".leave_step", "leave_s is given too; keep one of them");
+      if (each.join_s && each.leave_s && *each.join_s >= *each.leave_s) {
+        fault(path + ".leave_s", fmt::format("{} is not after join_s: {}", *each.leave_s, *each.join_s));
+      }
+      if (each.join_step && each.leave_step && *each.join_step >= *each.leave_step) {
+        fault(path + ".leave_step", fmt::format("{} is not after join_step: {}", *each.leave_step, *each.join_step));
+      }
+      const bool joins = each.join_s || each.join_step;
+      if (!joins && !each.leave_s && !each.leave_step) {
+        fault(path, "says neither when the worker joins nor when it leaves; give one, or remove the entry");
+      }
+      if (joins && is_new) ++late;
+    }
+    if (sound("cluster.workers") && sound("cluster.membership") && late >= run_.cluster.workers) {
+      fault("cluster.membership", "every worker joins later: nobody is there at the start");
+    }
+  }
+
+  void check_stragglers() {
+    for (std::size_t i = 0; i < run_.stragglers.size(); ++i) {
+      const delay::Rule& rule = run_.stragglers[i];
+      const std::string path = fmt::format("stragglers.{}", i);
+      const std::string workers_path = path + ".workers";
+      if (sound(workers_path)) {
+        std::set<WorkerId> seen;
+        for (std::size_t k = 0; k < rule.workers.size(); ++k) {
+          const std::string worker_path = fmt::format("{}.{}", workers_path, k);
+          if (!seen.insert(rule.workers[k]).second) {
+            fault(worker_path, fmt::format("worker {} is named twice; keep one", rule.workers[k].value));
+          } else if (sound_workers()) {
+            check_worker(rule.workers[k], worker_path);
+          }
+        }
+      }
+      if (sound(path)) check_law(rule, path);
+    }
+  }
+
+  bool sound_workers() {
+    if (!sound_workers_) sound_workers_ = sound("cluster.workers");
+    return *sound_workers_;
+  }
+
+  void check_law(const delay::Rule& rule, const std::string& path) {
+    if (rule.law == delay::Law::kUniform && rule.min_ms > rule.max_ms) {
+      fault(path + ".min_ms", fmt::format("{} is more than max_ms: {}", rule.min_ms, rule.max_ms));
+    }
+    if (rule.law == delay::Law::kWindow && rule.from_s >= rule.to_s) {
+      fault(path + ".to_s", fmt::format("{} is not after from_s: {}", rule.to_s, rule.from_s));
+    }
+    if (rule.law == delay::Law::kPeriodic && rule.for_steps > rule.every_steps) {
+      fault(path + ".for_steps", fmt::format("{} is more than every_steps: {}", rule.for_steps, rule.every_steps));
+    }
+  }
+
+  void check_stop() {
+    const lead::StopConfig& stop = run_.stop;
+    const bool any = stop.epochs || stop.samples || stop.updates || stop.steps_per_worker || stop.time_s ||
+                     stop.target_accuracy || stop.plateau;
+    if (!any && sound("stop")) {
+      fault("stop",
+            "a run needs an end; give at least one of epochs, samples, updates, steps_per_worker, time_s, "
+            "target_accuracy and plateau");
+    }
+    if (timing_only()) {
+      if (stop.epochs)
+        fault("stop.epochs", "there are no epochs with model.kind: none; use steps_per_worker, updates or time_s");
+      if (stop.target_accuracy) fault("stop.target_accuracy", "there is no accuracy with model.kind: none; remove it");
+      if (stop.plateau) fault("stop.plateau", "there is no accuracy with model.kind: none; remove it");
+    } else if (never_evaluates()) {
+      constexpr const char* kNeeds = "needs evaluations during the run; give evaluate a period above 0";
+      if (stop.target_accuracy) fault("stop.target_accuracy", kNeeds);
+      if (stop.plateau) fault("stop.plateau", kNeeds);
+    }
+  }
+
+  // Whether the evaluations during the run were turned off.
+  bool never_evaluates() const {
+    const lead::EvaluateConfig& evaluate = run_.evaluate;
+    const bool any = evaluate.every_epochs || evaluate.every_s || evaluate.every_updates;
+    const bool above_zero = evaluate.every_epochs.value_or(0) > 0 || evaluate.every_s.value_or(0) > 0 ||
+                            evaluate.every_updates.value_or(0) > 0;
+    return sound("evaluate") && any && !above_zero;
+  }
+
+  void check_evaluate() {
+    if (!sound("evaluate")) return;
+    std::string first;
+    const auto see = [&](bool given, const char* key) {
+      if (!given) return;
+      if (!first.empty())
+        fault(fmt::format("evaluate.{}", key), fmt::format("{} is given too; keep one of them", first));
+      if (first.empty()) first = key;
+    };
+    see(run_.evaluate.every_epochs.has_value(), "every_epochs");
+    see(run_.evaluate.every_s.has_value(), "every_s");
+    see(run_.evaluate.every_updates.has_value(), "every_updates");
+  }
+
+  const RunConfig& run_;
+  const Node& root_;
+  Faults& faults_;
+  std::optional<bool> sound_workers_;
+};
+
+}  // namespace
+
+void check_together(const RunConfig& run, const Node& root, Faults& faults) { Checks(run, root, faults).all(); }
+
+}  // namespace psctl::config

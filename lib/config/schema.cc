@@ -1,0 +1,390 @@
+#include "config/schema.h"
+
+#include <algorithm>
+#include <charconv>
+#include <fmt/format.h>
+
+namespace psctl::config {
+namespace {
+
+// Instants are whole nanoseconds in 64 bits: these bounds keep sums of many of them far from the end of the range, and
+// a nanosecond is the shortest time there is.
+constexpr double kLongestMs = 1e9;
+constexpr double kLongestSeconds = 1e9;
+constexpr Range kDelayMs = between(0, kLongestMs);
+constexpr Range kSeconds = between(1e-9, kLongestSeconds);
+constexpr Range kShare = between(0, 1);
+constexpr Range kBelowOne = {.minimum = 0, .maximum = 1, .below_maximum = true};
+constexpr Range kAccuracy = {.minimum = 0, .maximum = 1, .above_minimum = true};
+constexpr Range kEpochs = {.minimum = 0, .maximum = 1e6, .above_minimum = true};
+// Less than this would make a transfer longer than any run.
+constexpr Range kBandwidth = {.minimum = 0.001, .maximum = 1e9, .or_zero = true};
+constexpr Range kPeriodEpochs = {.minimum = 1e-6, .maximum = 1e6, .or_zero = true};
+constexpr Range kPeriodSeconds = {.minimum = 1e-6, .maximum = kLongestSeconds, .or_zero = true};
+constexpr std::size_t kMostServers = 512;
+constexpr std::size_t kMostThreads = 1024;
+constexpr std::size_t kMostRules = 65536;
+constexpr std::size_t kMostLayers = 64;
+constexpr std::size_t kWidestLayer = 1 << 20;
+constexpr std::size_t kLongestName = 100;
+
+bool is_letter_or_digit(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); }
+
+std::string fault_of_name(std::string_view name) {
+  const bool is_safe =
+      std::ranges::all_of(name, [](char c) { return is_letter_or_digit(c) || c == '.' || c == '_' || c == '-'; });
+  if (!is_safe || !is_letter_or_digit(name[0])) {
+    return "cannot name a folder; use letters, digits, '.', '_' and '-', and begin with a letter or digit";
+  }
+  if (name.size() > kLongestName) return fmt::format("is longer than {} characters", kLongestName);
+  return {};
+}
+
+std::string fault_of_any(std::string_view) { return {}; }
+
+std::string fault_of_host(std::string_view host) {
+  const auto colon = host.rfind(':');
+  const std::string_view name = host.substr(0, colon);
+  const bool in_brackets = name.starts_with('[') && name.ends_with(']') && name.size() > 2;
+  std::uint16_t port = 0;
+  bool has_port = false;
+  if (colon != std::string_view::npos) {
+    const char* const end = host.data() + host.size();
+    const auto [stopped, error] = std::from_chars(host.data() + colon + 1, end, port);
+    has_port = error == std::errc() && stopped == end && port > 0;
+  }
+  const bool is_name = !name.empty() && name.find_first_of(" /") == std::string_view::npos &&
+                       (in_brackets || name.find(':') == std::string_view::npos);
+  return has_port && is_name ? "" : "is not HOST:PORT, as in node1:9000 or [::1]:9000";
+}
+
+const auto& model_section() {
+  using learn::ConvConfig;
+  using learn::ModelConfig;
+  using learn::ModelKind;
+  using learn::Save;
+  static const auto conv =
+      SectionOf<ConvConfig>()
+          .add("filters", &ConvConfig::filters, whole(1, 65536), "channels out", {.required = true})
+          .add("kernel", &ConvConfig::kernel, whole(1, 1024), "side of the kernel; stride 1", {.required = true})
+          .add("padding", &ConvConfig::padding, whole(0, 1024), "zeros around the image, on each side")
+          .add("pool", &ConvConfig::pool, whole(1, 1024), "side of the max pooling after the ReLU; 1: none");
+  static const auto section =
+      SectionOf<ModelConfig>()
+          .kind("kind", &ModelConfig::kind,
+                choice<ModelKind>({{"logistic", ModelKind::kLogistic},
+                                   {"mlp", ModelKind::kMlp},
+                                   {"cnn", ModelKind::kCnn},
+                                   {"none", ModelKind::kNone}}),
+                "what is trained; none: timing only, on the virtual clock", {.required = true})
+          .add("conv", &ModelConfig::conv, list(map(conv), {.shortest = 1, .longest = kMostLayers}),
+               "convolutions, first to last",
+               {.under = {"cnn"}, .initial = "[{filters: 6, kernel: 5, padding: 2, pool: 2}]"})
+          .add("hidden", &ModelConfig::hidden, list(whole(1, kWidestLayer), {.shortest = 1, .longest = kMostLayers}),
+               "widths of the hidden layers", {.under = {"mlp"}, .initial = "[256, 128]"})
+          .add("hidden", &ModelConfig::hidden, list(whole(1, kWidestLayer), {.shortest = 0, .longest = kMostLayers}),
+               "widths of the dense layers between the convolutions and the output",
+               {.under = {"cnn"}, .initial = "[120, 84]"})
+          .add("save", &ModelConfig::save, choice<Save>({{"none", Save::kNone}, {"final", Save::kFinal}}),
+               "final: the last model is kept in the run's folder", {.under = {"logistic", "mlp", "cnn"}});
+  return section;
+}
+
+const auto& data_section() {
+  using data::DataConfig;
+  using data::Normalize;
+  using data::PartitionConfig;
+  using data::PartitionKind;
+  static const auto partition = SectionOf<PartitionConfig>().kind(
+      "kind", &PartitionConfig::kind, choice<PartitionKind>({{"iid", PartitionKind::kIid}}),
+      "how the training samples are dealt to the workers; iid: shuffled, equal parts");
+  static const auto section =
+      SectionOf<DataConfig>()
+          .add("source", &DataConfig::source, text(fault_of_any, "a known name, or a path"),
+               "the data set (psctl data list)", {.default_in_words = "none: needed unless model.kind is none"})
+          .add("batch_size", &DataConfig::batch_size, whole(1, 1 << 24),
+               "samples of a worker's step; with model.kind none only counted")
+          .add("train_limit", &DataConfig::train_limit, whole(0), "training samples that are used; 0: all")
+          .add("validation", &DataConfig::validation, whole(0), "training samples that are kept back for validation")
+          .add("normalize", &DataConfig::normalize,
+               choice<Normalize>(
+                   {{"none", Normalize::kNone}, {"unit", Normalize::kUnit}, {"standard", Normalize::kStandard}}),
+               "unit: into [0, 1]; standard: mean 0 and deviation 1 over the training part")
+          .add("partition", &DataConfig::partition, map(partition), "");
+  return section;
+}
+
+const auto& optimizer_section() {
+  using learn::OptimizerConfig;
+  using learn::OptimizerKind;
+  using learn::ScheduleConfig;
+  using learn::ScheduleKind;
+  using learn::StalenessConfig;
+  using learn::StalenessKind;
+  static const auto schedule =
+      SectionOf<ScheduleConfig>()
+          .kind("kind", &ScheduleConfig::kind,
+                choice<ScheduleKind>({{"constant", ScheduleKind::kConstant},
+                                      {"step", ScheduleKind::kStep},
+                                      {"exponential", ScheduleKind::kExponential},
+                                      {"cosine", ScheduleKind::kCosine}}),
+                "how the learning rate changes over the epochs")
+          .add("warmup_epochs", &ScheduleConfig::warmup_epochs, number(between(0, 1e6)),
+               "the rate rises linearly from 0 over so many epochs")
+          .add("every_epochs", &ScheduleConfig::every_epochs, number(kEpochs), "epochs from one step to the next",
+               {.under = {"step"}})
+          .add("factor", &ScheduleConfig::factor, number({.minimum = 0, .maximum = 1e6, .above_minimum = true}),
+               "the rate is multiplied by it at every step", {.under = {"step"}, .required = true})
+          .add("factor", &ScheduleConfig::factor, number({.minimum = 0, .maximum = 1e6, .above_minimum = true}),
+               "the rate is multiplied by it over every epoch", {.under = {"exponential"}, .required = true})
+          .add("epochs", &ScheduleConfig::epochs, number(kEpochs), "the epoch at which the rate reaches 0",
+               {.under = {"cosine"}, .required = true});
+  static const auto staleness =
+      SectionOf<StalenessConfig>()
+          .kind("kind", &StalenessConfig::kind,
+                choice<StalenessKind>({{"none", StalenessKind::kNone}, {"inverse", StalenessKind::kInverse}}),
+                "what happens to the rate of a gradient that is some updates old")
+          .add("offset", &StalenessConfig::offset, whole(0, 1),
+               "0: rate / max(1, staleness); 1: rate / (staleness + 1)", {.under = {"inverse"}});
+  static const auto section =
+      SectionOf<OptimizerConfig>()
+          .kind("kind", &OptimizerConfig::kind,
+                choice<OptimizerKind>({{"sgd", OptimizerKind::kSgd},
+                                       {"momentum", OptimizerKind::kMomentum},
+                                       {"nesterov", OptimizerKind::kNesterov},
+                                       {"adagrad", OptimizerKind::kAdaGrad},
+                                       {"adam", OptimizerKind::kAdam}}),
+                "the rule of an update")
+          .add("learning_rate", &OptimizerConfig::learning_rate,
+               number({.minimum = 0, .maximum = 1e6, .above_minimum = true}), "of an update of full scale")
+          .add("weight_decay", &OptimizerConfig::weight_decay, number(between(0, 1e6)),
+               "L2 penalty, added to the gradient")
+          .add("momentum", &OptimizerConfig::momentum, number(kBelowOne), "part of the last update that is kept",
+               {.under = {"momentum", "nesterov"}})
+          .add("beta1", &OptimizerConfig::beta1, number(kBelowOne), "decay of the mean gradient", {.under = {"adam"}})
+          .add("beta2", &OptimizerConfig::beta2, number(kBelowOne), "decay of the mean squared gradient",
+               {.under = {"adam"}})
+          .add("epsilon", &OptimizerConfig::epsilon, number({.minimum = 0, .maximum = 1, .above_minimum = true}),
+               "added to the divisor", {.under = {"adagrad", "adam"}})
+          .add("schedule", &OptimizerConfig::schedule, map(schedule), "")
+          .add("staleness", &OptimizerConfig::staleness, map(staleness), "");
+  return section;
+}
+
+const auto& strategy_section() {
+  using sync::StrategyConfig;
+  static const auto section = [] {
+    std::vector<std::pair<std::string, std::string>> names;
+    for (const sync::Entry& entry : sync::entries()) names.emplace_back(entry.name, entry.name);
+    SectionOf<StrategyConfig> made;
+    made.kind("name", &StrategyConfig::name, choice<std::string>(std::move(names)),
+              "the synchronization strategy (psctl strategies); the name alone may stand for the section");
+    made.let_kind_stand_alone();
+    for (const sync::Entry& entry : sync::entries()) {
+      for (const sync::Parameter& each : entry.parameters) {
+        const auto value = parameter(each);
+        Extra extra{.under = {entry.name}};
+        if (each.default_value) {
+          const sync::Parameters defaults({{each.name, *each.default_value}});
+          extra.initial = to_line(value.value->write(&defaults));
+        }
+        made.add(each.name, &StrategyConfig::parameters, value, each.meaning, std::move(extra));
+      }
+    }
+    return made;
+  }();
+  return section;
+}
+
+const auto& cluster_section() {
+  using lead::Membership;
+  using sim::NetworkConfig;
+  static const auto network =
+      SectionOf<NetworkConfig>()
+          .add("latency_ms", &NetworkConfig::latency_ms, number(kDelayMs), "virtual clock: of every transfer")
+          .add("bandwidth_mbps", &NetworkConfig::bandwidth_mbps, number(kBandwidth),
+               "virtual clock: megabits a second of a worker's own link, each way; 0: free")
+          .add("server_bandwidth_mbps", &NetworkConfig::server_bandwidth_mbps, number(kBandwidth),
+               "virtual clock: megabits a second of a server's link, each way; 0: free");
+  static const auto membership =
+      SectionOf<Membership>()
+          .add("worker", &Membership::worker, worker(), "who comes later or goes early", {.required = true})
+          .add("join_s", &Membership::join_s, optional(number(kSeconds)), "run time at which it joins")
+          .add("leave_s", &Membership::leave_s, optional(number(kSeconds)), "run time at which it leaves")
+          .add("join_step", &Membership::join_step, optional(whole(1)),
+               "joins when the slowest worker has done so many steps")
+          .add("leave_step", &Membership::leave_step, optional(whole(1)), "leaves after so many steps of its own");
+  static const auto section =
+      SectionOf<RunConfig>()
+          .add("workers", [](RunConfig & run) -> auto& { return run.cluster.workers; }, whole(1, kMostWorkers),
+               fmt::format("workers that compute; at most {} with clock: real", kMostRealWorkers), {.initial = "4"})
+          .add(
+              "servers", [](RunConfig & run) -> auto& { return run.cluster.servers; }, whole(1, kMostServers),
+              "servers that hold a part of the model each")
+          .add(
+              "threads_per_worker", [](RunConfig & run) -> auto& { return run.cluster.threads_per_worker; },
+              whole(1, kMostThreads), "threads that a real worker computes with")
+          .add(
+              "compute_ms", [](RunConfig & run) -> auto& { return run.simulation.compute_ms; },
+              list(number(between(1e-6, kLongestMs)), {.shortest = 1, .longest = kMostWorkers, .one_alone = true}),
+              "virtual clock: time of a step; one for all, or one a worker")
+          .add(
+              "update_ms", [](RunConfig & run) -> auto& { return run.simulation.update_ms; }, number(kDelayMs),
+              "virtual clock: time of an update at the server")
+          .add(
+              "network", [](RunConfig & run) -> auto& { return run.simulation.network; }, map(network), "")
+          .add(
+              "membership", [](RunConfig & run) -> auto& { return run.cluster.membership; },
+              list(map(membership), {.longest = kMostWorkers}), "workers that come later or go early")
+          .add(
+              "hosts", [](RunConfig & run) -> auto& { return run.cluster.hosts; },
+              list(text(fault_of_host, "HOST:PORT"), {.longest = kMostServers}),
+              "where each server listens, for runs on many machines; none: Unix sockets on this one")
+          .add("bind", [](RunConfig & run) -> auto& { return run.cluster.bind; }, text(fault_of_any, "an address"),
+               "address that the servers listen on, with hosts", {.default_in_words = "loopback"});
+  return section;
+}
+
+const auto& straggler_section() {
+  using delay::Law;
+  using delay::Rule;
+  using delay::Target;
+  const ListForm workers{.shortest = 1, .longest = kMostWorkers, .one_alone = false, .word = "all"};
+  static const auto section =
+      SectionOf<Rule>()
+          .add("workers", &Rule::workers, list(worker(), workers), "who is slow", {.required = true})
+          .kind("kind", &Rule::law,
+                choice<Law>({{"constant", Law::kConstant},
+                             {"uniform", Law::kUniform},
+                             {"normal", Law::kNormal},
+                             {"lognormal", Law::kLognormal},
+                             {"pareto", Law::kPareto},
+                             {"exponential", Law::kExponential},
+                             {"markov", Law::kMarkov},
+                             {"periodic", Law::kPeriodic},
+                             {"window", Law::kWindow},
+                             {"slowdown", Law::kSlowdown},
+                             {"trace", Law::kTrace}}),
+                "the law of the delay")
+          .add("delay_ms", &Rule::delay_ms, number(kDelayMs), "delay of every step",
+               {.under = {"constant"}, .required = true})
+          .add("min_ms", &Rule::min_ms, number(kDelayMs), "least delay", {.under = {"uniform"}})
+          .add("max_ms", &Rule::max_ms, number(kDelayMs), "greatest delay", {.under = {"uniform"}, .required = true})
+          .add("mean_ms", &Rule::mean_ms, number(between(-kLongestMs, kLongestMs)),
+               "mean of the normal law; a delay below 0 counts as 0", {.under = {"normal"}, .required = true})
+          .add("sd_ms", &Rule::sd_ms, number(kDelayMs), "standard deviation of the normal law", {.under = {"normal"}})
+          .add("median_ms", &Rule::median_ms, number(kDelayMs), "median delay",
+               {.under = {"lognormal"}, .required = true})
+          .add("sigma", &Rule::sigma, number(between(0, 10)), "standard deviation of the delay's logarithm",
+               {.under = {"lognormal"}})
+          .add("scale_ms", &Rule::scale_ms, number(kDelayMs), "least delay: scale_ms * u^(-1/shape), u uniform",
+               {.under = {"pareto"}, .required = true})
+          .add("shape", &Rule::shape, number({.minimum = 0, .maximum = 1e6, .above_minimum = true}),
+               "tail: the smaller, the heavier", {.under = {"pareto"}})
+          .add("delay_ms", &Rule::delay_ms, number(kDelayMs), "mean delay",
+               {.under = {"exponential"}, .required = true})
+          .add("enter", &Rule::enter, number(kShare), "probability a step of entering a slow spell",
+               {.under = {"markov"}, .required = true})
+          .add("leave", &Rule::leave, number(kShare), "probability a step of leaving it", {.under = {"markov"}})
+          .add("every_steps", &Rule::every_steps, whole(1), "length of a period, in steps",
+               {.under = {"periodic"}, .required = true})
+          .add("for_steps", &Rule::for_steps, whole(1), "steps at the beginning of each period that are slow",
+               {.under = {"periodic"}})
+          .add("from_s", &Rule::from_s, number(between(0, kLongestSeconds)), "run time at which it begins",
+               {.under = {"window"}})
+          .add("to_s", &Rule::to_s, number(between(0, kLongestSeconds)), "run time at which it ends",
+               {.under = {"window"}, .required = true})
+          .add("delay_ms", &Rule::delay_ms, number(kDelayMs), "delay of the slow steps",
+               {.under = {"markov", "periodic", "window"}, .required = true})
+          .add("factor", &Rule::factor, number(between(1, 1e6)), "the computing takes so many times as long",
+               {.under = {"slowdown"}, .required = true})
+          .add("file", &Rule::file, text(fault_of_any, "a path"), "CSV of worker,step,delay_ms",
+               {.under = {"trace"}, .required = true})
+          .add("on", &Rule::on, choice<Target>({{"compute", Target::kCompute}, {"network", Target::kNetwork}}),
+               "what is slow: the computing, or the push",
+               {.under = {"constant", "uniform", "normal", "lognormal", "pareto", "exponential", "markov", "periodic",
+                          "window", "trace"}});
+  return section;
+}
+
+const auto& stop_section() {
+  using lead::StopConfig;
+  using Plateau = StopConfig::Plateau;
+  static const auto plateau =
+      SectionOf<Plateau>()
+          .add("smoothing", &Plateau::smoothing, number(kBelowOne), "of the moving average of |change of accuracy|")
+          .add("below", &Plateau::below, number(kAccuracy), "the run ends when that average falls below");
+  static const auto section =
+      SectionOf<StopConfig>()
+          .add("epochs", &StopConfig::epochs, optional(number(kEpochs)),
+               "passes over the training samples by all workers together")
+          .add("samples", &StopConfig::samples, optional(whole(1)), "samples of the pushes received")
+          .add("updates", &StopConfig::updates, optional(whole(1)), "updates of the model")
+          .add("steps_per_worker", &StopConfig::steps_per_worker, optional(whole(1)),
+               "each worker stops at it; the run ends when all have")
+          .add("time_s", &StopConfig::time_s, optional(number(kSeconds)),
+               "run time; what happens at it exactly is included")
+          .add("target_accuracy", &StopConfig::target_accuracy, optional(number(kAccuracy)),
+               "test accuracy, at two evaluations in a row")
+          .add("plateau", &StopConfig::plateau, optional(map(plateau)), "the test accuracy has stopped changing");
+  return section;
+}
+
+const auto& evaluate_section() {
+  using lead::EvaluateConfig;
+  static const auto section = SectionOf<EvaluateConfig>()
+                                  .add("every_epochs", &EvaluateConfig::every_epochs, optional(number(kPeriodEpochs)),
+                                       "period of the evaluations in epochs; 0: the last model only",
+                                       {.default_in_words = "0.25, unless another period is given"})
+                                  .add("every_s", &EvaluateConfig::every_s, optional(number(kPeriodSeconds)),
+                                       "period in run time; 0: the last model only")
+                                  .add("every_updates", &EvaluateConfig::every_updates, optional(whole(0)),
+                                       "period in updates; 0: the last model only")
+                                  .add("target_accuracy", &EvaluateConfig::target_accuracy, number(kShare),
+                                       "time to it is measured, the run goes on; 0: none");
+  return section;
+}
+
+const auto& trace_section() {
+  using lead::TraceConfig;
+  static const auto section =
+      SectionOf<TraceConfig>()
+          .add("steps", &TraceConfig::steps, flag(), "steps.csv: a row a push")
+          .add("decisions", &TraceConfig::decisions, flag(), "decisions.csv: the log that replay needs")
+          .add("timeline", &TraceConfig::timeline, flag(), "timeline.json, for ui.perfetto.dev");
+  return section;
+}
+
+const auto& checkpoint_section() {
+  static const auto section = SectionOf<CheckpointConfig>().add(
+      "every_updates", &CheckpointConfig::every_updates, whole(0), "updates from one checkpoint to the next; 0: none");
+  return section;
+}
+
+}  // namespace
+
+const SectionOf<RunConfig>& root_section() {
+  static const auto section =
+      SectionOf<RunConfig>()
+          .add("name", &RunConfig::name, text(fault_of_name, "letters, digits, '.', '_' and '-'"),
+               "begins the name of the run's folder")
+          .add("seed", &RunConfig::seed, whole(0), "of every random draw")
+          .add("clock", &RunConfig::clock, choice<Clock>({{"real", Clock::kReal}, {"virtual", Clock::kVirtual}}),
+               "real: processes and wall time; virtual: one process and simulated time")
+          .add("model", &RunConfig::model, map(model_section()), "")
+          .add("data", &RunConfig::data, map(data_section()), "")
+          .add("optimizer", &RunConfig::optimizer, map(optimizer_section()), "")
+          .add("strategy", &RunConfig::strategy, map(strategy_section()), "")
+          .add(
+              "cluster", [](RunConfig & run) -> auto& { return run; }, map(cluster_section()), "")
+          .add("stragglers", &RunConfig::stragglers, list(map(straggler_section()), {.longest = kMostRules}),
+               "delays that are injected, in both worlds; several rules add up")
+          .add("stop", &RunConfig::stop, map(stop_section()),
+               "the first that comes ends the run; at least one is needed")
+          .add("evaluate", &RunConfig::evaluate, map(evaluate_section()), "")
+          .add("trace", &RunConfig::trace, map(trace_section()), "")
+          .add("checkpoint", &RunConfig::checkpoint, map(checkpoint_section()), "");
+  return section;
+}
+
+}  // namespace psctl::config
