@@ -9,7 +9,17 @@
 namespace psctl::delay {
 
 enum class Law {
-  kConstant, kUniform, kNormal, kLognormal, kPareto, kExponential, kMarkov, kPeriodic, kWindow, kSlowdown, kTrace
+  kConstant,
+  kUniform,
+  kNormal,
+  kLognormal,
+  kPareto,
+  kExponential,
+  kMarkov,
+  kPeriodic,
+  kWindow,
+  kSlowdown,
+  kTrace
 };
 enum class Target { kCompute, kNetwork };
 
@@ -18,9 +28,9 @@ struct Rule {
   std::vector<WorkerId> workers;
   Law law = Law::kConstant;
   Target on = Target::kCompute;
-  double delay_ms = 0;            // constant, exponential (mean), markov, periodic, window
-  double min_ms = 0, max_ms = 0;  // uniform
-  double mean_ms = 0, sd_ms = 0;  // normal; below 0 counts 0
+  double delay_ms = 0;                  // constant, exponential (mean), markov, periodic, window
+  double min_ms = 0, max_ms = 0;        // uniform
+  double mean_ms = 0, sd_ms = 0;        // normal; below 0 counts 0
   double median_ms = 0, sigma = 0;      // lognormal
   double scale_ms = 0, shape = 1;       // pareto: scale_ms * u^(-1/shape)
   double enter = 0, leave = 1;          // markov: probability a step of entering and of leaving a slow spell
