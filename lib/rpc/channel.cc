@@ -380,4 +380,77 @@ void Channel::send(std::array<std::span<const std::byte>, 3> parts) {
   }
 }
 
+// What these return, the bytes read, nobody uses.
+
+std::uint32_t Protocol::readMessageBegin(std::string& name, MessageType& type, std::int32_t& sequence) {
+  std::int32_t word = 0;
+  readI32(word);
+  const auto header = static_cast<std::uint32_t>(word);
+  constexpr std::uint32_t kVersion = 0x80010000;
+  if ((header & 0xffff0000) != kVersion) channel_.malformed(fmt::format("it begins with {:#010x}", header));
+  const std::uint32_t kind = header & 0xff;
+  if (kind < apache::thrift::protocol::T_CALL || kind > apache::thrift::protocol::T_ONEWAY) {
+    channel_.malformed(fmt::format("a message of type {}", kind));
+  }
+  type = static_cast<MessageType>(kind);
+  readString(name);
+  readI32(sequence);
+  return 0;
+}
+
+Protocol::Type Protocol::read_type() {
+  std::int8_t type = 0;
+  readByte(type);
+  switch (type) {
+    case apache::thrift::protocol::T_STOP:
+    case apache::thrift::protocol::T_BOOL:
+    case apache::thrift::protocol::T_BYTE:
+    case apache::thrift::protocol::T_DOUBLE:
+    case apache::thrift::protocol::T_I16:
+    case apache::thrift::protocol::T_I32:
+    case apache::thrift::protocol::T_I64:
+    case apache::thrift::protocol::T_STRING:
+    case apache::thrift::protocol::T_STRUCT:
+    case apache::thrift::protocol::T_MAP:
+    case apache::thrift::protocol::T_SET:
+    case apache::thrift::protocol::T_LIST:
+      return static_cast<Type>(type);
+    default:
+      channel_.malformed(fmt::format("a field of type {}", type));
+  }
+}
+
+Protocol::Type Protocol::read_element_type() {
+  const Type type = read_type();
+  if (type == apache::thrift::protocol::T_STOP) channel_.malformed("elements of no type");
+  return type;
+}
+
+std::uint32_t Protocol::read_size() {
+  std::int32_t size = 0;
+  readI32(size);
+  if (size < 0 || size > kMaxElements) channel_.malformed(fmt::format("{} elements", size));
+  return static_cast<std::uint32_t>(size);
+}
+
+std::uint32_t Protocol::readFieldBegin(std::string&, Type& type, std::int16_t& field) {
+  type = read_type();
+  field = 0;
+  if (type != apache::thrift::protocol::T_STOP) readI16(field);
+  return 0;
+}
+
+std::uint32_t Protocol::readMapBegin(Type& key, Type& value, std::uint32_t& size) {
+  key = read_element_type();
+  value = read_element_type();
+  size = read_size();
+  return 0;
+}
+
+std::uint32_t Protocol::readListBegin(Type& element, std::uint32_t& size) {
+  element = read_element_type();
+  size = read_size();
+  return 0;
+}
+
 }  // namespace psctl::rpc

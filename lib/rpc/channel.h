@@ -104,12 +104,48 @@ class Channel : public apache::thrift::transport::TVirtualTransport<Channel, apa
   std::size_t attached_at_ = 0;  // how many bytes of the write buffer come before it
 };
 
-// Strict, and with limits on strings and containers, so that a length on the wire never makes us allocate much.
+// Strict, with limits on strings and containers, so that a length on the wire never makes us allocate much; and every
+// type that comes is one that exists, which Thrift takes for granted. RpcError kMalformed.
 class Protocol : public apache::thrift::protocol::TBinaryProtocolT<Channel> {
  public:
   static constexpr int kMaxElements = 1 << 16;
+
   explicit Protocol(std::shared_ptr<Channel> channel)
-      : TBinaryProtocolT(std::move(channel), static_cast<int>(Channel::kMaxSmallBytes), kMaxElements, true, true) {}
+      : TBinaryProtocolT(channel, static_cast<int>(Channel::kMaxSmallBytes), kMaxElements, true, true),
+        channel_(*channel) {}
+
+  using Type = apache::thrift::protocol::TType;
+  using MessageType = apache::thrift::protocol::TMessageType;
+
+  std::uint32_t readMessageBegin(std::string& name, MessageType& type, std::int32_t& sequence);
+  std::uint32_t readFieldBegin(std::string& name, Type& type, std::int16_t& field);
+  std::uint32_t readMapBegin(Type& key, Type& value, std::uint32_t& size);
+  std::uint32_t readListBegin(Type& element, std::uint32_t& size);
+  std::uint32_t readSetBegin(Type& element, std::uint32_t& size) { return readListBegin(element, size); }
+  std::uint32_t skip(Type type) { return apache::thrift::protocol::skip(*this, type); }
+
+  std::uint32_t readMessageBegin_virt(std::string& name, MessageType& type, std::int32_t& sequence) override {
+    return readMessageBegin(name, type, sequence);
+  }
+  std::uint32_t readFieldBegin_virt(std::string& name, Type& type, std::int16_t& field) override {
+    return readFieldBegin(name, type, field);
+  }
+  std::uint32_t readMapBegin_virt(Type& key, Type& value, std::uint32_t& size) override {
+    return readMapBegin(key, value, size);
+  }
+  std::uint32_t readListBegin_virt(Type& element, std::uint32_t& size) override { return readListBegin(element, size); }
+  std::uint32_t readSetBegin_virt(Type& element, std::uint32_t& size) override { return readSetBegin(element, size); }
+  std::uint32_t skip_virt(Type type) override { return skip(type); }
+
+ protected:
+  Channel& channel() const { return channel_; }
+
+ private:
+  Type read_type();
+  Type read_element_type();
+  std::uint32_t read_size();
+
+  Channel& channel_;
 };
 
 }  // namespace psctl::rpc

@@ -22,7 +22,7 @@ using Kind = RpcError::Kind;
 // Lets nothing pass but the answer to the call that was made.
 class ClientProtocol : public Protocol {
  public:
-  explicit ClientProtocol(std::shared_ptr<Channel> channel) : Protocol(channel), channel_(*channel) {}
+  explicit ClientProtocol(std::shared_ptr<Channel> channel) : Protocol(std::move(channel)) {}
 
   void expect(std::string method, std::int32_t sequence) {
     method_ = std::move(method);
@@ -32,25 +32,24 @@ class ClientProtocol : public Protocol {
   Clock::time_point begun() const { return begun_; }
 
   std::uint32_t readMessageBegin_virt(std::string& name, TMessageType& type, std::int32_t& sequence) override {
-    if (!channel_.wait_message(false)) {
+    if (!channel().wait_message(false)) {
       throw RpcError(Kind::kClosed, fmt::format("the server closed the connection instead of answering {}: it may have "
                                                 "ended, or have no room for another connection",
                                                 method_));
     }
     begun_ = Clock::now();
-    const std::uint32_t size = Protocol::readMessageBegin_virt(name, type, sequence);
+    const std::uint32_t size = Protocol::readMessageBegin(name, type, sequence);
     if (type != thrift::protocol::T_REPLY && type != thrift::protocol::T_EXCEPTION) {
-      channel_.malformed(fmt::format("a message of type {} in answer to {}", static_cast<int>(type), method_));
+      channel().malformed(fmt::format("a message of type {} in answer to {}", static_cast<int>(type), method_));
     }
     if (name != method_ || sequence != sequence_) {
-      channel_.malformed(
+      channel().malformed(
           fmt::format("answer {} to \"{:.40}\" where {} to {} was expected", sequence, name, sequence_, method_));
     }
     return size;
   }
 
  private:
-  Channel& channel_;
   std::string method_;
   std::int32_t sequence_ = 0;
   Clock::time_point begun_{};
@@ -202,7 +201,7 @@ struct Client::Impl {
       });
       if (!have_header) channel->malformed("a reply without its header");
       if (!wire::_ReplyKind_VALUES_TO_NAMES.contains(answer.header.kind)) {
-        channel->malformed(fmt::format("a reply of the unknown kind {}", static_cast<int>(answer.header.kind)));
+        channel->malformed(fmt::format("a reply of the unknown kind {}", answer.header.kind));
       }
     });
     answer.send = send_duration;

@@ -1,5 +1,6 @@
 // What a server offers to workers, to the evaluation process and to the lead server. Times are whole nanoseconds; a
 // clock reading never crosses the wire. Tensors are little-endian floats, the whole range of that server or nothing.
+// Kinds travel as i32, which is what Thrift makes of an enum: so one that nobody knows is a number that can be checked.
 namespace cpp psctl.rpc.wire
 
 // ---- every connection begins with this
@@ -32,7 +33,7 @@ enum ReplyKind {
 }
 
 struct ReplyHeader {
-  1: required ReplyKind kind
+  1: required i32 kind              // a ReplyKind
   2: required i64 version           // of the model that was released
   3: required i64 sequence          // of the release in the lead's order
   4: required bool refresh          // take that model, or keep the one at hand
@@ -69,7 +70,7 @@ enum Role {
 }
 
 struct PullRequest {
-  1: required Role role
+  1: required i32 role              // a Role
   2: required i32 worker            // of WORKER
   3: required i64 version
   4: required i64 sequence          // of the release, or of the look
@@ -136,7 +137,7 @@ enum OrderKind {
 
 struct Order {
   1: required i64 sequence
-  2: required OrderKind kind
+  2: required i32 kind              // an OrderKind
   3: required i64 version           // of the model after it
   4: i64 push                       // ACCEPT, DISCARD; MERGE: into
   5: i32 worker                     // ACCEPT, RELEASE
@@ -156,7 +157,7 @@ enum EvaluationKind {
 }
 
 struct EvaluationOrder {
-  1: required EvaluationKind kind
+  1: required i32 kind              // an EvaluationKind
   2: required i64 version
   3: required i64 sequence
   4: required i64 at_ns             // run time of the snapshot

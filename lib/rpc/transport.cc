@@ -65,8 +65,7 @@ class Adapter : public wire::ParameterServerIf {
   void execute(const std::vector<wire::Order>& orders) override {
     for (const wire::Order& order : orders) {
       if (!wire::_OrderKind_VALUES_TO_NAMES.contains(order.kind)) {
-        throw WorldError(
-            fmt::format("order {} is of the unknown kind {}", order.sequence, static_cast<int>(order.kind)));
+        throw WorldError(fmt::format("order {} is of the unknown kind {}", order.sequence, order.kind));
       }
     }
     session_.execute(orders);
@@ -116,7 +115,7 @@ class Processor : public wire::ParameterServerProcessor {
       Received<wire::PullRequest> received = receive<wire::PullRequest>(*in);
       reply(*out, method, sequence, received, [&] {
         if (!wire::_Role_VALUES_TO_NAMES.contains(received.request.role)) {
-          throw WorldError(fmt::format("the role {} is unknown", static_cast<int>(received.request.role)));
+          throw WorldError(fmt::format("the role {} is unknown", received.request.role));
         }
         return session_.pull(received.request);
       });

@@ -280,7 +280,7 @@ BOOST_AUTO_TEST_CASE(answers_that_do_not_belong_to_the_call_are_malformed) {
   wire::ParameterServer_pull_result unknown;
   unknown.success = result.success;
   unknown.__isset.success = true;
-  unknown.success.header.kind = static_cast<wire::ReplyKind::type>(0);
+  unknown.success.header.kind = 17;
   const std::string answers[] = {
       answer_bytes("pull", 1, empty),    // without result
       answer_bytes("pull", 2, result),   // another number
