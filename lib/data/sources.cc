@@ -1,12 +1,16 @@
 // From a configuration's `data` section to data sets: known names, formats of folders, subsets, normalisation.
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cmath>
+#include <cstring>
+#include <fcntl.h>
 #include <filesystem>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <numeric>
 #include <optional>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/random.h"
@@ -98,8 +102,9 @@ Source find_source(const std::string& name) {
   if (!fs::is_directory(status)) {
     throw UserError(fmt::format("data.source: {}: expected a folder, found a file; {}", folder.string(), advice));
   }
-  fs::directory_iterator(folder, error);
-  if (error) throw UserError(fmt::format("data.source: {}: cannot be read: {}", folder.string(), error.message()));
+  if (faccessat(AT_FDCWD, folder.c_str(), X_OK, AT_EACCESS) != 0) {
+    throw UserError(fmt::format("data.source: {}: cannot be read: {}", folder.string(), std::strerror(errno)));
+  }
   const Format* format = format_of(folder);
   if (!format) {
     throw UserError(fmt::format("data.source: {}: holds no data set that psctl reads; {}", folder.string(), advice));

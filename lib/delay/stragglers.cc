@@ -1,6 +1,7 @@
 #include "delay/stragglers.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <cmath>
 #include <filesystem>
@@ -9,6 +10,7 @@
 #include <map>
 #include <optional>
 #include <string_view>
+#include <system_error>
 #include <tuple>
 #include <utility>
 
@@ -18,6 +20,7 @@
 namespace psctl::delay {
 namespace {
 
+constexpr double kLongestMs = std::chrono::duration<double, std::milli>(kLongestDelay).count();
 constexpr std::string_view kTraceHeader = "worker,step,delay_ms";
 
 Key key_of(std::uint64_t seed, std::uint64_t place, WorkerId worker, Step step) {
@@ -25,9 +28,8 @@ Key key_of(std::uint64_t seed, std::uint64_t place, WorkerId worker, Step step) 
 }
 
 Duration to_delay(double milliseconds) {
-  static const double longest = std::chrono::duration<double, std::milli>(kLongestDelay).count();
   if (!(milliseconds > 0)) return {};
-  return milliseconds < longest ? from_milliseconds(milliseconds) : kLongestDelay;
+  return milliseconds < kLongestMs ? from_milliseconds(milliseconds) : kLongestDelay;
 }
 
 Duration sum(Duration a, Duration b) { return std::min(a + b, kLongestDelay); }
@@ -125,9 +127,8 @@ struct Stragglers::Trace {
     const auto step = number_of<Step>(step_text);
     if (!step) fail(file, line, fmt::format("expected a step, from 0, found {}", shown(step_text)));
     const auto delay = number_of<double>(delay_text);
-    const double longest = std::chrono::duration<double, std::milli>(kLongestDelay).count();
-    if (!delay || !(*delay >= 0 && *delay <= longest)) {
-      fail(file, line, fmt::format("expected a delay of 0 to {} ms, found {}", longest, shown(delay_text)));
+    if (!delay || !(*delay >= 0 && *delay <= kLongestMs)) {
+      fail(file, line, fmt::format("expected a delay of 0 to {} ms, found {}", kLongestMs, shown(delay_text)));
     }
     return {.worker = WorkerId(*worker), .step = *step, .delay = to_delay(*delay), .line = line};
   }

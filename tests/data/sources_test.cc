@@ -5,6 +5,8 @@
 #include <map>
 #include <numeric>
 #include <set>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "data/dataset.h"
@@ -288,6 +290,18 @@ BOOST_AUTO_TEST_CASE(a_source_that_is_not_there_is_told_with_what_there_is) {
   folder.write("file", {1});
   BOOST_TEST(both(config_for(folder.file("file"))) ==
              "data.source: " + folder.file("file") + ": expected a folder, found a file" + kFolderAdvice);
+}
+
+BOOST_AUTO_TEST_CASE(a_folder_that_may_not_be_entered_is_told_with_the_reason) {
+  const TemporaryFolder folder;
+  write_small_set(folder);
+  BOOST_REQUIRE(chmod(folder.path().c_str(), 0644) == 0);
+  const bool root = geteuid() == 0;  // whom no permission stops
+  if (root) BOOST_REQUIRE(seteuid(65534) == 0);
+  const std::string found = both(config_for(folder.path().string()));
+  if (root) BOOST_REQUIRE(seteuid(0) == 0);
+  BOOST_REQUIRE(chmod(folder.path().c_str(), 0700) == 0);
+  BOOST_TEST(found == "data.source: " + folder.path().string() + ": cannot be read: Permission denied");
 }
 
 BOOST_AUTO_TEST_CASE(missing_and_doubled_files_of_a_folder_are_named) {

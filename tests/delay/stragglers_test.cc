@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fmt/format.h>
 #include <fstream>
+#include <numbers>
 #include <numeric>
 #include <set>
 #include <sys/stat.h>
