@@ -356,10 +356,6 @@ std::vector<std::size_t> read_idx_dimensions(const fs::path& path, std::size_t r
   return dimensions;
 }
 
-const char* const kIdxFolderFiles =
-    "train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, each plain "
-    "or with .gz";
-
 bool is_idx_folder(const fs::path& folder) {
   return std::ranges::any_of(std::array{kTrainImages, kTrainLabels, kTestImages, kTestLabels}, [&](const char* name) {
     return is_there(folder / name) || is_there(packed_name(folder / name));

@@ -32,7 +32,9 @@ Idx read_idx(const std::filesystem::path& path, std::size_t rank);
 std::vector<std::size_t> read_idx_dimensions(const std::filesystem::path& path, std::size_t rank);
 
 // The names that an IDX folder must hold, each plain or with .gz added.
-extern const char* const kIdxFolderFiles;
+inline constexpr const char* kIdxFolderFiles =
+    "train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, each plain "
+    "or with .gz";
 // Whether any of these files is there.
 bool is_idx_folder(const std::filesystem::path& folder);
 // Checks the four files' headers against each other and returns the number of training samples.

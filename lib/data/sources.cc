@@ -42,7 +42,7 @@ struct Format {
   Contents (*read)(const fs::path& folder);
 };
 
-const std::array kFormats{
+constexpr std::array kFormats{
     Format{kIdxFolderFiles, is_idx_folder, check_idx_folder, read_idx_folder},
 };
 
@@ -87,16 +87,15 @@ Source find_source(const std::string& name) {
   const auto known = std::ranges::find_if(kKnown, [&](const Known& each) { return name == each.name; });
   const bool is_known = known != kKnown.end();
   const fs::path folder = is_known ? known->folder : name;
-  const std::string advice =
-      is_known ? fmt::format("to get the data: apt-get install {0} (if it is damaged: apt-get install --reinstall {0})",
-                             known->package)
-               : advice_on_folders();
+  const std::string advice = is_known
+                                 ? fmt::format("to get the data anew: apt-get install --reinstall {}", known->package)
+                                 : advice_on_folders();
   std::error_code error;
   const fs::file_status status = fs::status(folder, error);
   if (status.type() == fs::file_type::not_found) {
     if (!is_known) refuse_unknown(name);
-    throw UserError(
-        fmt::format("data.source: {} is not on this machine ({} is missing); {}", name, folder.string(), advice));
+    throw UserError(fmt::format("data.source: {} is not on this machine ({} is missing); to get it: apt-get install {}",
+                                name, folder.string(), known->package));
   }
   if (error) throw UserError(fmt::format("data.source: {}: cannot be read: {}", folder.string(), error.message()));
   if (!fs::is_directory(status)) {
