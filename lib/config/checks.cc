@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <initializer_list>
 #include <map>
 #include <set>
 
@@ -12,7 +13,12 @@ namespace {
 
 class Checks {
  public:
-  Checks(const RunConfig& run, const Node& root, Faults& faults) : run_(run), root_(root), faults_(faults) {}
+  Checks(const RunConfig& run, const Node& root, Faults& faults)
+      : run_(run),
+        root_(root),
+        faults_(faults),
+        timing_only_(sound("model.kind") && run.model.kind == learn::ModelKind::kNone),
+        knows_workers_(sound("cluster.workers")) {}
 
   void all() {
     check_model();
@@ -26,7 +32,10 @@ class Checks {
 
  private:
   bool sound(std::string_view path) const { return !faults_.touch(path); }
-  bool timing_only() const { return sound("model.kind") && run_.model.kind == learn::ModelKind::kNone; }
+  // The keys of a section that are compared with each other.
+  bool sound(const std::string& section, std::initializer_list<const char*> keys) const {
+    return std::ranges::all_of(keys, [&](const char* key) { return sound(joined(section, key)); });
+  }
 
   // `path` comes first in the message.
   void fault(const std::string& path, std::string_view message) {
@@ -34,7 +43,7 @@ class Checks {
   }
 
   void check_model() {
-    if (timing_only()) {
+    if (timing_only_) {
       if (sound("clock") && run_.clock == Clock::kReal) {
         fault("model.kind", "none is timing only and has no real run; use clock: virtual, or a model");
       }
@@ -43,14 +52,14 @@ class Checks {
       }
     } else if (sound("data.source") && run_.data.source.empty()) {
       faults_.add(place_of(root_, "data.source"), "data.source",
-                  "data.source is missing; give it: a known name (psctl data list), or a path");
+                  "data.source is missing; give a known name (psctl data list), or a path");
     }
   }
 
   void check_schedule() {
     const learn::ScheduleConfig& schedule = run_.optimizer.schedule;
-    if (!sound("optimizer.schedule") || schedule.kind != learn::ScheduleKind::kCosine) return;
-    if (schedule.warmup_epochs >= schedule.epochs) {
+    if (!sound("optimizer.schedule", {"kind", "warmup_epochs", "epochs"})) return;
+    if (schedule.kind == learn::ScheduleKind::kCosine && schedule.warmup_epochs >= schedule.epochs) {
       fault("optimizer.schedule.warmup_epochs", fmt::format("{} is not before the end of the schedule, epochs: {}",
                                                             schedule.warmup_epochs, schedule.epochs));
     }
@@ -58,18 +67,17 @@ class Checks {
 
   void check_cluster() {
     const lead::ClusterConfig& cluster = run_.cluster;
-    const bool knows_workers = sound("cluster.workers");
-    if (knows_workers && sound("clock") && run_.clock == Clock::kReal && cluster.workers > kMostRealWorkers) {
+    if (knows_workers_ && sound("clock") && run_.clock == Clock::kReal && cluster.workers > kMostRealWorkers) {
       fault("cluster.workers", fmt::format("{} are more than a real run starts, at most {}; use clock: virtual",
                                            cluster.workers, kMostRealWorkers));
     }
     const Node* compute = find(root_, "cluster.compute_ms");
-    if (knows_workers && compute && compute->kind == Node::Kind::kList && sound("cluster.compute_ms") &&
+    if (knows_workers_ && compute && compute->kind == Node::Kind::kList && !faults_.cover("cluster.compute_ms") &&
         compute->items.size() != cluster.workers) {
       fault("cluster.compute_ms", fmt::format("{} numbers for {} workers; give one number for all, or one a worker",
                                               compute->items.size(), cluster.workers));
     }
-    if (sound("cluster.hosts") && sound("cluster.servers") && !cluster.hosts.empty() &&
+    if (!faults_.cover("cluster.hosts") && sound("cluster.servers") && !cluster.hosts.empty() &&
         cluster.hosts.size() != cluster.servers) {
       fault("cluster.hosts",
             fmt::format("{} hosts for {} servers; give one a server", cluster.hosts.size(), cluster.servers));
@@ -81,7 +89,7 @@ class Checks {
         fault(path, fmt::format("{} is given twice; each server needs its own", quoted(cluster.hosts[i])));
       }
     }
-    if (sound("cluster.hosts") && !cluster.bind.empty() && cluster.hosts.empty()) {
+    if (!faults_.cover("cluster.hosts") && !cluster.bind.empty() && cluster.hosts.empty()) {
       fault("cluster.bind", "has no effect without cluster.hosts; remove it, or give the hosts");
     }
   }
@@ -98,30 +106,35 @@ class Checks {
     std::size_t late = 0;
     for (std::size_t i = 0; i < run_.cluster.membership.size(); ++i) {
       const std::string path = fmt::format("cluster.membership.{}", i);
-      if (!sound(path)) continue;
       const lead::Membership& each = run_.cluster.membership[i];
-      if (sound("cluster.workers")) check_worker(each.worker, path + ".worker");
+      if (faults_.cover(path)) continue;
+      check_times(each, path);
+      if (!sound(path + ".worker")) continue;
+      if (knows_workers_) check_worker(each.worker, path + ".worker");
       const auto [first, is_new] = seen.emplace(each.worker, i);
       if (!is_new) {
         fault(path + ".worker", fmt::format("worker {} has its entry in cluster.membership.{}; put both into one",
                                             each.worker.value, first->second));
       }
-      if (each.join_s && each.join_step) fault(path + ".join_step", "join_s is given too; keep one of them");
-      if (each.leave_s && each.leave_step) fault(path + ".leave_step", "leave_s is given too; keep one of them");
-      if (each.join_s && each.leave_s && *each.join_s >= *each.leave_s) {
-        fault(path + ".leave_s", fmt::format("{} is not after join_s: {}", *each.leave_s, *each.join_s));
-      }
-      if (each.join_step && each.leave_step && *each.join_step >= *each.leave_step) {
-        fault(path + ".leave_step", fmt::format("{} is not after join_step: {}", *each.leave_step, *each.join_step));
-      }
-      const bool joins = each.join_s || each.join_step;
-      if (!joins && !each.leave_s && !each.leave_step) {
-        fault(path, "says neither when the worker joins nor when it leaves; give one, or remove the entry");
-      }
-      if (joins && is_new) ++late;
+      if (is_new && (each.join_s || each.join_step)) ++late;
     }
-    if (sound("cluster.workers") && sound("cluster.membership") && late >= run_.cluster.workers) {
+    if (knows_workers_ && sound("cluster.membership") && late >= run_.cluster.workers) {
       fault("cluster.membership", "every worker joins later: nobody is there at the start");
+    }
+  }
+
+  void check_times(const lead::Membership& each, const std::string& path) {
+    if (each.join_s && each.join_step) fault(path + ".join_step", "join_s is given too; keep one of them");
+    if (each.leave_s && each.leave_step) fault(path + ".leave_step", "leave_s is given too; keep one of them");
+    if (each.join_s && each.leave_s && sound(path, {"join_s", "leave_s"}) && *each.join_s >= *each.leave_s) {
+      fault(path + ".leave_s", fmt::format("{} is not after join_s: {}", *each.leave_s, *each.join_s));
+    }
+    if (each.join_step && each.leave_step && sound(path, {"join_step", "leave_step"}) &&
+        *each.join_step >= *each.leave_step) {
+      fault(path + ".leave_step", fmt::format("{} is not after join_step: {}", *each.leave_step, *each.join_step));
+    }
+    if (sound(path) && !each.join_s && !each.join_step && !each.leave_s && !each.leave_step) {
+      fault(path, "says neither when the worker joins nor when it leaves; give one, or remove the entry");
     }
   }
 
@@ -136,28 +149,25 @@ class Checks {
           const std::string worker_path = fmt::format("{}.{}", workers_path, k);
           if (!seen.insert(rule.workers[k]).second) {
             fault(worker_path, fmt::format("worker {} is named twice; keep one", rule.workers[k].value));
-          } else if (sound_workers()) {
+          } else if (knows_workers_) {
             check_worker(rule.workers[k], worker_path);
           }
         }
       }
-      if (sound(path)) check_law(rule, path);
+      check_law(rule, path);
     }
-  }
-
-  bool sound_workers() {
-    if (!sound_workers_) sound_workers_ = sound("cluster.workers");
-    return *sound_workers_;
   }
 
   void check_law(const delay::Rule& rule, const std::string& path) {
-    if (rule.law == delay::Law::kUniform && rule.min_ms > rule.max_ms) {
+    using delay::Law;
+    if (rule.law == Law::kUniform && rule.min_ms > rule.max_ms && sound(path, {"kind", "min_ms", "max_ms"})) {
       fault(path + ".min_ms", fmt::format("{} is more than max_ms: {}", rule.min_ms, rule.max_ms));
     }
-    if (rule.law == delay::Law::kWindow && rule.from_s >= rule.to_s) {
+    if (rule.law == Law::kWindow && rule.from_s >= rule.to_s && sound(path, {"kind", "from_s", "to_s"})) {
       fault(path + ".to_s", fmt::format("{} is not after from_s: {}", rule.to_s, rule.from_s));
     }
-    if (rule.law == delay::Law::kPeriodic && rule.for_steps > rule.every_steps) {
+    if (rule.law == Law::kPeriodic && rule.for_steps > rule.every_steps &&
+        sound(path, {"kind", "for_steps", "every_steps"})) {
       fault(path + ".for_steps", fmt::format("{} is more than every_steps: {}", rule.for_steps, rule.every_steps));
     }
   }
@@ -171,7 +181,7 @@ class Checks {
             "a run needs an end; give at least one of epochs, samples, updates, steps_per_worker, time_s, "
             "target_accuracy and plateau");
     }
-    if (timing_only()) {
+    if (timing_only_) {
       if (stop.epochs)
         fault("stop.epochs", "there are no epochs with model.kind: none; use steps_per_worker, updates or time_s");
       if (stop.target_accuracy) fault("stop.target_accuracy", "there is no accuracy with model.kind: none; remove it");
@@ -189,11 +199,10 @@ class Checks {
     const bool any = evaluate.every_epochs || evaluate.every_s || evaluate.every_updates;
     const bool above_zero = evaluate.every_epochs.value_or(0) > 0 || evaluate.every_s.value_or(0) > 0 ||
                             evaluate.every_updates.value_or(0) > 0;
-    return sound("evaluate") && any && !above_zero;
+    return any && !above_zero && sound("evaluate", {"every_epochs", "every_s", "every_updates"});
   }
 
   void check_evaluate() {
-    if (!sound("evaluate")) return;
     std::string first;
     const auto see = [&](bool given, const char* key) {
       if (!given) return;
@@ -209,7 +218,8 @@ class Checks {
   const RunConfig& run_;
   const Node& root_;
   Faults& faults_;
-  std::optional<bool> sound_workers_;
+  // As the reading left them: a fault found here does not take anything back.
+  const bool timing_only_, knows_workers_;
 };
 
 }  // namespace

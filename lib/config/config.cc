@@ -71,7 +71,9 @@ Loaded load_text(std::string_view text, const std::string& name, const std::vect
   Faults faults(name, overrides);
   Loaded loaded;
   auto root = parse(text, 0, faults);
-  if (root && root->kind != Node::Kind::kMap) {
+  if (root && root->kind == Node::Kind::kNull) {
+    faults.add({}, "", "there is nothing in it");
+  } else if (root && root->kind != Node::Kind::kMap) {
     refuse_type(*root, "", faults, "a map of keys");
   } else if (root) {
     apply_overrides(*root, overrides, faults, loaded.notices);

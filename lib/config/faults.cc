@@ -24,10 +24,14 @@ void Faults::add(Place place, std::string path, std::string message) {
   if (faults_.size() < kMostTold) faults_.push_back({place, std::move(path), std::move(message)});
 }
 
-bool Faults::touch(std::string_view path) const {
+bool Faults::cover(std::string_view path) const {
   if (count_ > faults_.size()) return true;
   return std::ranges::any_of(faults_,
-                             [&](const Fault& fault) { return within(fault.path, path) || within(path, fault.path); });
+                             [&](const Fault& fault) { return !fault.path.empty() && within(path, fault.path); });
+}
+
+bool Faults::touch(std::string_view path) const {
+  return cover(path) || std::ranges::any_of(faults_, [&](const Fault& fault) { return within(fault.path, path); });
 }
 
 std::string Faults::name_of(std::uint32_t source) const {

@@ -22,11 +22,14 @@ class Faults {
   // `file` stands for the file in messages; `overrides` are shown as they are.
   Faults(std::string file, std::vector<std::string> overrides);
 
-  // `path` is the key that the fault is about (cluster.workers), empty for the text as a whole. The message names it.
+  // `path` is the key that the fault is about (cluster.workers), empty if it leaves the keys readable. The message
+  // names the key.
   void add(Place place, std::string path, std::string message);
 
   std::size_t count() const { return count_; }
-  // Whether a fault was found at this key, in it, or in a section around it: what was read there means nothing.
+  // Whether a fault was found at this key or in a section around it: what was read means nothing.
+  bool cover(std::string_view path) const;
+  // The same, or further down: not all of what was read means something.
   bool touch(std::string_view path) const;
   // Each with its place, in the order of the file, then of the overrides.
   std::vector<std::string> told() const;

@@ -98,7 +98,7 @@ class Walk {
     const Field* field = at_.section ? at_.section->find(part, std::nullopt) : nullptr;
     Node* next = at_.node->find(part);
     if (!next) {
-      if (!create) throw Refused{path, fmt::format("{} is not given, so there is nothing to change", path)};
+      if (!create) throw Refused{path, fmt::format("{} is not given, so there is nothing to remove", path)};
       if (field && field->value->is_list())
         throw Refused{path, fmt::format("{0} has no elements; +{0}=VALUE adds one", path)};
       Node map = Node::map();
@@ -188,7 +188,8 @@ void add(Walk& walk, const Override& change, Place place) {
   const std::string& key = change.parts.back();
   if (parent.node->kind == Node::Kind::kMap && !parent.node->find(key)) {
     const Field* field = parent.section ? parent.section->find(key, std::nullopt) : nullptr;
-    if (field && field->value->is_list() && field->default_in_schema && !field->default_in_schema->items.empty()) {
+    const bool has_default = field && field->value->is_list() && field->default_in_schema;
+    if (has_default && to_line(*field->default_in_schema) != "[]") {
       throw Refused{
           change.path,
           fmt::format("{0} is not given, and its default is not empty; give the whole list, {0}=[...]", change.path)};

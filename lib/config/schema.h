@@ -8,8 +8,7 @@ namespace psctl::config {
 
 const SectionOf<RunConfig>& root_section();
 
-// Limits that depend on the clock: a real worker is a process, a virtual one is not.
-constexpr std::size_t kMostWorkers = 65536;
+// A real worker is a process.
 constexpr std::size_t kMostRealWorkers = 512;
 
 }  // namespace psctl::config

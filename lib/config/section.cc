@@ -49,8 +49,9 @@ std::string elsewhere(const Section& section, const std::string& path, std::stri
 }
 
 std::string expectation(const Description& description) {
-  if (!description.choices.empty()) return enumerate(description.choices, "or");
-  return description.allowed.empty() ? description.type : fmt::format("{}, {}", description.type, description.allowed);
+  if (!description.choices.empty()) return "one of " + enumerate(description.choices, "or");
+  const std::string type = description.type == "integer" ? "whole number" : description.type;
+  return fmt::format("a {}{}{}", type, description.allowed.empty() ? "" : ", ", description.allowed);
 }
 
 }  // namespace
@@ -99,7 +100,7 @@ void Section::read(const Node& map, const std::string& path, Faults& faults, voi
     const std::string field_path = joined(path, field.key);
     if (field.required) {
       faults.add(map.place, field_path,
-                 fmt::format("{} is missing; give it: {}", field_path, expectation(field.value->describe())));
+                 fmt::format("{} is missing; give {}", field_path, expectation(field.value->describe())));
     } else if (field.value->is_always_there()) {
       Node empty = Node::map();
       empty.place = map.place;
@@ -138,8 +139,10 @@ void Section::refuse_key(const Entry& entry, const std::string& path, const std:
     return;
   }
   std::vector<std::string> known;
+  const bool kind_is_wrong = kind_ && !kind;
   for (const Field& field : fields_) {
-    if (field.has_effect(kind)) known.push_back(field.key);
+    const bool is_new = std::ranges::find(known, field.key) == known.end();
+    if (is_new && (kind_is_wrong || field.has_effect(kind))) known.push_back(field.key);
   }
   const bool may_be_a_slip = entry.key.size() <= kLongestSlip;
   std::string meant = may_be_a_slip ? elsewhere(root_section(), "", entry.key) : "";

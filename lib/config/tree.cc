@@ -15,6 +15,9 @@
 namespace psctl::config {
 namespace {
 
+constexpr const char* kDocumentEnd = "\n...\n";
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+
 // The length of the UTF-8 character at the beginning of `bytes`, 0 if there is none.
 std::size_t character_length(std::string_view bytes) {
   const auto at = [&](std::size_t i) { return static_cast<unsigned char>(bytes[i]); };
@@ -52,6 +55,10 @@ bool fit_to_parse(std::string_view text, std::uint32_t source, Faults& faults) {
         refuse(at, fmt::format("byte 0x{:02x} is not UTF-8; save the file as UTF-8", byte));
         break;
       }
+      if (at > 0 && text.substr(at, length) == kByteOrderMark) {
+        refuse(at, "a byte order mark within the text; remove it");
+        break;
+      }
       if (byte == '\t') {
         refuse(at, "a tab; use spaces");
         break;
@@ -70,6 +77,20 @@ bool fit_to_parse(std::string_view text, std::uint32_t source, Faults& faults) {
     ++line;
   }
   return faults.count() == faults_before;
+}
+
+// The parser says what it misses, not what is likely to be wrong.
+std::string_view hint(std::string_view message) {
+  if (message == YAML::ErrorMsg::END_OF_MAP || message == YAML::ErrorMsg::END_OF_SEQ) {
+    return "; is the indentation right, and does every key have its ':'?";
+  }
+  if (message == YAML::ErrorMsg::END_OF_MAP_FLOW || message == YAML::ErrorMsg::END_OF_SEQ_FLOW) {
+    return "; is a comma or a bracket missing?";
+  }
+  if (message == YAML::ErrorMsg::EOF_IN_SCALAR || message == YAML::ErrorMsg::DOC_IN_SCALAR)
+    return "; is a quote missing?";
+  if (message == YAML::ErrorMsg::MAP_VALUE) return "; is the indentation right? A text with ': ' in it needs quotes";
+  return "";
 }
 
 // Thrown through the parser to end it.
@@ -98,7 +119,9 @@ class Builder final : public YAML::EventHandler {
   std::optional<Node> take_root() { return std::move(root_); }
 
   void OnDocumentStart(const YAML::Mark& mark) override {
-    if (begun_) throw Refused{place(mark), "a second YAML document; a configuration is one document"};
+    if (begun_)
+      throw Refused{place(mark),
+                    "a second YAML document begins here; a configuration is one, with its keys in one column"};
     begun_ = true;
   }
   void OnDocumentEnd() override {}
@@ -156,7 +179,7 @@ class Builder final : public YAML::EventHandler {
     check_tag(mark, tag);
     if (static_cast<int>(open_.size()) >= kDeepest) too_deep(mark);
     if (!open_.empty() && open_.back().node.kind == Node::Kind::kMap && !open_.back().entry) {
-      throw Refused{place(mark), "a key that is a list or a map; a key is a word"};
+      throw Refused{place(mark), "a list or a map stands where a key is expected; is a bracket or a quote left open?"};
     }
     node.place = place(mark);
     open_.push_back({.node = std::move(node), .anchor = anchor, .entry = {}});
@@ -197,7 +220,7 @@ class Builder final : public YAML::EventHandler {
     if (parent.node.kind == Node::Kind::kList) {
       parent.node.items.push_back(std::move(node));
     } else if (!parent.entry) {
-      if (node.kind != Node::Kind::kScalar) throw Refused{node.place, "a key without a name; a key is a word"};
+      if (node.kind != Node::Kind::kScalar) throw Refused{node.place, "nothing stands where a key is expected"};
       begin_entry(parent, std::move(node));
     } else {
       // The parser places what is not there at whatever comes next.
@@ -316,18 +339,19 @@ std::optional<Node> parse(std::string_view text, std::uint32_t source, Faults& f
   if (!fit_to_parse(text, source, faults)) return std::nullopt;
   Builder builder(source, faults);
   try {
-    std::istringstream stream{std::string(text)};
+    // yaml-cpp lets the end of the text close a quote, but not the end of a document.
+    std::istringstream stream(std::string(text) + kDocumentEnd);
     YAML::Parser parser(stream);
     parser.HandleNextDocument(builder);
     auto root = builder.take_root();
-    // After a root that is no map, yaml-cpp may go on for ever with documents of nothing.
-    if (root && root->kind == Node::Kind::kMap) parser.HandleNextDocument(builder);
-    if (root) return root;
-    faults.add({.source = source}, "", "there is nothing in it");
+    if (!root) root = Node{.place = {.source = source}};
+    // After nothing, yaml-cpp may go on for ever with further documents of nothing.
+    if (root->kind != Node::Kind::kNull) parser.HandleNextDocument(builder);
+    return root;
   } catch (const Refused& refused) {
     faults.add(refused.place, "", refused.message);
   } catch (const YAML::Exception& error) {
-    faults.add(builder.place(error.mark), "", "not valid YAML: " + error.msg);
+    faults.add(builder.place(error.mark), "", fmt::format("not valid YAML: {}{}", error.msg, hint(error.msg)));
   }
   return std::nullopt;
 }

@@ -44,9 +44,7 @@ std::string told_whole_range(Number minimum, Number maximum) {
 }
 
 void refuse_range(const Node& node, const std::string& path, Faults& faults, const std::string& allowed) {
-  faults.add(node.place, path,
-             allowed.empty() ? fmt::format("{}: {} is too large a number", path, quoted(node.text))
-                             : fmt::format("{}: {} is out of range; allowed: {}", path, quoted(node.text), allowed));
+  faults.add(node.place, path, fmt::format("{}: {} is out of range; allowed: {}", path, quoted(node.text), allowed));
 }
 
 template <class Number>
@@ -59,6 +57,10 @@ std::optional<Number> read_whole(const Node& node, const std::string& path, Faul
   Number value = 0;
   const char* const end = node.text.data() + node.text.size();
   const auto [stopped, error] = std::from_chars(node.text.data(), end, value);
+  if (error == std::errc::result_out_of_range && maximum == std::numeric_limits<Number>::max()) {
+    faults.add(node.place, path, fmt::format("{}: {} does not fit into 64 bits", path, quoted(node.text)));
+    return std::nullopt;
+  }
   if (error != std::errc() || stopped != end || value < minimum || value > maximum) {
     refuse_range(node, path, faults, told_whole_range(minimum, maximum));
     return std::nullopt;
@@ -142,12 +144,11 @@ class Whole final : public Value {
 };
 static_assert(std::is_same_v<std::uint64_t, std::size_t>, "sizes are read as whole numbers too");
 
-// Whether there is such a worker is checked with cluster.workers at hand.
 class Worker final : public Value {
  public:
   void read(const Node& node, const std::string& path, Faults& faults, void* target) const override {
-    const auto value = read_whole(node, path, faults, std::uint32_t{0}, std::numeric_limits<std::uint32_t>::max());
-    if (value) *static_cast<WorkerId*>(target) = WorkerId(*value);
+    const auto value = read_whole(node, path, faults, std::uint64_t{0}, std::uint64_t{kMostWorkers - 1});
+    if (value) *static_cast<WorkerId*>(target) = WorkerId(static_cast<std::uint32_t>(*value));
   }
   Node write(const void* source) const override {
     return Node::scalar(fmt::format("{}", static_cast<const WorkerId*>(source)->value));

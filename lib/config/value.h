@@ -19,6 +19,8 @@ namespace psctl::config {
 
 class Section;
 
+constexpr std::size_t kMostWorkers = 65536;
+
 // What the schema tells of a value.
 struct Description {
   std::string type;          // integer, number, boolean, choice, text, map, or a list of one of those
@@ -68,6 +70,7 @@ constexpr Range above(double minimum) { return {.minimum = minimum, .above_minim
 constexpr Range between(double minimum, double maximum) { return {.minimum = minimum, .maximum = maximum}; }
 
 ValueOf<std::uint64_t> whole(std::uint64_t minimum, std::uint64_t maximum = std::numeric_limits<std::uint64_t>::max());
+// Whether there is such a worker is to be checked with cluster.workers at hand.
 ValueOf<WorkerId> worker();
 ValueOf<double> number(Range range);
 ValueOf<bool> flag();
