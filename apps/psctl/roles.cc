@@ -29,6 +29,19 @@ config::RunConfig configuration(const Parsed& parsed) {
   return config;
 }
 
+// Runs a role; what it throws says who it is, since the processes of a run share a log.
+template <class Role>
+int run_as(const std::string& name, Role&& role) {
+  try {
+    role();
+    return 0;
+  } catch (const UserError& error) {
+    throw UserError(name, error);
+  } catch (const std::exception& error) {
+    throw WorldError(name, error);
+  }
+}
+
 std::vector<std::string> addresses(const Parsed& parsed, const char* name) {
   return parsed.options.count(name) > 0 ? parsed.options[name].as<std::vector<std::string>>()
                                         : std::vector<std::string>{};
@@ -46,13 +59,15 @@ int server(int argc, char** argv) {
       options, "  psctl server --config run.yaml --listen 127.0.0.1:5000 --folder results/by-hand\n", argc, argv);
   if (!parsed) return 0;
   if (parsed->options.count("listen") == 0) throw UserError("psctl server: --listen ADDRESS is missing");
-  run::serve({.config = configuration(*parsed),
-              .rank = parsed->options["rank"].as<std::size_t>(),
-              .listen = parsed->options["listen"].as<std::string>(),
-              .others = addresses(*parsed, "other"),
-              .folder = parsed->options["folder"].as<std::string>()},
-             catch_signals());
-  return 0;
+  const auto rank = parsed->options["rank"].as<std::size_t>();
+  return run_as(fmt::format("server {}", rank), [&] {
+    run::serve({.config = configuration(*parsed),
+                .rank = rank,
+                .listen = parsed->options["listen"].as<std::string>(),
+                .others = addresses(*parsed, "other"),
+                .folder = parsed->options["folder"].as<std::string>()},
+               catch_signals());
+  });
 }
 
 int worker(int argc, char** argv) {
@@ -63,11 +78,11 @@ int worker(int argc, char** argv) {
       parse_role(options, "  psctl worker --config run.yaml --worker 2 --server 127.0.0.1:5000\n", argc, argv);
   if (!parsed) return 0;
   if (parsed->options.count("worker") == 0) throw UserError("psctl worker: --worker NUMBER is missing");
-  run::work({.config = configuration(*parsed),
-             .worker = parsed->options["worker"].as<std::size_t>(),
-             .servers = addresses(*parsed, "server")},
-            catch_signals());
-  return 0;
+  const auto worker = parsed->options["worker"].as<std::size_t>();
+  return run_as(fmt::format("worker {}", worker), [&] {
+    run::work({.config = configuration(*parsed), .worker = worker, .servers = addresses(*parsed, "server")},
+              catch_signals());
+  });
 }
 
 int evaluator(int argc, char** argv) {
@@ -77,11 +92,12 @@ int evaluator(int argc, char** argv) {
       "folder", "where the last model goes, with model.save: final", cxxopts::value<std::string>()->default_value("."));
   const auto parsed = parse_role(options, "  psctl evaluator --config run.yaml --server 127.0.0.1:5000\n", argc, argv);
   if (!parsed) return 0;
-  run::evaluate({.config = configuration(*parsed),
-                 .servers = addresses(*parsed, "server"),
-                 .folder = parsed->options["folder"].as<std::string>()},
-                catch_signals());
-  return 0;
+  return run_as("the evaluation process", [&] {
+    run::evaluate({.config = configuration(*parsed),
+                   .servers = addresses(*parsed, "server"),
+                   .folder = parsed->options["folder"].as<std::string>()},
+                  catch_signals());
+  });
 }
 
 }  // namespace psctl::app

@@ -69,6 +69,7 @@ void print_summary(const std::string& text, const std::string& folder) {
     fmt::print("{}\n", folder);
     return;
   }
+  const auto percent = [&](const char* key) { return fmt::format("{:.0f} %", summary[key].get<double>() * 100); };
   const auto number = [&](const char* key, const char* format, const char* none) -> std::string {
     if (!summary.contains(key) || !summary[key].is_number()) return none;
     return fmt::format(fmt::runtime(format), summary[key].get<double>());
@@ -88,7 +89,7 @@ void print_summary(const std::string& text, const std::string& folder) {
              number("samples_per_s", "{:.0f}", "-"));
   fmt::print("test accuracy {} (best {}), computing {} of the time, waiting {}\n",
              number("final_accuracy", "{:.4f}", "not measured"), number("best_accuracy", "{:.4f}", "-"),
-             number("compute_share", "{:.0%}", "-"), number("wait_share", "{:.0%}", "-"));
+             percent("compute_share"), percent("wait_share"));
   if (summary.value("diverged", false)) fmt::print("the model diverged: its numbers are no longer finite\n");
   if (summary["disturbed"].is_boolean() && summary["disturbed"].get<bool>()) {
     fmt::print("the machine itself disturbed this run, its times are not those that were asked for:\n  {}\n",

@@ -22,7 +22,7 @@ using Instant = RunClock::time_point;
 // Conversions round to the nearest nanosecond.
 inline Duration from_seconds(double seconds) { return Duration(std::llround(seconds * 1e9)); }
 inline Duration from_milliseconds(double milliseconds) { return Duration(std::llround(milliseconds * 1e6)); }
-constexpr double to_seconds(Duration duration) { return static_cast<double>(duration.count()) * 1e-9; }
+constexpr double to_seconds(Duration duration) { return static_cast<double>(duration.count()) / 1e9; }
 constexpr double to_seconds(Instant instant) { return to_seconds(instant.time_since_epoch()); }
 
 }  // namespace psctl

@@ -80,7 +80,7 @@ struct Ending {
   std::string error = {};
   std::string model_digest;            // empty: none
   std::optional<bool> disturbed = {};  // none: not measured
-  std::string disturbance;             // what was measured, in words
+  std::string disturbance = {};        // what was measured, in words
 };
 
 // What a progress line shows.

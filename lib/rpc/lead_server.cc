@@ -426,6 +426,7 @@ void LeadServer::Impl::closed(LeadSession& session, Closing closing, const std::
   const Lock lock(mutex_);
   if (session.evaluates_) {
     evaluator_ = nullptr;
+    changed_.notify_all();
     if (!looks_over_ && closing != Closing::kShutdown) fail(fmt::format("the evaluation process is lost: {}", why));
   }
   if (!session.worker_) return;
@@ -598,6 +599,8 @@ void LeadServer::Impl::wait_for_last_look(Lock& lock) {
   }
   looks_over_ = true;
   tell_everyone();
+  changed_.wait_for(lock, orderly ? Duration(kFarewell) : Duration(kFarewellWhenInterrupted),
+                    [&] { return !evaluator_; });
 }
 
 lead::Ending LeadServer::Impl::ending() const {

@@ -76,7 +76,8 @@ void work(const WorkerRole& role, const std::atomic<bool>& terminated) {
              .servers = parse(role.servers),
              .threads = role.config.cluster.threads_per_worker,
              .host = host_name()},
-            bench.model(), *bench.splits().train, bench.batches()[role.worker], bench.stragglers(id), terminated);
+            bench.model(), *bench.splits().train, bench.batches()[role.worker],
+            std::move(bench.stragglers()[role.worker]), terminated);
 }
 
 void evaluate(const EvaluatorRole& role, const std::atomic<bool>& terminated) {

@@ -10,13 +10,10 @@
 namespace psctl::run {
 namespace {
 
-Report train_virtually(const Request& request, const Workbench& bench, const std::string& folder) {
+Report train_virtually(const Request& request, const Workbench& bench, std::vector<delay::Stragglers> stragglers,
+                       const std::string& folder) {
   const config::RunConfig& config = request.config;
   lead::Lead lead(bench.lead_setup(folder), bench.strategy());
-  std::vector<delay::Stragglers> stragglers;
-  for (std::uint32_t worker = 0; worker < config.cluster.workers; ++worker) {
-    stragglers.push_back(bench.stragglers(WorkerId(worker)));
-  }
   std::optional<learn::Evaluator> evaluator;
   std::optional<sim::Learning> learning;
   if (!bench.timing_only()) {
@@ -49,11 +46,13 @@ Report train_virtually(const Request& request, const Workbench& bench, const std
 Report train(const Request& request) {
   const Workbench bench(request.config);
   if (!bench.timing_only()) bench.batches();  // a partition without one full batch is told before anything is written
-  for (std::uint32_t worker = 0; worker < request.config.cluster.workers; ++worker) bench.stragglers(WorkerId(worker));
+  std::vector<delay::Stragglers> stragglers = bench.stragglers();  // so is a trace that cannot be read
   const std::string folder = make_folder(request.out, request.config.name);
   write_origin(folder, bench, request.overrides);
   if (request.began) request.began(folder);
-  if (request.config.clock == config::Clock::kVirtual) return train_virtually(request, bench, folder);
+  if (request.config.clock == config::Clock::kVirtual) {
+    return train_virtually(request, bench, std::move(stragglers), folder);
+  }
   return train_with_processes(request, folder);
 }
 

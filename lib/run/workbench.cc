@@ -19,8 +19,8 @@ std::vector<data::BatchOrder> Workbench::batches() const {
   return batches;
 }
 
-delay::Stragglers Workbench::stragglers(WorkerId worker) const {
-  return delay::Stragglers(config_.stragglers, worker, config_.seed);
+std::vector<delay::Stragglers> Workbench::stragglers() const {
+  return delay::Stragglers::every(config_.stragglers, config_.cluster.workers, config_.seed);
 }
 
 lead::Setup Workbench::lead_setup(const std::string& folder) const {

@@ -27,7 +27,7 @@ class Workbench {
 
   // Of every worker, by id.
   std::vector<data::BatchOrder> batches() const;
-  delay::Stragglers stragglers(WorkerId worker) const;
+  std::vector<delay::Stragglers> stragglers() const;
   lead::Setup lead_setup(const std::string& folder) const;
   std::unique_ptr<sync::Strategy> strategy() const;
 

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <deque>
 #include <mutex>
+#include <oneapi/tbb/global_control.h>
 #include <oneapi/tbb/task_arena.h>
 #include <oneapi/tbb/task_group.h>
 #include <queue>
@@ -76,6 +77,7 @@ class Simulator::World {
         stragglers_(std::move(stragglers)),
         learning_(learning),
         options_(std::move(options)),
+        parallelism_(oneapi::tbb::global_control::max_allowed_parallelism, options_.threads),
         arena_(static_cast<int>(options_.threads)),
         model_bytes_(learning ? learning->model.parameter_count() * sizeof(float) : 0),
         up_(config.network, model_bytes_, lead.setup().cluster.servers),
@@ -317,6 +319,7 @@ class Simulator::World {
   std::vector<delay::Stragglers> stragglers_;
   Learning* learning_;
   Options options_;
+  oneapi::tbb::global_control parallelism_;
   oneapi::tbb::task_arena arena_;
   std::size_t model_bytes_;
   Link up_, down_;
