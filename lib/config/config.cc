@@ -91,7 +91,10 @@ Loaded load_text(std::string_view text, const std::string& name, const std::vect
 Loaded load_file(const std::string& path, const std::vector<std::string>& overrides) {
   std::error_code error;
   const auto status = std::filesystem::status(path, error);
-  if (!std::filesystem::exists(status)) throw ConfigError({fmt::format("{}: there is no such file", path)});
+  if (status.type() == std::filesystem::file_type::not_found) {
+    throw ConfigError({fmt::format("{}: there is no such file", path)});
+  }
+  if (error) throw ConfigError({fmt::format("{}: cannot be read: {}", path, error.message())});
   if (std::filesystem::is_directory(status))
     throw ConfigError({fmt::format("{}: this is a folder; name a file", path)});
   std::ifstream file(path, std::ios::binary);

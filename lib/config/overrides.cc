@@ -71,7 +71,7 @@ std::string kind_of_node(const Node& node) {
     case Node::Kind::kNull:
       break;
   }
-  return "nothing";
+  return "without a value";
 }
 
 // A place in the tree and the section whose keys stand there; null where the schema knows none.

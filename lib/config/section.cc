@@ -10,6 +10,7 @@ namespace psctl::config {
 namespace {
 
 constexpr std::size_t kLongestSlip = 100;  // what is longer is nobody's slip of the pen
+constexpr std::size_t kMostPlaces = 3;     // a key that stands in more places is no hint
 
 class Map final : public Value {
  public:
@@ -35,17 +36,24 @@ class Map final : public Value {
   const Section& section_;
 };
 
-// The shortest path that ends in `key`, somewhere else in the configuration.
-std::string elsewhere(const Section& section, const std::string& path, std::string_view key) {
+// The paths anywhere in the configuration, but not in lists, that end in `key`.
+void find_everywhere(const Section& section, const std::string& path, std::string_view key,
+                     std::vector<std::string>& found) {
+  if (section.find(key, std::nullopt)) found.push_back(joined(path, key));
   for (const Field& field : section.fields()) {
-    if (field.key == key) return joined(path, key);
+    const Section* below = field.value->section();
+    if (below && !field.value->is_list()) find_everywhere(*below, joined(path, field.key), key, found);
   }
-  for (const Field& field : section.fields()) {
-    if (!field.value->section() || field.value->is_list()) continue;
-    const std::string below = elsewhere(*field.value->section(), joined(path, field.key), key);
-    if (!below.empty()) return below;
-  }
-  return {};
+}
+
+// What an unknown key was meant to be: one of another place, or a slip of the pen; empty if nothing is likely.
+std::string likely_meant(const std::string& key, const std::string& path, const std::vector<std::string>& known) {
+  if (key.size() > kLongestSlip) return {};
+  std::vector<std::string> elsewhere;
+  find_everywhere(root_section(), "", key, elsewhere);
+  if (!elsewhere.empty() && elsewhere.size() <= kMostPlaces) return enumerate(elsewhere, "or");
+  const std::string near = nearest(key, known);
+  return near.empty() ? near : joined(path, near);
 }
 
 std::string expectation(const Description& description) {
@@ -144,12 +152,7 @@ void Section::refuse_key(const Entry& entry, const std::string& path, const std:
     const bool is_new = std::ranges::find(known, field.key) == known.end();
     if (is_new && (kind_is_wrong || field.has_effect(kind))) known.push_back(field.key);
   }
-  const bool may_be_a_slip = entry.key.size() <= kLongestSlip;
-  std::string meant = may_be_a_slip ? elsewhere(root_section(), "", entry.key) : "";
-  if (meant.empty() && may_be_a_slip) {
-    meant = nearest(entry.key, known);
-    if (!meant.empty()) meant = joined(path, meant);
-  }
+  const std::string meant = likely_meant(entry.key, path, known);
   faults.add(entry.place, key_path,
              fmt::format("unknown key {}; {}known here: {}", quoted(key_path),
                          meant.empty() ? "" : fmt::format("did you mean {}? ", meant), enumerate(known)));

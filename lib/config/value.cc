@@ -238,7 +238,9 @@ class ParameterValue final : public Value {
       : parameter_(parameter),
         type_(parameter.default_value.value_or(parameter.type_of_absent)),
         range_{.minimum = std::max(parameter.minimum, std::numeric_limits<double>::lowest()),
-               .maximum = std::min(parameter.maximum, std::numeric_limits<double>::max())} {}
+               .maximum = std::min(parameter.maximum, std::numeric_limits<double>::max())} {
+    PSCTL_CHECK(!std::holds_alternative<std::string>(type_) || !parameter.choices.empty(), parameter.name);
+  }
 
   void read(const Node& node, const std::string& path, Faults& faults, void* target) const override {
     const auto keep = [&](sync::ParameterValue value) {

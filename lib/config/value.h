@@ -128,7 +128,9 @@ class Optional final : public Value {
  public:
   explicit Optional(ValueOf<Type> value) : value_(std::move(value.value)) {}
   void read(const Node& node, const std::string& path, Faults& faults, void* target) const override {
-    value_->read(node, path, faults, &static_cast<std::optional<Type>*>(target)->emplace());
+    auto& variable = *static_cast<std::optional<Type>*>(target);
+    variable = Type{};
+    value_->read(node, path, faults, &*variable);
   }
   Node write(const void* source) const override {
     return value_->write(&**static_cast<const std::optional<Type>*>(source));

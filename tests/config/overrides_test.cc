@@ -132,7 +132,8 @@ BOOST_AUTO_TEST_CASE(a_fault_in_an_override_names_the_override) {
                 "override 'clusters.workers=5': unknown key 'clusters'; did you mean cluster? known here: name, seed, "
                 "clock, model, data, optimizer, strategy, cluster, stragglers, stop, evaluate, trace and checkpoint");
   check_refused({"staleness=5"},
-                "override 'staleness=5': unknown key 'staleness'; did you mean optimizer.staleness? known here: name, "
+                "override 'staleness=5': unknown key 'staleness'; did you mean optimizer.staleness or "
+                "strategy.staleness? known here: name, "
                 "seed, clock, model, data, optimizer, strategy, cluster, stragglers, stop, evaluate, trace and "
                 "checkpoint");
   check_refused({"seed"},

@@ -67,6 +67,30 @@ BOOST_AUTO_TEST_CASE(every_key_that_is_written_is_in_the_schema) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(every_default_in_the_schema_can_be_given_and_changes_nothing) {
+  const std::string sound = "model: {kind: mlp}\ndata: {source: x}\nstop: {epochs: 1}\n";
+  std::size_t given = 0;
+  for (const auto& key : keys()) {
+    const std::string path = key.at("key");
+    if (key.at("default").is_null() || path.find(".N.") != std::string::npos) continue;
+    std::vector<std::string> overrides;
+    if (key.contains("only_with")) {
+      const auto& [where, kinds] = *key.at("only_with").items().begin();
+      overrides.push_back(where + "=" + kinds.at(0).get<std::string>());
+      if (where == "optimizer.schedule.kind") overrides.emplace_back("optimizer.schedule.factor=0.5");
+    }
+    if (path.starts_with("stop.plateau.")) overrides.emplace_back("stop.plateau={}");
+    const RunConfig before = load_text(sound, "c.yaml", overrides).run;
+    overrides.push_back(path + "=" + key.at("default").dump());
+    BOOST_TEST_CONTEXT(overrides.back()) {
+      BOOST_TEST(faults_of(sound, overrides).empty());
+      BOOST_TEST((load_text(sound, "c.yaml", overrides).run == before));
+    }
+    ++given;
+  }
+  BOOST_TEST(given > 30);
+}
+
 BOOST_AUTO_TEST_CASE(it_tells_ranges_choices_defaults_and_kinds) {
   const auto all = keys();
   const auto& workers = key_of(all, "cluster.workers");
