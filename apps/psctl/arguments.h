@@ -1,10 +1,16 @@
 // Command lines: cxxopts for every verb, with its errors told as ours.
 #pragma once
 
+// An override may hold a list: values are not to be cut at commas.
+#define CXXOPTS_VECTOR_DELIMITER '\0'
+
 #include <atomic>
-#include <cxxopts.hpp>
 #include <string>
 #include <vector>
+
+// A comma is part of an argument: strategy={name: ssp, staleness: 1} is one.
+#define CXXOPTS_VECTOR_DELIMITER '\0'
+#include <cxxopts.hpp>
 
 namespace psctl::app {
 
