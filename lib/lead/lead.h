@@ -109,6 +109,8 @@ class Lead {
 
   // A look now, in place of one for which there was no room.
   Order look_now(Instant now) { return look(now, false); }
+  // The driver had no room for a look: that version has not been looked at.
+  void look_dropped() { looked_at_.reset(); }
   // The look at the final model, once the run has stopped; none if that model has been looked at.
   std::optional<Order> last_look();
 

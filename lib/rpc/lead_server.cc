@@ -28,6 +28,8 @@ constexpr auto kFarewell = std::chrono::seconds(10);
 constexpr auto kFarewellWhenInterrupted = std::chrono::milliseconds(700);
 constexpr auto kLastLook = std::chrono::minutes(5);
 constexpr auto kFlushPeriod = std::chrono::milliseconds(500);
+// An idle stream of orders asks this often whether its server is still there.
+constexpr auto kSignOfLife = std::chrono::milliseconds(500);
 // One look is being evaluated and one waits; what is due beyond that is made up for when there is room again.
 constexpr std::size_t kLooksAtOnce = 2;
 // Scheduling delay beyond this share of computing means that injected delays do not mean what they say: at 40 % of the
@@ -67,8 +69,8 @@ class OrderStream {
         std::vector<wire::Order> orders;
         {
           std::unique_lock lock(mutex_);
-          changed_.wait(lock, [&] { return finished_ || !queue_.empty(); });
-          if (queue_.empty()) break;
+          changed_.wait_for(lock, kSignOfLife, [&] { return finished_ || !queue_.empty(); });
+          if (queue_.empty() && finished_) break;
           orders.swap(queue_);
         }
         client.execute(orders);
@@ -448,6 +450,7 @@ void LeadServer::Impl::dispatch(std::span<const lead::Order> orders) {
       std::ranges::any_of(orders, [](const lead::Order& o) { return std::holds_alternative<lead::Look>(o.what); });
   if (has_look && looks_open_ >= kLooksAtOnce) {
     look_missed_ = true;
+    lead_.look_dropped();
     for (const lead::Order& order : orders) {
       if (!std::holds_alternative<lead::Look>(order.what)) kept.push_back(order);
     }
