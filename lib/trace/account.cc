@@ -27,33 +27,47 @@ double share(Duration part, Duration whole) {
 
 }  // namespace
 
-void Histogram::add(std::uint64_t value) {
-  ++counts_[value];
-  ++count_;
+void Histogram::add(const Count& more) {
+  constexpr std::size_t kFewest = 64;
+  counts_.push_back(more);
+  count_ += more.count;
+  sum_ += more.value * more.count;
+  maximum_ = std::max(maximum_, more.value);
+  if (counts_.size() - tidy_ < std::max(kFewest, tidy_)) return;
+  tidy(counts_);
+  tidy_ = counts_.size();
 }
 
 void Histogram::add(const Histogram& other) {
-  for (const auto& [value, count] : other.counts_) counts_[value] += count;
-  count_ += other.count_;
+  for (const Count& more : other.counts_) add(more);
 }
 
-double Histogram::mean() const {
-  double sum = 0;
-  for (const auto& [value, count] : counts_) sum += static_cast<double>(value) * static_cast<double>(count);
-  return count_ > 0 ? sum / static_cast<double>(count_) : 0;
+void Histogram::tidy(std::vector<Count>& counts) {
+  std::ranges::sort(counts, {}, &Count::value);
+  std::size_t kept = 0;
+  for (const Count& more : counts) {
+    if (kept > 0 && counts[kept - 1].value == more.value) {
+      counts[kept - 1].count += more.count;
+    } else {
+      counts[kept++] = more;
+    }
+  }
+  counts.resize(kept);
 }
+
+double Histogram::mean() const { return count_ > 0 ? static_cast<double>(sum_) / static_cast<double>(count_) : 0; }
 
 std::uint64_t Histogram::percentile(double fraction) const {
+  std::vector<Count> counts = counts_;
+  tidy(counts);
   const double wanted = fraction * static_cast<double>(count_);
   std::uint64_t seen = 0;
-  for (const auto& [value, count] : counts_) {
+  for (const auto& [value, count] : counts) {
     seen += count;
     if (static_cast<double>(seen) >= wanted) return value;
   }
   return 0;
 }
-
-std::uint64_t Histogram::maximum() const { return counts_.empty() ? 0 : counts_.rbegin()->first; }
 
 double WorkerAccount::compute_share() const { return share(compute + delay, wall); }
 double WorkerAccount::wait_share() const { return share(wait, wall); }

@@ -16,19 +16,28 @@
 
 namespace psctl::trace {
 
-// Counts of whole numbers, for means, percentiles and maxima.
+// Counts of whole numbers, for means, percentiles and maxima. Memory grows with the number of different values.
 class Histogram {
  public:
-  void add(std::uint64_t value);
+  void add(std::uint64_t value) { add(Count{.value = value, .count = 1}); }
   void add(const Histogram& other);
   std::uint64_t count() const { return count_; }
   double mean() const;                              // 0 when empty
   std::uint64_t percentile(double fraction) const;  // the smallest value that at least this fraction does not exceed
-  std::uint64_t maximum() const;
+  std::uint64_t maximum() const { return maximum_; }
 
  private:
-  std::map<std::uint64_t, std::uint64_t> counts_;
-  std::uint64_t count_ = 0;
+  struct Count {
+    std::uint64_t value = 0;
+    std::uint64_t count = 0;
+  };
+  void add(const Count& more);
+  static void tidy(std::vector<Count>& counts);
+
+  // Tidied (by value, each once) up to tidy_; what came after that waits until there is as much of it.
+  std::vector<Count> counts_;
+  std::size_t tidy_ = 0;
+  std::uint64_t count_ = 0, sum_ = 0, maximum_ = 0;
 };
 
 // One look at a model of the run.

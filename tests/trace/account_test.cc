@@ -1,6 +1,8 @@
 #include "trace/account.h"
 
+#include <algorithm>
 #include <boost/test/unit_test.hpp>
+#include <numeric>
 
 #include "support/folder.h"
 
@@ -119,6 +121,25 @@ BOOST_AUTO_TEST_CASE(percentiles_are_values_that_occurred) {
   BOOST_TEST(histogram.percentile(1) == 100U);
   BOOST_TEST(histogram.mean() == 50.5);
   BOOST_TEST(Histogram().percentile(0.5) == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(a_histogram_knows_the_same_as_the_sorted_values_however_many_there_are) {
+  Histogram whole, halves[2];
+  std::vector<std::uint64_t> values;
+  for (std::uint64_t i = 0; i < 5'000; ++i) {
+    values.push_back(i * i % (i < 1'000 ? 1'009 : 97));
+    halves[i % 2].add(values.back());
+  }
+  whole.add(halves[0]);
+  whole.add(halves[1]);
+  std::ranges::sort(values);
+  BOOST_TEST(whole.count() == values.size());
+  BOOST_TEST(whole.maximum() == values.back());
+  BOOST_TEST(whole.mean() == static_cast<double>(std::accumulate(values.begin(), values.end(), std::uint64_t{0})) /
+                                 static_cast<double>(values.size()));
+  for (const std::size_t rank : {1U, 2U, 2'500U, 4'950U, 4'999U, 5'000U}) {
+    BOOST_TEST(whole.percentile(static_cast<double>(rank) / 5'000) == values[rank - 1]);
+  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()
