@@ -63,6 +63,7 @@ std::span<const Order> Lead::start(Instant now, std::span<const std::string> hos
   if (evaluate.every_epochs || evaluate.every_s || evaluate.every_updates) orders_.push_back(look(now, false));
   if (evaluate.every_epochs) next_epoch_look_ = *evaluate.every_epochs;
   if (evaluate.every_updates) next_update_look_ = *evaluate.every_updates;
+  next_checkpoint_ = setup_.checkpoint_every_updates;
   if (evaluate.every_s) next_timed_look_ = now + from_seconds(*evaluate.every_s);
   for (std::size_t i = 0; i < setup_.cluster.workers; ++i) {
     const Membership* m = membership(worker_id(i));
@@ -254,8 +255,17 @@ void Lead::follow_up(Instant now) {
   const bool update_look = setup_.evaluate.every_updates && cluster().version() >= next_update_look_;
   if (epoch_look) next_epoch_look_ = next_multiple(*setup_.evaluate.every_epochs, epoch());
   if (update_look) next_update_look_ = cluster().version() + *setup_.evaluate.every_updates;
+  const bool keep = setup_.checkpoint_every_updates > 0 && cluster().version() >= next_checkpoint_;
+  if (keep) next_checkpoint_ = cluster().version() + setup_.checkpoint_every_updates;
   stop_if_reached(now);
-  if (epoch_look || update_look) orders_.push_back(look(now, false));
+  if (!epoch_look && !update_look && !keep) return;
+  const std::optional<Version> looked_at = looked_at_;
+  Order order = look(now, false);
+  auto& asked = std::get<Look>(order.what);
+  asked.keep = keep;
+  asked.evaluate = epoch_look || update_look;
+  if (!asked.evaluate) looked_at_ = looked_at;
+  orders_.push_back(std::move(order));
 }
 
 void Lead::leave_if_done(Instant now, WorkerId worker) {

@@ -30,11 +30,13 @@ struct Update {  // version += 1; weights carry the correction for staleness
   std::vector<sync::Share> shares;
   double learning_rate = 0;
 };
-struct Look {  // this version is to be evaluated; what Lead::evaluated wants back
+struct Look {  // this version is to be evaluated, or kept, or both; what Lead::evaluated wants back
   Instant at{};
   double epoch = 0;
   std::uint64_t samples = 0;
   bool last = false;
+  bool evaluate = true;
+  bool keep = false;  // as a checkpoint
 };
 struct Order {
   std::uint64_t sequence = 0;
@@ -46,7 +48,7 @@ struct PushReport {
   WorkerId worker;
   Step steps = 1;
   bool empty = false;
-  sync::Timing timing;
+  sync::Timing timing = {};
   std::uint64_t samples = 0;
   double loss = 0;  // mean over the samples
 };
@@ -67,6 +69,7 @@ struct Setup {
   StopConfig stop;
   EvaluateConfig evaluate;
   TraceConfig trace;
+  std::uint64_t checkpoint_every_updates = 0;  // 0: never
   learn::OptimizerConfig optimizer;
   std::uint64_t train_samples = 0;  // 0: no data, timing only
   std::size_t model_bytes = 0;
@@ -166,6 +169,7 @@ class Lead {
   std::uint64_t sequence_ = 0;
   double next_epoch_look_ = 0;
   Version next_update_look_ = 0;
+  Version next_checkpoint_ = 0;
   std::optional<Instant> next_timed_look_;
   std::optional<Version> looked_at_;
   std::optional<Instant> stop_at_;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/sha256.h"
+#include "rpc/patience.h"
 
 namespace psctl::rpc {
 namespace {
@@ -19,7 +20,9 @@ constexpr auto kServerPatience = std::chrono::seconds(60);
 }  // namespace
 
 learn::Tensor evaluate(const std::vector<Address>& servers, const learn::Model& model,
-                       const learn::Evaluator& evaluator, const std::atomic<bool>& terminated) {
+                       const learn::Evaluator& evaluator,
+                       const std::function<void(Version, std::span<const float>)>& keep,
+                       const std::atomic<bool>& terminated) {
   const sched_param parameters{};
   ::sched_setscheduler(0, SCHED_IDLE, &parameters);  // where it may not, it runs like the others
 
@@ -27,7 +30,8 @@ learn::Tensor evaluate(const std::vector<Address>& servers, const learn::Model& 
   std::vector<std::unique_ptr<Client>> clients;
   std::vector<std::span<std::byte>> ranges;
   for (const Address& address : servers) {
-    clients.push_back(std::make_unique<Client>(address, ClientOptions{.patience = kServerPatience}));
+    clients.push_back(connect_patiently(address, kServerPatience, [&] { return terminated.load(); }));
+    if (!clients.back()) return snapshot;
     wire::JoinRequest request;
     request.worker = -1;
     request.process = ::getpid();
@@ -54,7 +58,9 @@ learn::Tensor evaluate(const std::vector<Address>& servers, const learn::Model& 
       if (!clients[i]->receive_pull(ranges[i]).tensor) throw WorldError("a server sent no model to evaluate");
     }
     const auto begin = steady_clock::now();
-    const learn::Evaluator::Result seen = evaluator.evaluate(snapshot.values());
+    if (order.keep) keep(static_cast<Version>(order.version), snapshot.values());
+    const learn::Evaluator::Result seen =
+        order.evaluate ? evaluator.evaluate(snapshot.values()) : learn::Evaluator::Result{};
     wire::EvaluationResult result;
     result.version = order.version;
     result.sequence = order.sequence;
@@ -65,6 +71,7 @@ learn::Tensor evaluate(const std::vector<Address>& servers, const learn::Model& 
     result.test_loss = seen.test.loss;
     result.test_accuracy = seen.test.accuracy;
     result.compute_ns = std::chrono::nanoseconds(steady_clock::now() - begin).count();
+    result.__set_evaluated(order.evaluate);
     result.__set_model_digest(sha256(std::as_bytes(snapshot.values())));
     clients[0]->evaluated(result);
   }

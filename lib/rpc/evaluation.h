@@ -3,17 +3,22 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "base/ids.h"
 #include "learn/evaluator.h"
 #include "rpc/transport.h"
 
 namespace psctl::rpc {
 
-// Returns the last model that it looked at, joined from all servers, when the lead says that the run is over. Throws
-// WorldError when a server is lost.
+// `keep` is told every model that is to be kept as a checkpoint. Returns the last model that it looked at, joined from
+// all servers, when the lead says that the run is over. Throws WorldError when a server is lost.
 learn::Tensor evaluate(const std::vector<Address>& servers, const learn::Model& model,
-                       const learn::Evaluator& evaluator, const std::atomic<bool>& terminated);
+                       const learn::Evaluator& evaluator,
+                       const std::function<void(Version, std::span<const float>)>& keep,
+                       const std::atomic<bool>& terminated);
 
 }  // namespace psctl::rpc

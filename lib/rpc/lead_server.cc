@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "rpc/orders.h"
+#include "rpc/patience.h"
 
 namespace psctl::rpc {
 namespace {
@@ -41,6 +42,7 @@ class OrderStream {
  public:
   OrderStream(const Address& address, std::function<void(const std::string&)> lost)
       : address_(address), lost_(std::move(lost)), thread_([this] { send_all(); }) {}
+  // Sends what is queued, unless it was cut.
   ~OrderStream() {
     {
       const std::lock_guard lock(mutex_);
@@ -48,6 +50,14 @@ class OrderStream {
     }
     changed_.notify_all();
     thread_.join();
+  }
+
+  // The run has failed or was interrupted: nobody waits for this server any longer.
+  void cut() {
+    const std::lock_guard lock(mutex_);
+    finished_ = cut_ = true;
+    if (client_) client_->interrupt();
+    changed_.notify_all();
   }
 
   void send(const std::vector<wire::Order>& orders) {
@@ -62,8 +72,13 @@ class OrderStream {
  private:
   void send_all() {
     try {
-      Client client(address_, {.patience = kStartPatience});
-      client.execute({});
+      auto client = connect_patiently(address_, kStartPatience, [this] { return finished_.load(); });
+      if (!client) return;
+      {
+        const std::lock_guard lock(mutex_);
+        client_ = std::move(client);
+      }
+      client_->execute({});
       connected_ = true;
       for (;;) {
         std::vector<wire::Order> orders;
@@ -73,10 +88,11 @@ class OrderStream {
           if (queue_.empty() && finished_) break;
           orders.swap(queue_);
         }
-        client.execute(orders);
+        client_->execute(orders);
       }
-      client.stop("the run is over");
+      if (!cut_) client_->stop("the run is over");
     } catch (const Error& error) {
+      if (cut_) return;
       lost_(fmt::format("the server at {} is lost: {}", address_.text(), error.what()));
     }
   }
@@ -86,10 +102,21 @@ class OrderStream {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<wire::Order> queue_;
-  bool finished_ = false;
+  std::unique_ptr<Client> client_;
+  std::atomic<bool> finished_ = false;
+  std::atomic<bool> cut_ = false;
   std::atomic<bool> connected_ = false;
   std::thread thread_;
 };
+
+Duration not_negative(std::int64_t nanoseconds) { return Duration(std::max<std::int64_t>(0, nanoseconds)); }
+
+sync::Timing timing_of(const wire::StepRequest& request, Duration receive) {
+  return {.compute = not_negative(request.compute_ns),
+          .delay = not_negative(request.delay_ns),
+          .upload = not_negative(request.upload_ns) + receive,
+          .download = not_negative(request.download_ns)};
+}
 
 std::string list_of(const std::vector<std::string>& names) { return enumerate(names); }
 
@@ -117,8 +144,8 @@ class LeadServer::Impl {
     std::uint64_t sequence = 0;
     Version version = 0;
     steady_clock::time_point released{};
-    Instant joined{};
-    Hold* hold = nullptr;  // of the connection that waits for the release
+    std::optional<Duration> admission;  // from its join to its first release
+    Hold* hold = nullptr;               // of the connection that waits for the release
     wire::ByeRequest bye;
   };
 
@@ -247,7 +274,11 @@ StepAnswer LeadServer::Impl::step(LeadSession& session, const wire::StepRequest&
   const WorkerId worker = *session.worker_;
   Slot& slot = slots_[worker.value];
   const bool pushes = request.push > 0 && !request.again;
-  if (pushes && !over_for(worker)) received(request, tensor, arrived, receive);
+  if (pushes && !over_for(worker)) {
+    received(request, tensor, arrived, receive);
+  } else if (pushes && !ended_) {
+    lead_.cut_off(worker, timing_of(request, receive));  // too late to count, but time that was spent
+  }
 
   const auto deadline = arrived + kHoldAnswer;
   Hold::End end = Hold::End::kReleased;
@@ -292,7 +323,6 @@ StepAnswer LeadServer::Impl::step(LeadSession& session, const wire::StepRequest&
 
 void LeadServer::Impl::received(const wire::StepRequest& request, const Incoming& tensor,
                                 steady_clock::time_point arrived, Duration receive) {
-  const auto not_negative = [](std::int64_t value) { return Duration(std::max<std::int64_t>(0, value)); };
   if (!request.empty && tensor.bytes.empty()) throw WorldError("the push came without its tensor");
   const WorkerId worker(static_cast<std::uint32_t>(request.worker));
   if (!request.empty) shard_.put(worker, tensor);
@@ -302,10 +332,7 @@ void LeadServer::Impl::received(const wire::StepRequest& request, const Incoming
   const lead::PushReport report{.worker = worker,
                                 .steps = static_cast<Step>(std::max<std::int64_t>(0, request.steps)),
                                 .empty = request.empty,
-                                .timing = {.compute = not_negative(request.compute_ns),
-                                           .delay = not_negative(request.delay_ns),
-                                           .upload = not_negative(request.upload_ns) + receive + turn,
-                                           .download = not_negative(request.download_ns)},
+                                .timing = timing_of(request, receive + turn),
                                 .samples = static_cast<std::uint64_t>(std::max<std::int64_t>(0, request.samples)),
                                 .loss = request.loss};
   try {
@@ -332,7 +359,6 @@ void LeadServer::Impl::bye(LeadSession& session, const wire::ByeRequest& request
   const Lock lock(mutex_);
   if (!session.worker_) throw WorldError("only a worker that has joined can say goodbye");
   Slot& slot = slots_[session.worker_->value];
-  const auto not_negative = [](std::int64_t value) { return Duration(std::max<std::int64_t>(0, value)); };
   if (started_ && !over_for(*session.worker_)) {
     fail(fmt::format("{} left before the end: {}", name_of(session.worker_->value), request.reason));
   }
@@ -344,7 +370,8 @@ void LeadServer::Impl::bye(LeadSession& session, const wire::ByeRequest& request
                    .delay = not_negative(request.delay_ns),
                    .upload = not_negative(request.upload_ns),
                    .download = not_negative(request.download_ns)},
-                  request.wall_ns > 0 ? std::optional(Duration(request.wall_ns)) : std::nullopt);
+                  request.wall_ns > 0 ? std::optional(slot.admission.value_or(Duration{}) + Duration(request.wall_ns))
+                                      : std::nullopt);
   }
   changed_.notify_all();
 }
@@ -399,13 +426,14 @@ void LeadServer::Impl::evaluated(const wire::EvaluationResult& result) {
   --looks_open_;
   model_digest_ = result.model_digest;
   digest_version_ = static_cast<Version>(result.version);
-  lead_.evaluated(now(), {.at = Instant(Duration(result.at_ns)),
-                          .version = static_cast<Version>(result.version),
-                          .epoch = result.epoch,
-                          .samples = static_cast<std::uint64_t>(result.samples),
-                          .train_loss = result.train_loss,
-                          .test_loss = result.test_loss,
-                          .test_accuracy = result.test_accuracy});
+  if (result.evaluated)
+    lead_.evaluated(now(), {.at = Instant(Duration(result.at_ns)),
+                            .version = static_cast<Version>(result.version),
+                            .epoch = result.epoch,
+                            .samples = static_cast<std::uint64_t>(result.samples),
+                            .train_loss = result.train_loss,
+                            .test_loss = result.test_loss,
+                            .test_accuracy = result.test_accuracy});
   if (lead_.stopped()) {
     tell_everyone();
   } else if (std::exchange(look_missed_, false)) {
@@ -444,16 +472,16 @@ void LeadServer::Impl::closed(LeadSession& session, Closing closing, const std::
 
 void LeadServer::Impl::dispatch(std::span<const lead::Order> orders) {
   last_event_ = steady_clock::now();
-  // A look for which there is no room is made up for later; nobody pins a model for it.
+  // A look for which there is no room is made up for later; nobody pins a model for it. A checkpoint is never left out.
+  const auto no_room = [&](const lead::Order& order) {
+    const auto* look = std::get_if<lead::Look>(&order.what);
+    return look && !look->keep && looks_open_ >= kLooksAtOnce;
+  };
   std::vector<lead::Order> kept;
-  const bool has_look =
-      std::ranges::any_of(orders, [](const lead::Order& o) { return std::holds_alternative<lead::Look>(o.what); });
-  if (has_look && looks_open_ >= kLooksAtOnce) {
+  if (std::ranges::any_of(orders, no_room)) {
     look_missed_ = true;
     lead_.look_dropped();
-    for (const lead::Order& order : orders) {
-      if (!std::holds_alternative<lead::Look>(order.what)) kept.push_back(order);
-    }
+    std::ranges::remove_copy_if(orders, std::back_inserter(kept), no_room);
     orders = kept;
   }
   shard_.execute(orders);
@@ -468,6 +496,7 @@ void LeadServer::Impl::dispatch(std::span<const lead::Order> orders) {
       slot.sequence = order.sequence;
       slot.version = order.version;
       slot.released = last_event_;
+      if (!slot.admission) slot.admission = lead_.account().workers()[release->worker.value].wait;
       if (slot.hold) slot.hold->release();
     } else if (const auto* look = std::get_if<lead::Look>(&order.what)) {
       ++looks_open_;
@@ -479,6 +508,8 @@ void LeadServer::Impl::dispatch(std::span<const lead::Order> orders) {
       asked.epoch = look->epoch;
       asked.samples = static_cast<std::int64_t>(look->samples);
       asked.last = look->last;
+      asked.__set_evaluate(look->evaluate);
+      asked.__set_keep(look->keep);
       looks_.push_back(asked);
       if (evaluator_) evaluator_->hold_.release();
     }
@@ -602,8 +633,7 @@ void LeadServer::Impl::wait_for_last_look(Lock& lock) {
   }
   looks_over_ = true;
   tell_everyone();
-  changed_.wait_for(lock, orderly ? Duration(kFarewell) : Duration(kFarewellWhenInterrupted),
-                    [&] { return !evaluator_; });
+  if (orderly) changed_.wait_for(lock, kFarewell, [&] { return !evaluator_; });
 }
 
 lead::Ending LeadServer::Impl::ending() const {
@@ -641,6 +671,9 @@ lead::Ending LeadServer::Impl::run(const std::atomic<bool>& terminated) {
   ended_ = true;
   const lead::Ending result = ending();
   lock.unlock();
+  if (result.status != "done") {
+    for (OrderStream& stream : streams_) stream.cut();
+  }
   streams_.clear();
   server_->shutdown(std::chrono::milliseconds(300));
   return result;

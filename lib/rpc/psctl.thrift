@@ -164,6 +164,8 @@ struct EvaluationOrder {
   5: required double epoch
   6: required i64 samples
   7: required bool last
+  8: bool evaluate                  // this version
+  9: bool keep                      // it as a checkpoint
 }
 
 struct EvaluationResult {
@@ -176,6 +178,7 @@ struct EvaluationResult {
   7: required double test_loss
   8: required double test_accuracy
   9: required i64 compute_ns        // what the evaluation took of the machine
+  11: bool evaluated                // false: it was only kept
   10: string model_digest           // SHA-256 of the whole model, in hexadecimal digits
 }
 

@@ -53,9 +53,10 @@ void write_origin(const std::string& folder, const Workbench& bench, const std::
                      made.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
 }
 
-void save_model(const std::string& folder, std::span<const float> parameters) {
+void save_model(const std::string& folder, std::span<const float> parameters, std::optional<Version> version) {
   const auto bytes = std::as_bytes(parameters);
-  trace::write_whole(folder + "/model.f32", {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  const std::string name = version ? fmt::format("model-{}.f32", *version) : "model.f32";
+  trace::write_whole(folder + "/" + name, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
 }
 
 std::string host_name() {

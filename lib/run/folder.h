@@ -1,10 +1,12 @@
 // A run's folder: always new, never a collision; what was run and by what it was made goes in first.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "base/ids.h"
 #include "run/workbench.h"
 
 namespace psctl::run {
@@ -15,8 +17,8 @@ std::string make_folder(const std::string& out, const std::string& name);
 // Writes config.yaml and made.json: overrides, version, digests of binary and data, BLAS core, libc, host, cores, time.
 void write_origin(const std::string& folder, const Workbench& bench, const std::vector<std::string>& overrides);
 
-// Writes model.f32: the parameters as little-endian floats, in order.
-void save_model(const std::string& folder, std::span<const float> parameters);
+// Writes model.f32, or model-VERSION.f32 for a checkpoint: the parameters as little-endian floats, in order.
+void save_model(const std::string& folder, std::span<const float> parameters, std::optional<Version> version = {});
 
 std::string host_name();
 

@@ -22,12 +22,13 @@ Report train_virtually(const Request& request, const Workbench& bench, std::vect
         sim::Learning{bench.model(), bench.splits(), *evaluator, config.optimizer, bench.batches(), config.seed});
   }
   lead::Ending ending;
-  sim::Simulator simulator(config.simulation, config.data.batch_size, lead, std::move(stragglers),
-                           learning ? &*learning : nullptr,
-                           {.threads = std::max(1U, std::thread::hardware_concurrency()),
-                            .wait_for_evaluations = config.stop.target_accuracy || config.stop.plateau,
-                            .interrupted = request.interrupted,
-                            .progress = request.progress});
+  sim::Simulator simulator(
+      config.simulation, config.data.batch_size, lead, std::move(stragglers), learning ? &*learning : nullptr,
+      {.threads = std::max(1U, std::thread::hardware_concurrency()),
+       .wait_for_evaluations = config.stop.target_accuracy || config.stop.plateau,
+       .interrupted = request.interrupted,
+       .progress = request.progress,
+       .keep = [&](Version version, std::span<const float> parameters) { save_model(folder, parameters, version); }});
   try {
     simulator.run();
   } catch (const Error& error) {

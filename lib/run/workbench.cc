@@ -30,6 +30,7 @@ lead::Setup Workbench::lead_setup(const std::string& folder) const {
           .stop = config_.stop,
           .evaluate = timing_only() ? lead::EvaluateConfig{} : config_.evaluate,
           .trace = config_.trace,
+          .checkpoint_every_updates = config_.checkpoint.every_updates,
           .optimizer = config_.optimizer,
           .train_samples = timing_only() ? 0 : splits_.train->size(),
           .model_bytes = parameters() * sizeof(float),

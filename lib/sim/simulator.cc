@@ -223,6 +223,8 @@ class Simulator::World {
   }
   void carry_out(Instant, const lead::Order& order, const lead::Look& look) {
     if (!learning_) return;
+    if (look.keep && options_.keep) options_.keep(order.version, store_->snapshot()->values());
+    if (!look.evaluate) return;
     finish_looks(kLooksAtOnce - 1);
     looks_.push_back(std::make_unique<Look>());
     Look& task = *looks_.back();

@@ -31,10 +31,11 @@ struct Learning {
 };
 
 struct Options {
-  std::size_t threads = 1;                              // cores to compute gradients on
-  bool wait_for_evaluations = false;                    // the stop depends on their results
-  const std::atomic<bool>* interrupted = nullptr;       // looked at all along
-  std::function<void(const lead::Progress&)> progress;  // called a few times a second of wall time
+  std::size_t threads = 1;                                         // cores to compute gradients on
+  bool wait_for_evaluations = false;                               // the stop depends on their results
+  const std::atomic<bool>* interrupted = nullptr;                  // looked at all along
+  std::function<void(const lead::Progress&)> progress = {};        // called a few times a second of wall time
+  std::function<void(Version, std::span<const float>)> keep = {};  // a checkpoint
 };
 
 class Simulator {
