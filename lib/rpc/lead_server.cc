@@ -226,6 +226,8 @@ class LeadServer::Impl {
   steady_clock::time_point gate_ = steady_clock::now();
   steady_clock::time_point last_event_ = gate_;
   steady_clock::time_point wake_ = gate_;  // when the thread that follows the alarms looks again
+  const std::atomic<bool>* terminated_ = &never_;
+  static constexpr std::atomic<bool> never_ = false;
   std::string failure_;
   std::string model_digest_;
   Version digest_version_ = 0;
@@ -524,8 +526,10 @@ void LeadServer::Impl::dispatch(std::span<const lead::Order> orders) {
 void LeadServer::Impl::request_look(const lead::Order& order) { dispatch(std::span(&order, 1)); }
 
 void LeadServer::Impl::fail(const std::string& why) {
-  if (failure_.empty()) failure_ = why;
-  lead_.stop(started_ ? now() : Instant{}, "failed");
+  // Who ends everybody ends them in any order: what breaks then is no failure.
+  const bool interrupted = *terminated_ && failure_.empty();
+  if (failure_.empty() && !interrupted) failure_ = why;
+  lead_.stop(started_ ? now() : Instant{}, interrupted ? "interrupted" : "failed");
   tell_everyone();
 }
 
@@ -664,6 +668,7 @@ lead::Ending LeadServer::Impl::ending() const {
 
 lead::Ending LeadServer::Impl::run(const std::atomic<bool>& terminated) {
   Lock lock(mutex_);
+  terminated_ = &terminated;
   wait_for_everyone(lock, terminated);
   if (!lead_.stopped()) follow_alarms(lock, terminated);
   wait_for_goodbyes(lock);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "learn/tensor.h"
+#include "rpc/patience.h"
 
 namespace psctl::rpc {
 namespace {
@@ -57,7 +58,7 @@ class Work {
 
   void run() {
     ::prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL);
-    join();
+    if (!join()) return;
     ask_for_the_first_model();
     while (!over_ && !terminated_) step();
     say_goodbye();
@@ -69,7 +70,8 @@ class Work {
     std::size_t begin = 0, size = 0;  // its range of the model
   };
 
-  void join() {
+  // False: told to end before all servers were there.
+  bool join() {
     wire::JoinRequest request;
     request.worker = static_cast<std::int32_t>(setup_.id.value);
     request.host = setup_.host;
@@ -78,7 +80,8 @@ class Work {
     std::size_t covered = 0;
     for (const Address& address : setup_.servers) {
       Server& server = servers_.emplace_back();
-      server.client = std::make_unique<Client>(address, ClientOptions{.patience = kServerPatience});
+      server.client = connect_patiently(address, kServerPatience, [this] { return terminated_.load(); });
+      if (!server.client) return false;
       const wire::JoinReply reply = server.client->join(request);
       server.begin = static_cast<std::size_t>(reply.shard_begin);
       server.size = static_cast<std::size_t>(reply.shard_size);
@@ -95,6 +98,7 @@ class Work {
     if (covered != model_.parameter_count()) {
       throw WorldError(fmt::format("the servers hold {} of {} parameters", covered, model_.parameter_count()));
     }
+    return true;
   }
 
   std::span<std::byte> range_of(learn::Tensor& tensor, const Server& server) {

@@ -32,8 +32,10 @@ namespace {
 using std::chrono::steady_clock;
 
 constexpr auto kPoll = std::chrono::milliseconds(100);
-constexpr auto kInterruptGrace = std::chrono::milliseconds(1200);
-constexpr auto kEndGrace = std::chrono::seconds(30);
+constexpr auto kInterruptGrace = std::chrono::milliseconds(1500);
+// A process has died; the lead server should have noticed.
+constexpr auto kEndGrace = std::chrono::seconds(5);
+constexpr auto kStatusPatience = std::chrono::milliseconds(300);
 
 // One process of the run. Killed, and waited for, when it is let go.
 class Child {
@@ -80,6 +82,7 @@ class Child {
     if (!status_ && ::waitpid(process_, &status, WNOHANG) == process_) status_ = status;
     return status_.has_value();
   }
+  bool killed_by(int signal) const { return status_ && WIFSIGNALED(*status_) && WTERMSIG(*status_) == signal; }
   bool well() const { return status_ && WIFEXITED(*status_) && WEXITSTATUS(*status_) == 0; }
   std::string how() const {
     if (WIFSIGNALED(*status_)) {
@@ -114,8 +117,14 @@ class Launch {
   Launch(const Request& request, const std::string& folder) : request_(request), folder_(folder) {}
 
   Report run() {
-    start();
-    watch();
+    try {
+      start();
+      watch();
+    } catch (const std::exception& error) {
+      children_.clear();
+      write_summary("failed", error.what());
+      throw;
+    }
     return report();
   }
 
@@ -167,13 +176,16 @@ class Launch {
     while (!all_ended()) {
       if (request_.interrupted && *request_.interrupted && !interrupted_) {
         interrupted_ = true;
-        lead().signal(SIGTERM);
-        signal_workers();
+        lead().signal(SIGTERM);  // first, so that it knows why the others go
         give_up = steady_clock::now() + kInterruptGrace;
+      } else if (interrupted_ && !told_) {
+        told_ = true;
+        for (const auto& child : children_) child->signal(SIGTERM);
       }
       for (const auto& child : children_) {
         if (!child->ended() || child->well() || !failure_.empty()) continue;
-        if (!interrupted_) failure_ = child->how();
+        const bool told_to = interrupted_ || (told_ && child->killed_by(SIGTERM));
+        if (!told_to) failure_ = child->how();
         if (child.get() == &lead()) break;
       }
       if (!give_up && (lead().ended() || !failure_.empty()))
@@ -194,9 +206,12 @@ class Launch {
 
   // Shows how far the run is; when it has stopped, workers in the middle of a long step are told to leave it.
   void look_at_status() {
-    if (lead().ended()) return;
+    if (interrupted_ || lead().ended()) return;
     try {
-      if (!status_) status_ = std::make_unique<rpc::Client>(rpc::Address::parse(addresses_[0]), rpc::ClientOptions{});
+      if (!status_) {
+        status_ = std::make_unique<rpc::Client>(rpc::Address::parse(addresses_[0]),
+                                                rpc::ClientOptions{.timeout = kStatusPatience});
+      }
       const rpc::wire::Status status = status_->status();
       if (status.stopped && !told_) {
         told_ = true;
