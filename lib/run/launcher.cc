@@ -13,6 +13,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <spdlog/spdlog.h>
 #include <sstream>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -166,6 +167,7 @@ class Launch {
   }
   void spawn(const std::string& name, const std::vector<std::string>& arguments) {
     children_.push_back(std::make_unique<Child>(name, arguments, folder_ + "/psctl.log"));
+    spdlog::info("{} is process {}", name, children_.back()->process());
   }
   Child& lead() { return *children_[request_.config.cluster.servers - 1]; }
 
@@ -267,7 +269,7 @@ class Launch {
     std::istringstream log(read_file(folder_ + "/psctl.log"));
     std::string line, last;
     while (std::getline(log, line)) {
-      if (!line.empty()) last = line;
+      if (line.starts_with("psctl: ")) last = line;
     }
     return last.empty() ? "" : fmt::format("\n  from {}/psctl.log: {}", folder_, last);
   }

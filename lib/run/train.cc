@@ -1,5 +1,7 @@
 #include "run/train.h"
 
+#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/spdlog.h>
 #include <thread>
 
 #include "run/folder.h"
@@ -42,6 +44,15 @@ Report train_virtually(const Request& request, const Workbench& bench, std::vect
   return {.folder = folder, .status = ending.status, .summary = lead.finish(ending)};
 }
 
+// What psctl says of this run from now on stands in psctl.log, beside what its processes say.
+void log_to(const std::string& folder) {
+  auto log = std::make_shared<spdlog::logger>(
+      "run", std::make_shared<spdlog::sinks::basic_file_sink_mt>(folder + "/psctl.log"));
+  log->set_pattern("%Y-%m-%dT%H:%M:%S.%e %l %v");
+  log->flush_on(spdlog::level::info);
+  spdlog::set_default_logger(std::move(log));
+}
+
 }  // namespace
 
 Report train(const Request& request) {
@@ -51,10 +62,19 @@ Report train(const Request& request) {
   const std::string folder = make_folder(request.out, request.config.name);
   write_origin(folder, bench, request.overrides);
   if (request.began) request.began(folder);
-  if (request.config.clock == config::Clock::kVirtual) {
-    return train_virtually(request, bench, std::move(stragglers), folder);
+  log_to(folder);
+  const bool real = request.config.clock == config::Clock::kReal;
+  spdlog::info("{} on the {} clock, {} workers, seed {}", request.config.strategy.name, real ? "real" : "virtual",
+               request.config.cluster.workers, request.config.seed);
+  try {
+    Report report =
+        real ? train_with_processes(request, folder) : train_virtually(request, bench, std::move(stragglers), folder);
+    spdlog::info("{}", report.status);
+    return report;
+  } catch (const Error& error) {
+    spdlog::error("{}", error.what());
+    throw;
   }
-  return train_with_processes(request, folder);
 }
 
 }  // namespace psctl::run
