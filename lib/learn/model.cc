@@ -22,8 +22,18 @@
 namespace psctl::learn {
 namespace {
 
-// Samples of a chunk. They are part of what a model computes: another number gives other roundings.
-std::size_t chunk_of(ModelKind kind) { return kind == ModelKind::kCnn ? 32 : 64; }
+// Samples of a chunk: as few as cost nothing on one thread, so that there are chunks to share out. Part of what a model
+// computes: another number gives other roundings.
+std::size_t chunk_of(ModelKind kind) {
+  switch (kind) {
+    case ModelKind::kCnn:
+      return 32;
+    case ModelKind::kLogistic:
+      return 64;  // OpenBLAS is twice as fast below a million multiply-adds: 784 x 10 x 127
+    default:
+      return 128;  // products of 64 rows cost 6 % more, of 32 rows 20 %
+  }
+}
 
 PSCTL_CLONES void add(float* __restrict sum, const float* __restrict values, std::size_t size) {
   for (std::size_t i = 0; i < size; ++i) sum[i] += values[i];
