@@ -59,9 +59,14 @@ class Work {
   void run() {
     ::prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL);
     if (!join()) return;
-    ask_for_the_first_model();
-    while (!over_ && !terminated_) step();
-    say_goodbye();
+    try {
+      ask_for_the_first_model();
+      while (!over_ && !terminated_) step();
+    } catch (const Error& error) {
+      apologise(error.what());
+      throw;
+    }
+    say_goodbye(terminated_ ? "it was told to end" : "the run is over");
   }
 
  private:
@@ -226,10 +231,18 @@ class Work {
     }
   }
 
-  void say_goodbye() {
+  // So that the lead server blames whoever is to blame; in vain if that is the lead server.
+  void apologise(const std::string& why) {
+    try {
+      say_goodbye(why.substr(0, 1000));
+    } catch (const Error&) {
+    }
+  }
+
+  void say_goodbye(const std::string& reason) {
     wire::ByeRequest bye;
     bye.worker = static_cast<std::int32_t>(setup_.id.value);
-    bye.reason = terminated_ ? "it was told to end" : "the run is over";
+    bye.reason = reason;
     bye.compute_ns = partial_.compute.count();
     bye.delay_ns = partial_.delay.count();
     bye.__set_upload_ns(partial_.upload.count());

@@ -63,15 +63,18 @@ class Child {
     posix_spawnattr_destroy(&attributes);
     if (error != 0) throw WorldError(fmt::format("cannot start {}: {}", name_, std::strerror(error)));
   }
-  ~Child() {
-    if (!status_) {
-      ::kill(process_, SIGKILL);
-      ::waitpid(process_, nullptr, 0);
-    }
-  }
+  ~Child() { end(); }
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
 
+  // Kills it, if need be, and waits for it.
+  void end() {
+    int status = 0;
+    if (status_) return;
+    ::kill(process_, SIGKILL);
+    ::waitpid(process_, &status, 0);
+    status_ = status;
+  }
   const std::string& name() const { return name_; }
   pid_t process() const { return process_; }
   void signal(int number) const {
@@ -83,7 +86,8 @@ class Child {
     if (!status_ && ::waitpid(process_, &status, WNOHANG) == process_) status_ = status;
     return status_.has_value();
   }
-  bool killed_by(int signal) const { return status_ && WIFSIGNALED(*status_) && WTERMSIG(*status_) == signal; }
+  bool killed() const { return status_ && WIFSIGNALED(*status_); }
+  bool killed_by(int signal) const { return killed() && WTERMSIG(*status_) == signal; }
   bool well() const { return status_ && WIFEXITED(*status_) && WEXITSTATUS(*status_) == 0; }
   std::string how() const {
     if (WIFSIGNALED(*status_)) {
@@ -184,20 +188,30 @@ class Launch {
         told_ = true;
         for (const auto& child : children_) child->signal(SIGTERM);
       }
-      for (const auto& child : children_) {
-        if (!child->ended() || child->well() || !failure_.empty()) continue;
-        const bool told_to = interrupted_ || (told_ && child->killed_by(SIGTERM));
-        if (!told_to) failure_ = child->how();
-        if (child.get() == &lead()) break;
-      }
-      if (!give_up && (lead().ended() || !failure_.empty()))
+      blame();
+      if (!give_up && (lead().ended() || culprit_))
         give_up = steady_clock::now() + (lead().ended() ? Duration(std::chrono::seconds(2)) : Duration(kEndGrace));
       if (lead().ended() && !lead().well() && !interrupted_) break;
       if (give_up && steady_clock::now() > *give_up) break;
       look_at_status();
       std::this_thread::sleep_for(kPoll / 2);
     }
-    for (const auto& child : children_) child->ended();
+    blame();
+  }
+
+  // Who is the cause, of all that ended badly: one that a signal killed before the lead server, which says why it gave
+  // up, and that before those who lost their peers.
+  void blame() {
+    if (interrupted_) return;
+    const auto rank = [this](const Child* child) {
+      if (!child) return 0;
+      if (child->killed()) return 3;
+      return child == children_[request_.config.cluster.servers - 1].get() ? 2 : 1;
+    };
+    for (const auto& child : children_) {
+      if (!child->ended() || child->well() || (told_ && child->killed_by(SIGTERM))) continue;
+      if (rank(child.get()) > rank(culprit_)) culprit_ = child.get();
+    }
   }
 
   void signal_workers() {
@@ -236,25 +250,35 @@ class Launch {
   }
 
   Report report() {
+    for (const auto& child : children_) child->end();
     std::string text = read_file(folder_ + "/summary.json");
-    const nlohmann::json summary = nlohmann::json::parse(text, nullptr, false);
-    children_.clear();
+    auto summary = nlohmann::ordered_json::parse(text, nullptr, false);
     if (interrupted_) {
       if (!summary.is_object())
         text = write_summary("interrupted", "interrupted before the lead server could write the account");
       return {.folder = folder_, .status = "interrupted", .summary = text};
     }
-    if (summary.is_object() && summary.value("status", "") == "done" && failure_.empty()) {
+    if (summary.is_object() && summary.value("status", "") == "done" && !culprit_) {
       return {.folder = folder_, .status = "done", .summary = text};
     }
-    std::string error = failure_;
-    if (summary.is_object() && summary.contains("error")) {
-      const std::string told = summary["error"];
-      error = error.empty() || error.find("server 0") == 0 ? told : fmt::format("{}; {}", told, error);
+    const std::string error = cause(summary.is_object() ? summary.value("error", "") : "");
+    if (summary.is_object()) {
+      summary["status"] = "failed";
+      summary["error"] = error;
+      trace::write_whole(folder_ + "/summary.json", summary.dump(2) + "\n");
+    } else {
+      write_summary("failed", error);
     }
-    if (error.empty()) error = "the lead server ended without an account";
-    if (!summary.is_object()) write_summary("failed", error + last_words());
-    throw WorldError(error + last_words());
+    throw WorldError(fmt::format("{}\n  what there is of the run is in {}", error, folder_));
+  }
+
+  // `told`: what the lead server said of it.
+  std::string cause(const std::string& told) const {
+    if (!culprit_) return told.empty() ? "the lead server ended without an account" : told;
+    if (culprit_->killed()) return told.empty() ? culprit_->how() : fmt::format("{}; {}", culprit_->how(), told);
+    const std::string words = last_words(culprit_->name());
+    if (told.empty()) return words.empty() ? culprit_->how() : fmt::format("{}: {}", culprit_->how(), words);
+    return told;
   }
 
   std::string write_summary(const char* status, const std::string& error) {
@@ -264,14 +288,15 @@ class Launch {
     return text;
   }
 
-  // The last line that a child wrote to the log, where a process that died may have said why.
-  std::string last_words() const {
+  // What a child last wrote to the log, where it may have said why it ended.
+  std::string last_words(const std::string& name) const {
+    const std::string mark = fmt::format("error: {}: ", name);
     std::istringstream log(read_file(folder_ + "/psctl.log"));
     std::string line, last;
     while (std::getline(log, line)) {
-      if (line.starts_with("psctl: ")) last = line;
+      if (const auto at = line.find(mark); at != std::string::npos) last = line.substr(at + mark.size());
     }
-    return last.empty() ? "" : fmt::format("\n  from {}/psctl.log: {}", folder_, last);
+    return last;
   }
 
   const Request& request_;
@@ -279,7 +304,7 @@ class Launch {
   std::vector<std::string> addresses_;
   std::vector<std::unique_ptr<Child>> children_;  // servers from the last to the lead, workers, the evaluation process
   std::unique_ptr<rpc::Client> status_;
-  std::string failure_;
+  const Child* culprit_ = nullptr;  // the one whose end ended the run
   bool interrupted_ = false;
   bool told_ = false;
 };

@@ -1,0 +1,167 @@
+// Runs that end badly: whoever dies, within seconds nobody is left, the message names it, and the files can be read.
+#include "app.h"
+
+namespace psctl::test {
+namespace {
+
+using Overrides = std::vector<std::string>;
+
+const Overrides kLongDelay = {"+stragglers={workers: [1], kind: constant, delay_ms: 60000}"};
+const Overrides kEndless = {"stop={time_s: 600}", "+stragglers={workers: [0, 1, 2], kind: constant, delay_ms: 5}"};
+
+Overrides operator+(Overrides left, const Overrides& right) {
+  left.insert(left.end(), right.begin(), right.end());
+  return left;
+}
+
+void check_readable(const std::string& run) {
+  for (const char* file : {"steps.csv", "evals.csv", "decisions.csv", "workers.csv"}) {
+    if (std::filesystem::exists(run + "/" + file)) read_table(run + "/" + file);
+  }
+  BOOST_TEST(!read_file(run + "/config.yaml").empty());
+  BOOST_TEST(nlohmann::json::accept(read_file(run + "/made.json")));
+}
+
+void check_nobody_left(const std::string& run) {
+  BOOST_TEST(eventually(Seconds(3), [&] { return processes_with({run}).empty(); }), "processes are left");
+}
+
+// Starts a run, waits until it is well under way, kills the process with these words in its command line.
+void check_killed(const Overrides& overrides, const std::string& word, const std::vector<std::string>& victim,
+                  const std::string& name) {
+  BOOST_TEST_CONTEXT("kill -9 of " << name << " with " << overrides.back()) {
+    const App app;
+    Process psctl(app.folder(), app.train_arguments(overrides));
+    app.await(word);
+    const std::string run = app.run();
+    std::vector<std::string> words = victim;
+    words.push_back(run);
+    const std::vector<pid_t> found = processes_with(words);
+    BOOST_TEST_REQUIRE(found.size() == 1U);
+    const auto begin = steady_clock::now();
+    ::kill(found.front(), SIGKILL);
+    BOOST_TEST_REQUIRE(psctl.wait(Seconds(20)) == 1, psctl.error());
+    BOOST_TEST(Seconds(steady_clock::now() - begin).count() < 6);
+    BOOST_TEST_MESSAGE(psctl.error());
+    const std::string killed = fmt::format("{} (process {}) was killed by signal 9 (Killed)", name, found.front());
+    BOOST_TEST(contains(psctl.error(), killed), psctl.error());
+    check_nobody_left(run);
+    check_readable(run);
+    const auto summary = App::summary(run);
+    BOOST_TEST(summary["status"] == "failed");
+    BOOST_TEST(contains(summary["error"].get<std::string>(), killed), summary["error"]);
+  }
+}
+
+void check_interrupted(Process& psctl, const App& app, int signal, int times = 1) {
+  const std::string run = app.run();
+  const auto begin = steady_clock::now();
+  for (int i = 0; i < times; ++i) psctl.signal(signal);
+  BOOST_TEST(psctl.wait(Seconds(20)) == 130, psctl.error());
+  BOOST_TEST(Seconds(steady_clock::now() - begin).count() < 2.0);
+  BOOST_TEST(processes_with({run}).empty());
+  check_readable(run);
+  BOOST_TEST(App::summary(run)["status"] == "interrupted");
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_killed_worker_ends_the_run) {
+  check_killed(kEndless, "pushed", {" worker ", "--worker 1"}, "worker 1");
+  check_killed(kLongDelay, "pushed", {" worker ", "--worker 1"}, "worker 1");
+  check_killed(kLongDelay, "pushed", {" worker ", "--worker 0"}, "worker 0");
+}
+
+BOOST_AUTO_TEST_CASE(a_killed_lead_server_ends_the_run) {
+  check_killed(kEndless, "pushed", {" server ", "--rank 0"}, "server 0");
+  check_killed(kLongDelay + Overrides{"cluster.servers=2"}, "pushed", {" server ", "--rank 0"}, "server 0");
+}
+
+BOOST_AUTO_TEST_CASE(a_killed_second_server_ends_the_run_even_while_all_wait) {
+  check_killed(kEndless + Overrides{"cluster.servers=2"}, "pushed", {" server ", "--rank 1"}, "server 1");
+  check_killed(kLongDelay + Overrides{"cluster.servers=2"}, "pushed", {" server ", "--rank 1"}, "server 1");
+}
+
+BOOST_AUTO_TEST_CASE(a_killed_evaluation_process_ends_the_run) {
+  check_killed(kEndless, "pushed", {" evaluator "}, "the evaluation process");
+  check_killed(kLongDelay, "pushed", {" evaluator "}, "the evaluation process");
+}
+
+BOOST_AUTO_TEST_CASE(when_psctl_itself_is_killed_its_processes_go_too) {
+  for (const Overrides& overrides : {kEndless, kLongDelay, kEndless + Overrides{"cluster.servers=2"}}) {
+    const App app;
+    Process psctl(app.folder(), app.train_arguments(overrides));
+    app.await("pushed");
+    const std::string run = app.run();
+    psctl.signal(SIGKILL);
+    check_nobody_left(run);
+    check_readable(run);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(an_interrupt_ends_everything_within_two_seconds) {
+  for (const int signal : {SIGINT, SIGTERM}) {
+    for (const Overrides& overrides : {kEndless, kEndless + Overrides{"cluster.servers=2", "strategy=asp"}}) {
+      const App app;
+      Process psctl(app.folder(), app.train_arguments(overrides));
+      app.await("pushed");
+      check_interrupted(psctl, app, signal);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(an_interrupt_during_start_up_ends_everything) {
+  for (const char* servers : {"cluster.servers=1", "cluster.servers=2"}) {
+    const App app;
+    Process psctl(app.folder(), app.train_arguments(kEndless + Overrides{servers}));
+    const std::string run = app.run();
+    BOOST_TEST(eventually(Seconds(10), [&] { return std::filesystem::exists(run + "/psctl.log"); }));
+    check_interrupted(psctl, app, SIGINT);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(an_interrupt_ends_a_run_within_a_long_delay_and_a_long_hold) {
+  for (const char* servers : {"cluster.servers=1", "cluster.servers=2"}) {
+    const App app;
+    Process psctl(app.folder(), app.train_arguments(kLongDelay + Overrides{servers}));
+    app.await("pushed");  // the other two are held
+    check_interrupted(psctl, app, SIGINT);
+    BOOST_TEST(App::summary(app.run())["workers"][1]["delay_s"].get<double>() > 0);
+    BOOST_TEST(App::summary(app.run())["workers"][0]["wait_s"].get<double>() > 0);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_second_interrupt_changes_nothing) {
+  const App app;
+  Process psctl(app.folder(), app.train_arguments(kEndless));
+  app.await("pushed");
+  check_interrupted(psctl, app, SIGINT, 2);
+}
+
+BOOST_AUTO_TEST_CASE(an_interrupt_ends_a_run_with_a_process_that_does_not_answer) {
+  const std::vector<std::vector<std::string>> kStopped = {
+      {" worker ", "--worker 1"}, {" server ", "--rank 0"}, {" server ", "--rank 1"}, {" evaluator "}};
+  for (const auto& words : kStopped) {
+    BOOST_TEST_CONTEXT("stopped:" << words.front() << words.back()) {
+      const App app;
+      Process psctl(app.folder(), app.train_arguments(kEndless + Overrides{"cluster.servers=2"}));
+      app.await("pushed");
+      std::vector<std::string> wanted = words;
+      wanted.push_back(app.run());
+      const std::vector<pid_t> found = processes_with(wanted);
+      BOOST_TEST_REQUIRE(found.size() == 1U);
+      ::kill(found.front(), SIGSTOP);
+      check_interrupted(psctl, app, SIGINT);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(an_interrupt_ends_a_virtual_run_and_keeps_what_is_there) {
+  const App app;
+  Process psctl(app.folder(), app.train_arguments({"clock=virtual", "stop={epochs: 1000000}"}));
+  BOOST_TEST(eventually(Seconds(20), [&] { return read_file(app.run() + "/evals.csv").size() > 200; }));
+  check_interrupted(psctl, app, SIGINT);
+  BOOST_TEST(App::summary(app.run())["updates"].get<int>() > 0);
+}
+
+}  // namespace psctl::test
