@@ -22,6 +22,9 @@ Parsed parse(cxxopts::Options& options, const std::string& examples, int argc, c
     if (parsed.options.count("help") > 0) {
       fmt::print("{}\nExamples:\n{}\n", options.help(), examples);
       parsed.helped = true;
+    } else if (!parsed.options.unmatched().empty()) {
+      throw UserError(fmt::format("{}: '{}' is one word too many; {} --help tells what there is", options.program(),
+                                  parsed.options.unmatched().front(), options.program()));
     }
     return parsed;
   } catch (const cxxopts::exceptions::exception& error) {

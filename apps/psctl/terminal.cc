@@ -66,7 +66,8 @@ void ProgressLine::show(const lead::Progress& progress) {
 void print_summary(const std::string& text, const std::string& folder) {
   const auto summary = nlohmann::json::parse(text, nullptr, false);
   if (!summary.is_object() || !summary.contains("workers")) {
-    fmt::print("{}\n", folder);
+    if (summary.is_object()) fmt::print("{}: {}\n", summary.value("status", ""), summary.value("error", ""));
+    fmt::print("account: {}\n", folder);
     return;
   }
   const auto percent = [&](const char* key) { return fmt::format("{:.0f} %", summary[key].get<double>() * 100); };

@@ -1,6 +1,7 @@
 #include "run/folder.h"
 
 #include <array>
+#include <cerrno>
 #include <chrono>
 #include <filesystem>
 #include <fmt/chrono.h>
@@ -18,16 +19,29 @@
 
 namespace psctl::run {
 
+namespace {
+
+// A full or broken disk is the world's fault; any other reason lies in the path.
+[[noreturn]] void refuse(const std::string& folder, const std::error_code& error) {
+  const std::string what = fmt::format("cannot make the folder {}: {}", folder, error.message());
+  if (error == std::errc::no_space_on_device || error == std::errc::io_error || error.value() == EDQUOT) {
+    throw WorldError(what);
+  }
+  throw UserError(what + "; name a place that you may write to");
+}
+
+}  // namespace
+
 std::string make_folder(const std::string& out, const std::string& name) {
   std::error_code error;
   std::filesystem::create_directories(out, error);
-  if (error) throw WorldError(fmt::format("cannot make the folder {}: {}", out, error.message()));
+  if (error) refuse(out, error);
   const auto now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
   const std::string stem = fmt::format("{}/{}-{:%Y%m%d-%H%M%S}", out, name, fmt::localtime(now));
   for (int attempt = 1;; ++attempt) {
     const std::string folder = attempt == 1 ? stem : fmt::format("{}-{}", stem, attempt);
     if (std::filesystem::create_directory(folder, error)) return folder;
-    if (error) throw WorldError(fmt::format("cannot make the folder {}: {}", folder, error.message()));
+    if (error) refuse(folder, error);
   }
 }
 

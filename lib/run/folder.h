@@ -11,7 +11,7 @@
 
 namespace psctl::run {
 
-// Makes OUT/NAME-DATE-TIME[-N]. Throws WorldError.
+// Makes OUT/NAME-DATE-TIME[-N]. Throws UserError where it cannot be, WorldError if the disk is full.
 std::string make_folder(const std::string& out, const std::string& name);
 
 // Writes config.yaml and made.json: overrides, version, digests of binary and data, BLAS core, libc, host, cores, time.

@@ -4,6 +4,8 @@
 #include <spdlog/spdlog.h>
 #include <thread>
 
+#include "learn/model_store.h"
+#include "rpc/transport.h"
 #include "run/folder.h"
 #include "run/launcher.h"
 #include "run/workbench.h"
@@ -59,6 +61,10 @@ Report train(const Request& request) {
   const Workbench bench(request.config);
   if (!bench.timing_only()) bench.batches();  // a partition without one full batch is told before anything is written
   std::vector<delay::Stragglers> stragglers = bench.stragglers();  // so is a trace that cannot be read
+  if (request.config.clock == config::Clock::kReal) {  // and a model that its servers could not send
+    const std::size_t servers = request.config.cluster.servers;
+    rpc::check_tensor_bytes(learn::shard(bench.parameters(), servers, 0).size * sizeof(float));
+  }
   const std::string folder = make_folder(request.out, request.config.name);
   write_origin(folder, bench, request.overrides);
   if (request.began) request.began(folder);
