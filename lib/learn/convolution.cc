@@ -285,9 +285,9 @@ struct Kernels {
   target void spread_##name(const Spreading& s) { spread<width>(s); }                     \
   constexpr Kernels kKernels##name = {correlate_##name, sum_weights_##name, pool_##name, spread_##name};
 
-PSCTL_KERNELS(, 128, 4, 2, 2)
+PSCTL_KERNELS(, 128, 4, 2, 3)
 #ifdef __x86_64__
-PSCTL_KERNELS([[gnu::target("arch=x86-64-v3")]] [[gnu::optimize("fp-contract=fast")]], 256, 8, 2, 2)
+PSCTL_KERNELS([[gnu::target("arch=x86-64-v3")]] [[gnu::optimize("fp-contract=fast")]], 256, 8, 2, 3)
 PSCTL_KERNELS([[gnu::target("arch=x86-64-v4")]] [[gnu::optimize("fp-contract=fast")]], 512, 16, 5, 5)
 #endif
 

@@ -35,6 +35,8 @@ std::size_t chunk_of(ModelKind kind) {
   }
 }
 
+std::size_t evaluation_chunk_of(ModelKind kind) { return kind == ModelKind::kMlp ? 256 : chunk_of(kind); }
+
 PSCTL_CLONES void add(float* __restrict sum, const float* __restrict values, std::size_t size) {
   for (std::size_t i = 0; i < size; ++i) sum[i] += values[i];
 }
@@ -325,16 +327,16 @@ Score Model::evaluate(std::span<const float> parameters, const data::Dataset& da
     std::iota(all.begin(), all.end(), 0U);
     samples = all;
   }
-  constexpr std::size_t kChunk = 256;
-  const std::size_t chunks = (samples.size() + kChunk - 1) / kChunk;
+  const std::size_t size = evaluation_chunk_of(impl_->kind);
+  const std::size_t chunks = (samples.size() + size - 1) / size;
   const std::size_t tasks = std::min(threads, chunks);
   std::vector<Convolution::Packed> packed;
   impl_->pack(parameters.data(), packed);
   std::vector<Scratch> scratch(tasks);
   std::vector<Hits> hits(chunks);
   const auto compute = [&](std::size_t index, Scratch& own) {
-    const std::size_t begin = index * kChunk;
-    const auto chunk = samples.subspan(begin, std::min(kChunk, samples.size() - begin));
+    const std::size_t begin = index * size;
+    const auto chunk = samples.subspan(begin, std::min(size, samples.size() - begin));
     const float* const outputs = impl_->forward(parameters.data(), packed, dataset, chunk, own);
     own.labels.clear();
     for (const std::uint32_t sample : chunk) own.labels.push_back(dataset.labels()[sample]);
