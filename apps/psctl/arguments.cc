@@ -5,6 +5,10 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+// A comma is part of an argument: strategy={name: ssp, staleness: 1} is one.
+#define CXXOPTS_VECTOR_DELIMITER '\0'
+#include <cxxopts.hpp>
+
 #include "base/error.h"
 
 namespace psctl::app {
@@ -13,24 +17,81 @@ namespace {
 std::atomic<bool> g_terminated = false;
 static_assert(std::atomic<bool>::is_always_lock_free);
 
+std::shared_ptr<cxxopts::Value> with_default(std::shared_ptr<cxxopts::Value> value, const char* default_value) {
+  return default_value ? value->default_value(default_value) : value;
+}
+
 }  // namespace
 
-Parsed parse(cxxopts::Options& options, const std::string& examples, int argc, char** argv) {
-  options.add_options()("h,help", "this text");
-  try {
-    Parsed parsed{.options = options.parse(argc, argv)};
-    if (parsed.options.count("help") > 0) {
-      fmt::print("{}\nExamples:\n{}\n", options.help(), examples);
-      parsed.helped = true;
-    } else if (!parsed.options.unmatched().empty()) {
-      throw UserError(fmt::format("{}: '{}' is one word too many; {} --help tells what there is", options.program(),
-                                  parsed.options.unmatched().front(), options.program()));
+std::optional<Arguments> Arguments::parse(const Usage& usage, int argc, char** argv) {
+  cxxopts::Options options(usage.program, usage.description + "\n");
+  options.custom_help(usage.synopsis).positional_help("");
+  auto add = options.add_options();
+  for (const Option& option : usage.options) {
+    switch (option.kind) {
+      case Option::Kind::kFlag:
+        add(option.name, option.help);
+        break;
+      case Option::Kind::kNumber:
+        add(option.name, option.help, with_default(cxxopts::value<std::size_t>(), option.default_value));
+        break;
+      case Option::Kind::kWord:
+        add(option.name, option.help, with_default(cxxopts::value<std::string>(), option.default_value));
+        break;
+      case Option::Kind::kWords:
+        add(option.name, option.help, cxxopts::value<std::vector<std::string>>());
+        break;
     }
-    return parsed;
-  } catch (const cxxopts::exceptions::exception& error) {
-    throw UserError(
-        fmt::format("{}: {}; {} --help tells what there is", options.program(), error.what(), options.program()));
   }
+  add("h,help", "this text");
+  if (!usage.positional.empty()) options.parse_positional(usage.positional);
+  try {
+    const cxxopts::ParseResult result = options.parse(argc, argv);
+    if (result.count("help") > 0) {
+      fmt::print("{}\nExamples:\n{}\n", options.help(), usage.examples);
+      return std::nullopt;
+    }
+    if (!result.unmatched().empty()) {
+      throw UserError(fmt::format("{}: '{}' is one word too many; {} --help tells what there is", usage.program,
+                                  result.unmatched().front(), usage.program));
+    }
+    return taken_from(result, usage);
+  } catch (const cxxopts::exceptions::exception& error) {
+    throw UserError(fmt::format("{}: {}; {} --help tells what there is", usage.program, error.what(), usage.program));
+  }
+}
+
+Arguments Arguments::taken_from(const cxxopts::ParseResult& result, const Usage& usage) {
+  Arguments arguments;
+  for (const Option& option : usage.options) {
+    const std::string name = option.name;
+    if (result.count(name) == 0 && option.required) {
+      throw UserError(
+          fmt::format("{}: --{} is missing; {} --help tells what it is", usage.program, name, usage.program));
+    }
+    if (result.count(name) == 0 && !option.default_value) continue;
+    switch (option.kind) {
+      case Option::Kind::kFlag:
+        arguments.numbers_[name] = 1;
+        break;
+      case Option::Kind::kNumber:
+        arguments.numbers_[name] = result[name].as<std::size_t>();
+        break;
+      case Option::Kind::kWord:
+        arguments.words_[name] = {result[name].as<std::string>()};
+        break;
+      case Option::Kind::kWords:
+        arguments.words_[name] = result[name].as<std::vector<std::string>>();
+        break;
+    }
+  }
+  return arguments;
+}
+
+const std::vector<std::string>& Arguments::words(const std::string& name) const {
+  static const std::vector<std::string> kNone;
+  const auto found = words_.find(name);
+  return found == words_.end() ? kNone : found->second;
 }
 
 const std::atomic<bool>& catch_signals() {
@@ -43,10 +104,10 @@ const std::atomic<bool>& catch_signals() {
   return g_terminated;
 }
 
-void die_with(long parent) {
+void die_with(std::size_t parent) {
   if (parent == 0) return;
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (::getppid() != parent) throw WorldError("the process that started this one is gone");
+  if (static_cast<std::size_t>(::getppid()) != parent) throw WorldError("the process that started this one is gone");
 }
 
 }  // namespace psctl::app

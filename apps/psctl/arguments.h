@@ -1,30 +1,58 @@
-// Command lines: cxxopts for every verb, with its errors told as ours.
+// Command lines of the verbs, with every error told as ours. Signals and parents of processes, too.
 #pragma once
 
-// An override may hold a list: values are not to be cut at commas.
-#define CXXOPTS_VECTOR_DELIMITER '\0'
-
 #include <atomic>
+#include <cstddef>
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
-// A comma is part of an argument: strategy={name: ssp, staleness: 1} is one.
-#define CXXOPTS_VECTOR_DELIMITER '\0'
-#include <cxxopts.hpp>
+namespace cxxopts {
+class ParseResult;
+}
 
 namespace psctl::app {
 
-// Parses; on --help prints the help with the examples and sets `helped`. Throws UserError for what it does not know.
-struct Parsed {
-  cxxopts::ParseResult options;
-  bool helped = false;
+struct Option {
+  enum class Kind { kFlag, kWord, kNumber, kWords };  // kNumber: whole, from 0; kWords: may be given many times
+  const char* name;
+  Kind kind;
+  const char* help;
+  const char* default_value = nullptr;
+  bool required = false;
 };
-Parsed parse(cxxopts::Options& options, const std::string& examples, int argc, char** argv);
+
+struct Usage {
+  std::string program;      // "psctl train"
+  std::string description;  // one sentence
+  std::string synopsis;     // what follows the program on a command line
+  std::string examples;     // one a line, indented
+  std::vector<Option> options;
+  std::string positional;  // the option of kind kWords that takes the words without a name; empty: none do
+};
+
+class Arguments {
+ public:
+  // Nothing if help was asked for, and printed. Throws UserError for what it does not know, or misses.
+  static std::optional<Arguments> parse(const Usage& usage, int argc, char** argv);
+
+  bool flag(const std::string& name) const { return numbers_.contains(name); }
+  std::size_t number(const std::string& name) const { return numbers_.at(name); }
+  const std::string& word(const std::string& name) const { return words_.at(name).front(); }
+  const std::vector<std::string>& words(const std::string& name) const;  // empty if not given
+
+ private:
+  static Arguments taken_from(const cxxopts::ParseResult& result, const Usage& usage);
+
+  std::map<std::string, std::size_t> numbers_;
+  std::map<std::string, std::vector<std::string>> words_;
+};
 
 // Set by SIGINT and SIGTERM from now on; sleeps are interrupted.
 const std::atomic<bool>& catch_signals();
 
 // For a process that another one started: dies with it. No effect for `parent` 0.
-void die_with(long parent);
+void die_with(std::size_t parent);
 
 }  // namespace psctl::app

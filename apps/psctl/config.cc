@@ -10,33 +10,32 @@
 namespace psctl::app {
 
 int config(int argc, char** argv) {
-  cxxopts::Options options("psctl config",
-                           "What a configuration resolves to, whether it is right, and what keys there are.\n");
-  options.positional_help("show|check|schema [KEY=VALUE ...]").custom_help("[--config FILE] [--json]");
-  options.add_options()("config", "the configuration, a YAML file", cxxopts::value<std::string>())(
-      "json", "schema: as JSON")("words", "show, check or schema; then changes of the configuration",
-                                 cxxopts::value<std::vector<std::string>>());
-  options.parse_positional("words");
-  const Parsed parsed = parse(options,
-                              "  psctl config check --config configs/quickstart.yaml\n"
-                              "  psctl config show --config configs/quickstart.yaml strategy=asp\n"
-                              "  psctl config schema\n",
-                              argc, argv);
-  if (parsed.helped) return 0;
-  std::vector<std::string> words;
-  if (parsed.options.count("words") > 0) words = parsed.options["words"].as<std::vector<std::string>>();
+  using Kind = Option::Kind;
+  const auto arguments = Arguments::parse(
+      {.program = "psctl config",
+       .description = "What a configuration resolves to, whether it is right, and what keys there are.",
+       .synopsis = "show|check|schema [--config FILE] [--json] [KEY=VALUE ...]",
+       .examples = "  psctl config check --config configs/quickstart.yaml\n"
+                   "  psctl config show --config configs/quickstart.yaml strategy=asp\n"
+                   "  psctl config schema\n",
+       .options = {{"config", Kind::kWord, "the configuration, a YAML file"},
+                   {"json", Kind::kFlag, "schema: as JSON"},
+                   {"words", Kind::kWords, "show, check or schema; then changes of the configuration"}},
+       .positional = "words"},
+      argc, argv);
+  if (!arguments) return 0;
+  const std::vector<std::string>& words = arguments->words("words");
   const std::string verb = words.empty() ? "" : words.front();
   if (verb == "schema") {
-    fmt::print("{}", parsed.options.count("json") > 0 ? config::schema_json() : config::schema_text());
+    fmt::print("{}", arguments->flag("json") ? config::schema_json() : config::schema_text());
     return 0;
   }
   if (verb != "show" && verb != "check") throw UserError("psctl config: say show, check or schema");
-  if (parsed.options.count("config") == 0) throw UserError("psctl config " + verb + ": --config FILE is missing");
-  const config::Loaded loaded =
-      config::load_file(parsed.options["config"].as<std::string>(), {words.begin() + 1, words.end()});
+  if (arguments->words("config").empty()) throw UserError("psctl config " + verb + ": --config FILE is missing");
+  const config::Loaded loaded = config::load_file(arguments->word("config"), {words.begin() + 1, words.end()});
   for (const std::string& notice : loaded.notices) print_notice(notice);
   if (verb == "show") fmt::print("{}", config::to_yaml(loaded.run));
-  if (verb == "check") fmt::print("{} is right\n", parsed.options["config"].as<std::string>());
+  if (verb == "check") fmt::print("{} is right\n", arguments->word("config"));
   return 0;
 }
 

@@ -10,22 +10,21 @@
 namespace psctl::app {
 namespace {
 
-// What all roles share: --config and --parent. Returns nothing if help was all that was wanted.
-std::optional<Parsed> parse_role(cxxopts::Options& options, const char* examples, int argc, char** argv) {
-  options.add_options()("config", "the run's configuration, a YAML file, the same for all processes",
-                        cxxopts::value<std::string>())("parent", "end when this process ends",
-                                                       cxxopts::value<long>()->default_value("0"));
-  Parsed parsed = parse(options, examples, argc, argv);
-  if (parsed.helped) return std::nullopt;
-  if (parsed.options.count("config") == 0) throw UserError(options.program() + ": --config FILE is missing");
-  die_with(parsed.options["parent"].as<long>());
-  return parsed;
+// What all roles share: --config and --parent. Nothing if help was all that was wanted.
+std::optional<Arguments> parse_role(Usage usage, int argc, char** argv) {
+  usage.options.push_back({"config", Option::Kind::kWord,
+                           "the run's configuration, a YAML file, the same for all processes", nullptr, true});
+  usage.options.push_back({"parent", Option::Kind::kNumber, "end when this process ends", "0"});
+  std::optional<Arguments> arguments = Arguments::parse(usage, argc, argv);
+  if (arguments) die_with(arguments->number("parent"));
+  return arguments;
 }
 
-config::RunConfig configuration(const Parsed& parsed) {
-  config::RunConfig config = config::load_file(parsed.options["config"].as<std::string>()).run;
-  if (config.clock != config::Clock::kReal)
+config::RunConfig configuration(const Arguments& arguments) {
+  config::RunConfig config = config::load_file(arguments.word("config")).run;
+  if (config.clock != config::Clock::kReal) {
     throw UserError("this configuration is for the virtual clock, which needs no processes");
+  }
   return config;
 }
 
@@ -42,60 +41,69 @@ int run_as(const std::string& name, Role&& role) {
   }
 }
 
-std::vector<std::string> addresses(const Parsed& parsed, const char* name) {
-  return parsed.options.count(name) > 0 ? parsed.options[name].as<std::vector<std::string>>()
-                                        : std::vector<std::string>{};
-}
+constexpr auto kServers = "the address of server 0, then of server 1, ...";
 
 }  // namespace
 
 int server(int argc, char** argv) {
-  cxxopts::Options options("psctl server", "One server of a run. The one of rank 0 leads, and writes the account.\n");
-  options.add_options()("rank", "0 leads", cxxopts::value<std::size_t>()->default_value("0"))(
-      "listen", "unix:NAME or HOST:PORT", cxxopts::value<std::string>())(
-      "other", "rank 0: the address of server 1, then of server 2, ...", cxxopts::value<std::vector<std::string>>())(
-      "folder", "rank 0: where the account goes", cxxopts::value<std::string>()->default_value("."));
-  const auto parsed = parse_role(
-      options, "  psctl server --config run.yaml --listen 127.0.0.1:5000 --folder results/by-hand\n", argc, argv);
-  if (!parsed) return 0;
-  if (parsed->options.count("listen") == 0) throw UserError("psctl server: --listen ADDRESS is missing");
-  const auto rank = parsed->options["rank"].as<std::size_t>();
-  return run_as(fmt::format("server {}", rank), [&] {
-    run::serve({.config = configuration(*parsed),
-                .rank = rank,
-                .listen = parsed->options["listen"].as<std::string>(),
-                .others = addresses(*parsed, "other"),
-                .folder = parsed->options["folder"].as<std::string>()},
+  using Kind = Option::Kind;
+  const auto arguments =
+      parse_role({.program = "psctl server",
+                  .description = "One server of a run. The one of rank 0 leads, and writes the account.",
+                  .synopsis = "--config FILE --listen ADDRESS [--rank N] [--other ADDRESS ...] [--folder DIR]",
+                  .examples = "  psctl server --config run.yaml --listen 127.0.0.1:5000 --folder results/by-hand\n",
+                  .options = {{"rank", Kind::kNumber, "0 leads", "0"},
+                              {"listen", Kind::kWord, "unix:NAME or HOST:PORT", nullptr, true},
+                              {"other", Kind::kWords, "rank 0: the address of server 1, then of server 2, ..."},
+                              {"folder", Kind::kWord, "rank 0: where the account goes", "."}},
+                  .positional = {}},
+                 argc, argv);
+  if (!arguments) return 0;
+  return run_as(fmt::format("server {}", arguments->number("rank")), [&] {
+    run::serve({.config = configuration(*arguments),
+                .rank = arguments->number("rank"),
+                .listen = arguments->word("listen"),
+                .others = arguments->words("other"),
+                .folder = arguments->word("folder")},
                catch_signals());
   });
 }
 
 int worker(int argc, char** argv) {
-  cxxopts::Options options("psctl worker", "One worker of a run.\n");
-  options.add_options()("worker", "its number, from 0", cxxopts::value<std::size_t>())(
-      "server", "the address of server 0, then of server 1, ...", cxxopts::value<std::vector<std::string>>());
-  const auto parsed =
-      parse_role(options, "  psctl worker --config run.yaml --worker 2 --server 127.0.0.1:5000\n", argc, argv);
-  if (!parsed) return 0;
-  if (parsed->options.count("worker") == 0) throw UserError("psctl worker: --worker NUMBER is missing");
-  const auto worker = parsed->options["worker"].as<std::size_t>();
-  return run_as(fmt::format("worker {}", worker), [&] {
-    run::work({.config = configuration(*parsed), .worker = worker, .servers = addresses(*parsed, "server")},
+  using Kind = Option::Kind;
+  const auto arguments = parse_role(
+      {.program = "psctl worker",
+       .description = "One worker of a run.",
+       .synopsis = "--config FILE --worker NUMBER --server ADDRESS ...",
+       .examples = "  psctl worker --config run.yaml --worker 2 --server 127.0.0.1:5000\n",
+       .options = {{"worker", Kind::kNumber, "its number, from 0", nullptr, true}, {"server", Kind::kWords, kServers}},
+       .positional = {}},
+      argc, argv);
+  if (!arguments) return 0;
+  return run_as(fmt::format("worker {}", arguments->number("worker")), [&] {
+    run::work({.config = configuration(*arguments),
+               .worker = arguments->number("worker"),
+               .servers = arguments->words("server")},
               catch_signals());
   });
 }
 
 int evaluator(int argc, char** argv) {
-  cxxopts::Options options("psctl evaluator", "The evaluation process of a run, at idle priority.\n");
-  options.add_options()("server", "the address of server 0, then of server 1, ...",
-                        cxxopts::value<std::vector<std::string>>())(
-      "folder", "where the last model goes, with model.save: final", cxxopts::value<std::string>()->default_value("."));
-  const auto parsed = parse_role(options, "  psctl evaluator --config run.yaml --server 127.0.0.1:5000\n", argc, argv);
-  if (!parsed) return 0;
+  using Kind = Option::Kind;
+  const auto arguments =
+      parse_role({.program = "psctl evaluator",
+                  .description = "The evaluation process of a run, at idle priority.",
+                  .synopsis = "--config FILE --server ADDRESS ... [--folder DIR]",
+                  .examples = "  psctl evaluator --config run.yaml --server 127.0.0.1:5000\n",
+                  .options = {{"server", Kind::kWords, kServers},
+                              {"folder", Kind::kWord, "where the last model goes, with model.save: final", "."}},
+                  .positional = {}},
+                 argc, argv);
+  if (!arguments) return 0;
   return run_as("the evaluation process", [&] {
-    run::evaluate({.config = configuration(*parsed),
-                   .servers = addresses(*parsed, "server"),
-                   .folder = parsed->options["folder"].as<std::string>()},
+    run::evaluate({.config = configuration(*arguments),
+                   .servers = arguments->words("server"),
+                   .folder = arguments->word("folder")},
                   catch_signals());
   });
 }

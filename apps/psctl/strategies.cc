@@ -36,19 +36,21 @@ void print_entry(const sync::Entry& entry) {
 }  // namespace
 
 int strategies(int argc, char** argv) {
-  cxxopts::Options options("psctl strategies", "What strategies there are; with a name, all about one.\n");
-  options.positional_help("[NAME]").custom_help("");
-  options.add_options()("name", "a strategy", cxxopts::value<std::vector<std::string>>());
-  options.parse_positional("name");
-  const Parsed parsed = parse(options, "  psctl strategies\n  psctl strategies ssp\n", argc, argv);
-  if (parsed.helped) return 0;
-  if (parsed.options.count("name") == 0) {
+  const auto arguments = Arguments::parse({.program = "psctl strategies",
+                                           .description = "What strategies there are; with a name, all about one.",
+                                           .synopsis = "[NAME ...]",
+                                           .examples = "  psctl strategies\n  psctl strategies ssp\n",
+                                           .options = {{"name", Option::Kind::kWords, "a strategy"}},
+                                           .positional = "name"},
+                                          argc, argv);
+  if (!arguments) return 0;
+  if (arguments->words("name").empty()) {
     for (const sync::Entry& entry : sync::entries()) {
       fmt::print("{:<14}{}\n", entry.name, entry.rule.substr(0, entry.rule.find('.') + 1));
     }
     return 0;
   }
-  for (const std::string& name : parsed.options["name"].as<std::vector<std::string>>()) {
+  for (const std::string& name : arguments->words("name")) {
     const sync::Entry* entry = sync::find(name);
     if (!entry) throw UserError(fmt::format("there is no strategy {}; psctl strategies lists them", name));
     print_entry(*entry);

@@ -11,33 +11,31 @@
 namespace psctl::app {
 
 int train(int argc, char** argv) {
-  cxxopts::Options options("psctl train", "One run, in the world that the configuration's `clock` names.\n");
-  options.positional_help("[KEY=VALUE ...]").custom_help("--config FILE [--out DIR] [--quiet] [--timeline]");
-  options.add_options()("config", "the configuration, a YAML file", cxxopts::value<std::string>())(
-      "out", "folder in which the run gets a new folder of its own",
-      cxxopts::value<std::string>()->default_value("results"))("quiet", "no progress, no table")(
-      "timeline", "also write timeline.json, for ui.perfetto.dev")(
-      "override", "changes of the configuration: KEY=VALUE, +KEY=VALUE, ~KEY",
-      cxxopts::value<std::vector<std::string>>());
-  options.parse_positional("override");
-  const Parsed parsed =
-      parse(options,
-            "  psctl train --config configs/quickstart.yaml\n"
-            "  psctl train --config configs/quickstart.yaml strategy=asp optimizer.learning_rate=0.05\n"
-            "  psctl train --config configs/quickstart.yaml clock=virtual cluster.workers=8 '~stragglers'\n",
-            argc, argv);
-  if (parsed.helped) return 0;
-  if (parsed.options.count("config") == 0) throw UserError("psctl train: --config FILE is missing");
+  using Kind = Option::Kind;
+  const auto arguments = Arguments::parse(
+      {.program = "psctl train",
+       .description = "One run, in the world that the configuration's `clock` names.",
+       .synopsis = "--config FILE [--out DIR] [--quiet] [--timeline] [KEY=VALUE ...]",
+       .examples = "  psctl train --config configs/quickstart.yaml\n"
+                   "  psctl train --config configs/quickstart.yaml strategy=asp optimizer.learning_rate=0.05\n"
+                   "  psctl train --config configs/quickstart.yaml clock=virtual cluster.workers=8 '~stragglers'\n",
+       .options = {{"config", Kind::kWord, "the configuration, a YAML file", nullptr, true},
+                   {"out", Kind::kWord, "folder in which the run gets a new folder of its own", "results"},
+                   {"quiet", Kind::kFlag, "no progress, no table"},
+                   {"timeline", Kind::kFlag, "also write timeline.json, for ui.perfetto.dev"},
+                   {"override", Kind::kWords, "changes of the configuration: KEY=VALUE, +KEY=VALUE, ~KEY"}},
+       .positional = "override"},
+      argc, argv);
+  if (!arguments) return 0;
 
   run::Request request;
-  if (parsed.options.count("override") > 0)
-    request.overrides = parsed.options["override"].as<std::vector<std::string>>();
-  const config::Loaded loaded = config::load_file(parsed.options["config"].as<std::string>(), request.overrides);
-  const bool quiet = parsed.options.count("quiet") > 0;
+  request.overrides = arguments->words("override");
+  const config::Loaded loaded = config::load_file(arguments->word("config"), request.overrides);
+  const bool quiet = arguments->flag("quiet");
   for (const std::string& notice : loaded.notices) print_notice(notice);
   request.config = loaded.run;
-  request.config.trace.timeline = request.config.trace.timeline || parsed.options.count("timeline") > 0;
-  request.out = parsed.options["out"].as<std::string>();
+  request.config.trace.timeline = request.config.trace.timeline || arguments->flag("timeline");
+  request.out = arguments->word("out");
   request.interrupted = &catch_signals();
 
   run::Report report;
