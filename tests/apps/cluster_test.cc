@@ -1,0 +1,189 @@
+// Workers that come and go, ends of a run in the real world, and processes started by hand over TCP.
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "app.h"
+
+namespace psctl::test {
+namespace {
+
+const std::vector<std::string> kStrategies = {"strategy=bsp", "strategy=asp", "strategy={name: ssp, staleness: 1}"};
+const std::string kDelay = "+stragglers={workers: [0, 1, 2], kind: constant, delay_ms: 10}";
+
+nlohmann::json worker_of(const std::string& run, std::size_t worker) { return App::summary(run)["workers"][worker]; }
+
+// No part of a worker's time is lost or counted twice, whenever it came and left.
+void check_account(const std::string& run) {
+  for (const auto& worker : App::summary(run)["workers"]) {
+    BOOST_TEST(worker["other_s"].get<double>() > -0.005, worker.dump());
+    BOOST_TEST(worker["other_s"].get<double>() < 0.05 + 0.05 * worker["wall_s"].get<double>(), worker.dump());
+  }
+}
+
+// A port that was free a moment ago.
+int free_port() {
+  const int socket = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  BOOST_TEST_REQUIRE(::bind(socket, reinterpret_cast<sockaddr*>(&address), size) == 0);
+  ::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &size);
+  ::close(socket);
+  return ntohs(address.sin_port);
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_worker_that_leaves_blocks_nobody) {
+  for (const std::string& strategy : kStrategies) {
+    for (const char* leave : {"leave_step: 5", "leave_s: 0.3"}) {
+      BOOST_TEST_CONTEXT(strategy << " " << leave) {
+        const App app;
+        const std::string run = app.train(
+            {strategy, kDelay, "stop={time_s: 1.2}", fmt::format("cluster.membership=[{{worker: 1, {}}}]", leave)});
+        BOOST_TEST(worker_of(run, 0)["steps"].get<int>() > worker_of(run, 1)["steps"].get<int>());
+        BOOST_TEST(worker_of(run, 1)["steps"].get<int>() > 0);
+        BOOST_TEST(worker_of(run, 1)["wall_s"].get<double>() < worker_of(run, 0)["wall_s"].get<double>() - 0.1);
+        BOOST_TEST(App::summary(run)["time_s"].get<double>() < 2);
+        check_account(run);
+      }
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_worker_that_joins_late_blocks_nobody_and_takes_part) {
+  for (const std::string& strategy : kStrategies) {
+    for (const char* join : {"join_step: 20", "join_s: 0.5"}) {
+      BOOST_TEST_CONTEXT(strategy << " " << join) {
+        const App app;
+        const std::string run = app.train(
+            {strategy, kDelay, "stop={time_s: 1.2}", fmt::format("cluster.membership=[{{worker: 2, {}}}]", join)});
+        const auto steps = worker_of(run, 0)["steps"].get<int>(), late = worker_of(run, 2)["steps"].get<int>();
+        BOOST_TEST(steps > 20);
+        BOOST_TEST(late > 0);
+        BOOST_TEST(App::summary(run)["time_s"].get<double>() < 2);
+        BOOST_TEST(worker_of(run, 2)["wall_s"].get<double>() < worker_of(run, 0)["wall_s"].get<double>() - 0.1);
+        check_account(run);
+      }
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_worker_that_joins_late_into_a_long_round_accounts_for_its_hold) {
+  const App app;
+  const std::string run = app.train({"stop={time_s: 1.5}", "+stragglers={workers: [0], kind: constant, delay_ms: 400}",
+                                     "cluster.membership=[{worker: 2, join_s: 0.5, leave_s: 1.3}]"});
+  BOOST_TEST(worker_of(run, 2)["wait_s"].get<double>() > 0.2);
+  check_account(run);
+}
+
+BOOST_AUTO_TEST_CASE(steps_per_worker_ends_a_real_run_when_all_have_done_them) {
+  for (const std::string& strategy : kStrategies) {
+    const App app;
+    const std::string run = app.train(
+        {strategy, "stop={steps_per_worker: 12}", "+stragglers={workers: [1], kind: constant, delay_ms: 20}"});
+    for (std::size_t worker = 0; worker < 3; ++worker) BOOST_TEST(worker_of(run, worker)["steps"].get<int>() == 12);
+    BOOST_TEST(App::summary(run)["stop"] == "steps_per_worker");
+    check_account(run);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(time_and_target_accuracy_end_a_real_run) {
+  const App app;
+  const std::string timed = app.train({"stop={time_s: 0.7}", "strategy=asp", kDelay});
+  BOOST_TEST(App::summary(timed)["stop"] == "time_s");
+  BOOST_TEST(std::abs(App::summary(timed)["time_s"].get<double>() - 0.7) < 0.15);
+  const std::string reached = app.train({"stop={target_accuracy: 0.9, time_s: 30}", "strategy=asp"});
+  BOOST_TEST(App::summary(reached)["stop"] == "target_accuracy");
+  BOOST_TEST(App::summary(reached)["time_to_target_s"].is_number());
+}
+
+BOOST_AUTO_TEST_CASE(a_run_whose_workers_are_in_a_long_delay_ends_when_its_time_is_over) {
+  const App app;
+  const auto begin = steady_clock::now();
+  const std::string run =
+      app.train({"stop={time_s: 0.5}", "strategy=asp", "+stragglers={workers: [1], kind: constant, delay_ms: 60000}"});
+  BOOST_TEST(Seconds(steady_clock::now() - begin).count() < 5);
+  BOOST_TEST(worker_of(run, 1)["steps"].get<int>() == 0);
+  check_account(run);
+}
+
+BOOST_AUTO_TEST_CASE(servers_may_listen_on_ports) {
+  const App app;
+  const std::string expected = App::digest(app.train({"clock=virtual"}));
+  const int first = free_port(), second = free_port();
+  BOOST_TEST(App::digest(app.train({fmt::format("cluster.hosts=[127.0.0.1:{}]", first)})) == expected);
+  BOOST_TEST(App::digest(app.train({"cluster.servers=2", fmt::format("cluster.hosts=[127.0.0.1:{}, 127.0.0.1:{}]",
+                                                                     first, second)})) == expected);
+}
+
+BOOST_AUTO_TEST_CASE(a_port_that_is_taken_is_told) {
+  const App app;
+  const int socket = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  BOOST_TEST_REQUIRE(::bind(socket, reinterpret_cast<sockaddr*>(&address), size) == 0);
+  BOOST_TEST_REQUIRE(::listen(socket, 5) == 0);
+  ::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &size);
+  Process psctl(app.folder(),
+                app.train_arguments({fmt::format("cluster.hosts=[127.0.0.1:{}]", ntohs(address.sin_port))}));
+  BOOST_TEST(psctl.wait(Seconds(20)) == 1);
+  BOOST_TEST(contains(psctl.error(), "another process does"), psctl.error());
+  ::close(socket);
+}
+
+BOOST_AUTO_TEST_CASE(a_run_started_by_hand_in_any_order_makes_the_same_model) {
+  const App app;
+  const std::string expected = App::digest(app.train({"clock=virtual"}));
+  for (const std::size_t servers : {1, 2}) {
+    const std::string config = app.folder() / "by-hand.yaml",
+                      folder = app.folder() / fmt::format("by-hand-{}", servers);
+    Process show(app.folder(),
+                 {"config", "show", "--config", app.config(), fmt::format("cluster.servers={}", servers)});
+    BOOST_TEST_REQUIRE(show.wait() == 0);
+    write_file(config, show.out());
+    std::filesystem::create_directory(folder);
+    std::vector<std::string> addresses;
+    for (std::size_t rank = 0; rank < servers; ++rank) addresses.push_back(fmt::format("127.0.0.1:{}", free_port()));
+    const auto with_servers = [&](std::vector<std::string> arguments) {
+      arguments.insert(arguments.end(), {"--config", config});
+      for (const std::string& address : addresses) arguments.insert(arguments.end(), {"--server", address});
+      return arguments;
+    };
+    std::vector<std::unique_ptr<Process>> processes;
+    const auto start = [&](const std::vector<std::string>& arguments) {
+      processes.push_back(std::make_unique<Process>(app.folder(), arguments));
+    };
+    start(with_servers({"worker", "--worker", "2"}));
+    start(with_servers({"evaluator"}));
+    std::vector<std::string> lead = {"server", "--config", config, "--listen", addresses[0], "--folder", folder};
+    for (std::size_t rank = 1; rank < servers; ++rank) lead.insert(lead.end(), {"--other", addresses[rank]});
+    start(lead);
+    start(with_servers({"worker", "--worker", "0"}));
+    for (std::size_t rank = 1; rank < servers; ++rank) {
+      start({"server", "--config", config, "--listen", addresses[rank], "--rank", std::to_string(rank)});
+    }
+    start(with_servers({"worker", "--worker", "1"}));
+    for (auto& process : processes) BOOST_TEST(process->wait(Seconds(30)) == 0, process->error());
+    BOOST_TEST(App::digest(folder) == expected);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_worker_that_waits_for_its_server_can_be_interrupted) {
+  const App app;
+  Process worker(app.folder(), {"worker", "--config", app.config(), "--worker", "1", "--server", "unix:psctl-nobody"});
+  BOOST_TEST(eventually(Seconds(10), [&] {
+    const std::string status = read_file(fmt::format("/proc/{}/status", worker.id()));
+    const auto caught = status.find("SigCgt:");
+    return caught != std::string::npos &&
+           (std::stoull(status.substr(caught + 7), nullptr, 16) & 1 << (SIGINT - 1)) != 0;
+  }));
+  worker.signal(SIGINT);
+  BOOST_TEST(worker.wait(Seconds(3)) != -1);
+}
+
+}  // namespace psctl::test

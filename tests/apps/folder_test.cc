@@ -1,0 +1,194 @@
+// What a run leaves behind and what it prints.
+#include <set>
+
+#include "app.h"
+
+namespace psctl::test {
+namespace {
+
+constexpr const char* kSteps =
+    "time_s,worker,step,base_version,applied_version,staleness,gap,compute_s,delay_s,push_s,wait_s,pull_s,samples,loss";
+constexpr const char* kWorkers =
+    "worker,host,steps,samples,compute_s,delay_s,push_s,wait_s,pull_s,other_s,wall_s,compute_share,staleness_mean,"
+    "staleness_p99,staleness_max,gap_max";
+constexpr const char* kEvals = "time_s,version,epoch,samples,train_loss,test_loss,test_accuracy";
+constexpr const char* kDecisions = "sequence,time_s,kind,worker,step,version,detail";
+
+void check_parts(const std::string& run, double tolerance) {
+  const Table workers = read_table(run + "/workers.csv");
+  BOOST_TEST(workers.header == kWorkers);
+  BOOST_TEST(workers.rows.size() == 3U);
+  for (std::size_t i = 0; i < workers.rows.size(); ++i) {
+    const double wall = workers.number(i, "wall_s"), other = workers.number(i, "other_s");
+    double parts = other;
+    for (const char* part : {"compute_s", "delay_s", "push_s", "wait_s", "pull_s"}) parts += workers.number(i, part);
+    BOOST_TEST(wall > 0);
+    BOOST_TEST(std::abs(parts - wall) < 1e-6);
+    BOOST_TEST(std::abs(other) <= tolerance * wall, "worker " << i << ": " << other << " of " << wall << " s");
+  }
+}
+
+void check_files(const std::string& run, const char* clock) {
+  const auto summary = App::summary(run);
+  for (const char* key : {"status",
+                          "strategy",
+                          "clock",
+                          "seed",
+                          "time_s",
+                          "updates",
+                          "pushes",
+                          "samples",
+                          "epochs",
+                          "samples_per_s",
+                          "final_accuracy",
+                          "best_accuracy",
+                          "final_loss",
+                          "target_accuracy",
+                          "time_to_target_s",
+                          "compute_share",
+                          "wait_share",
+                          "staleness_mean",
+                          "staleness_p99",
+                          "staleness_max",
+                          "samples_unused",
+                          "diverged",
+                          "disturbed",
+                          "bytes_pushed",
+                          "bytes_pulled",
+                          "model_digest",
+                          "workers",
+                          "staleness_samples"}) {
+    BOOST_TEST(summary.contains(key), key);
+  }
+  BOOST_TEST(summary["status"] == "done");
+  BOOST_TEST(summary["clock"] == clock);
+  BOOST_TEST(summary["model_digest"].get<std::string>().size() == 64U);
+
+  const Table steps = read_table(run + "/steps.csv");
+  BOOST_TEST(steps.header == kSteps);
+  BOOST_TEST(steps.rows.size() == summary["pushes"].get<std::size_t>());
+  std::set<std::pair<std::string, std::string>> pushes;
+  std::uint64_t samples = 0;
+  for (const auto& row : steps.rows) {
+    pushes.emplace(row.at("worker"), row.at("step"));
+    samples += std::stoul(row.at("samples"));
+  }
+  BOOST_TEST(pushes.size() == steps.rows.size());
+  BOOST_TEST(samples == summary["samples"].get<std::uint64_t>());
+
+  const Table evals = read_table(run + "/evals.csv");
+  BOOST_TEST(evals.header == kEvals);
+  BOOST_TEST(evals.number(0, "time_s") == 0);
+  BOOST_TEST(evals.number(0, "version") == 0);
+  BOOST_TEST(evals.number(evals.rows.size() - 1, "version") == summary["updates"].get<double>());
+  BOOST_TEST(evals.number(evals.rows.size() - 1, "test_accuracy") == summary["final_accuracy"].get<double>(),
+             boost::test_tools::tolerance(1e-4));
+
+  const Table decisions = read_table(run + "/decisions.csv");
+  BOOST_TEST(decisions.header == kDecisions);
+  BOOST_TEST(decisions.rows.back().at("kind") == "stop");
+  BOOST_TEST(nlohmann::json::accept(read_file(run + "/made.json")));
+  BOOST_TEST(std::filesystem::exists(run + "/psctl.log"));
+}
+
+const std::vector<std::string> kQuiet = {"stop={time_s: 2.5}", "evaluate={every_s: 1}",
+                                         "+stragglers={workers: [0, 1, 2], kind: uniform, min_ms: 200, max_ms: 400}"};
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_quiet_real_run_accounts_for_its_time_and_is_not_disturbed) {
+  for (const std::string strategy : {"bsp", "asp"}) {
+    const App app;
+    std::vector<std::string> overrides = kQuiet;
+    overrides.push_back("strategy=" + strategy);
+    const std::string run = app.train(overrides);
+    check_files(run, "real");
+    check_parts(run, 0.02);
+    BOOST_TEST(App::summary(run)["disturbed"] == false, App::summary(run)["disturbance"]);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_virtual_run_accounts_for_its_time) {
+  for (const std::string strategy : {"bsp", "asp", "ssp"}) {
+    const App app;
+    const std::string run = app.train({"clock=virtual", "strategy=" + strategy});
+    check_files(run, "virtual");
+    check_parts(run, 0.001);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_timeline_is_valid_json_with_a_track_a_worker) {
+  for (const char* clock : {"clock=virtual", "clock=real"}) {
+    const App app;
+    const std::string run = app.train({clock, "--timeline"});
+    const auto timeline = nlohmann::json::parse(read_file(run + "/timeline.json"), nullptr, false);
+    BOOST_TEST_REQUIRE(timeline.is_array());
+    std::set<int> tracks;
+    for (const auto& event : timeline) {
+      if (event["ph"] == "X") tracks.insert(event["tid"].get<int>());
+    }
+    BOOST_TEST(tracks.size() == 3U);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_quiet_run_prints_nothing) {
+  for (const char* clock : {"clock=virtual", "clock=real"}) {
+    const App app;
+    Process psctl(app.folder(), app.train_arguments({"--quiet", clock}));
+    BOOST_TEST(psctl.wait() == 0);
+    BOOST_TEST(psctl.out() == "");
+    BOOST_TEST(psctl.error() == "");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(output_that_is_no_terminal_has_no_escape_codes) {
+  const App app;
+  for (const char* clock : {"clock=virtual", "clock=real"}) {
+    Process psctl(app.folder(), app.train_arguments({clock}));
+    BOOST_TEST(psctl.wait() == 0);
+    BOOST_TEST(!psctl.out().empty());
+    BOOST_TEST(!contains(psctl.out() + psctl.error(), "\033"));
+    BOOST_TEST(!contains(psctl.error(), "\r"));
+  }
+  Process refused(app.folder(), app.train_arguments({"seed=x"}));
+  BOOST_TEST(refused.wait() == 2);
+  BOOST_TEST(!contains(refused.error(), "\033"));
+}
+
+BOOST_AUTO_TEST_CASE(on_a_terminal_errors_are_coloured_unless_NO_COLOR_says_otherwise) {
+  const App app;
+  const auto shown = [&](const char* environment) {
+    const std::string typescript = app.folder() / "typescript";
+    const std::string command =
+        fmt::format("{} script -qec '{} trian' {} > /dev/null 2>&1 < /dev/null", environment, PSCTL_BINARY, typescript);
+    [[maybe_unused]] const int code = std::system(command.c_str());
+    return read_file(typescript);
+  };
+  const std::string coloured = shown("env -u NO_COLOR");
+  BOOST_TEST(contains(coloured, "\033["), coloured);
+  const std::string plain = shown("NO_COLOR=1");
+  BOOST_TEST(contains(plain, "there is no verb trian"), plain);
+  BOOST_TEST(!contains(plain, "\033["));
+}
+
+BOOST_AUTO_TEST_CASE(runs_of_the_same_second_get_folders_of_their_own) {
+  const App app;
+  std::vector<std::unique_ptr<Process>> processes;
+  for (int i = 0; i < 4; ++i) {
+    processes.push_back(std::make_unique<Process>(app.folder(), app.train_arguments({"clock=virtual"})));
+  }
+  for (auto& process : processes) BOOST_TEST(process->wait() == 0);
+  BOOST_TEST(app.runs().size() == 4U);
+  for (const std::string& run : app.runs()) BOOST_TEST(App::summary(run)["status"] == "done");
+}
+
+BOOST_AUTO_TEST_CASE(a_resolved_configuration_repeats_its_run) {
+  const App app;
+  const std::string first = app.train({"clock=virtual", "strategy={name: ssp, staleness: 2}", "seed=9"});
+  Process again(app.folder(), {"train", "--config", first + "/config.yaml", "--out", app.out()});
+  BOOST_TEST(again.wait() == 0, again.error());
+  BOOST_TEST_REQUIRE(app.runs().size() == 2U);
+  BOOST_TEST(App::digest(app.runs()[0]) == App::digest(app.runs()[1]));
+}
+
+}  // namespace psctl::test
