@@ -1,0 +1,58 @@
+// Every command that the README shows is run.
+#include <boost/test/unit_test.hpp>
+#include <cstdlib>
+#include <fmt/format.h>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "support/folder.h"
+
+namespace {
+
+// Lines of the README's ```sh blocks, without their comments.
+std::vector<std::string> commands() {
+  std::ifstream readme(std::string(PSCTL_SOURCE_DIR) + "/README.md");
+  std::vector<std::string> found;
+  bool shell = false;
+  for (std::string line; std::getline(readme, line);) {
+    if (line.starts_with("```")) {
+      shell = line == "```sh";
+    } else if (shell && !line.empty()) {
+      found.push_back(line.substr(0, line.find("  #")));
+    }
+  }
+  return found;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(readme)
+
+BOOST_AUTO_TEST_CASE(every_psctl_command_of_the_readme_ends_well) {
+  const psctl::test::TemporaryFolder folder;
+  int run = 0;
+  for (std::string command : commands()) {
+    if (!command.starts_with("psctl ")) continue;
+    ++run;
+    const std::string out = command.starts_with("psctl train ") ? " --out " + folder.path() : "";
+    const std::string line = fmt::format("cd '{}' && '{}' {}{} > '{}' 2>&1", PSCTL_SOURCE_DIR, PSCTL_BINARY,
+                                         command.substr(6), out, folder / "output");
+    BOOST_TEST(std::system(line.c_str()) == 0, command << "\n" << psctl::test::read_file(folder / "output"));
+  }
+  BOOST_TEST(run >= 7);
+}
+
+BOOST_AUTO_TEST_CASE(every_script_of_the_readme_is_there_and_can_be_run) {
+  int scripts = 0;
+  for (const std::string& command : commands()) {
+    if (!command.starts_with("scripts/")) continue;
+    ++scripts;
+    const auto path = std::filesystem::path(PSCTL_SOURCE_DIR) / command.substr(0, command.find(' '));
+    const auto permissions = std::filesystem::status(path).permissions();
+    BOOST_TEST(((permissions & std::filesystem::perms::owner_exec) != std::filesystem::perms::none), path.string());
+  }
+  BOOST_TEST(scripts >= 2);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
