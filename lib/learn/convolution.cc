@@ -5,8 +5,8 @@
 #include <fmt/format.h>
 #include <limits>
 
+#include "base/clones.h"
 #include "base/error.h"
-#include "learn/clones.h"
 
 namespace psctl::learn {
 namespace {

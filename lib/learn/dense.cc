@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "learn/clones.h"
+#include "base/clones.h"
 #include "learn/products.h"
 
 namespace psctl::learn {

@@ -12,9 +12,9 @@
 #include <utility>
 #include <vector>
 
+#include "base/clones.h"
 #include "base/error.h"
 #include "base/random.h"
-#include "learn/clones.h"
 #include "learn/convolution.h"
 #include "learn/dense.h"
 #include "learn/tensor.h"

@@ -7,8 +7,8 @@
 #include <numbers>
 #include <utility>
 
+#include "base/clones.h"
 #include "base/error.h"
-#include "learn/clones.h"
 
 namespace psctl::learn {
 namespace {
