@@ -16,6 +16,7 @@ namespace psctl::rpc {
 struct WorkerSetup {
   WorkerId id;
   std::vector<Address> servers;  // rank 0 first
+  std::size_t workers = 1;       // of the whole run
   std::size_t threads = 1;
   std::string host;
 };

@@ -74,6 +74,7 @@ void work(const WorkerRole& role, const std::atomic<bool>& terminated) {
   const WorkerId id(static_cast<std::uint32_t>(role.worker));
   rpc::work({.id = id,
              .servers = parse(role.servers),
+             .workers = workers,
              .threads = role.config.cluster.threads_per_worker,
              .host = host_name()},
             bench.model(), *bench.splits().train, bench.batches()[role.worker],
