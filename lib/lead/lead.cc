@@ -404,6 +404,7 @@ std::string Lead::finish(const Ending& ending) {
   summary["diverged"] = diverged_;
   summary["disturbed"] = ending.disturbed ? Json(*ending.disturbed) : Json(nullptr);
   if (!ending.disturbance.empty()) summary["disturbance"] = ending.disturbance;
+  if (ending.evaluation) summary["evaluation_s"] = to_seconds(*ending.evaluation);
   summary["bytes_pushed"] = account_.bytes_pushed();
   summary["bytes_pulled"] = account_.bytes_pulled();
   summary["model_digest"] = ending.model_digest.empty() ? Json(nullptr) : Json(ending.model_digest);

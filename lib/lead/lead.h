@@ -81,9 +81,10 @@ struct Setup {
 struct Ending {
   std::string status = "done";  // done | interrupted | failed
   std::string error = {};
-  std::string model_digest;            // empty: none
-  std::optional<bool> disturbed = {};  // none: not measured
-  std::string disturbance = {};        // what was measured, in words
+  std::string model_digest;                 // empty: none
+  std::optional<bool> disturbed = {};       // none: not measured
+  std::optional<Duration> evaluation = {};  // time that evaluations took of the machine; none: not measured
+  std::string disturbance = {};             // what was measured, in words
 };
 
 // What a progress line shows.

@@ -230,6 +230,7 @@ class LeadServer::Impl {
   static constexpr std::atomic<bool> never_ = false;
   std::string failure_;
   std::string model_digest_;
+  Duration evaluating_{};  // what evaluations took of the machine
   Version digest_version_ = 0;
   std::deque<OrderStream> streams_;
   std::optional<Server> server_;
@@ -427,6 +428,7 @@ void LeadServer::Impl::evaluated(const wire::EvaluationResult& result) {
   if (looks_open_ == 0) throw WorldError("no evaluation was asked for");
   --looks_open_;
   model_digest_ = result.model_digest;
+  evaluating_ += Duration(std::max<std::int64_t>(0, result.compute_ns));
   digest_version_ = static_cast<Version>(result.version);
   if (result.evaluated)
     lead_.evaluated(now(), {.at = Instant(Duration(result.at_ns)),
@@ -647,6 +649,7 @@ lead::Ending LeadServer::Impl::ending() const {
   } else if (lead_.stop_reason() == "interrupted") {
     ending.status = "interrupted";
   }
+  ending.evaluation = evaluating_;
   if (digest_version_ == lead_.cluster().version()) ending.model_digest = model_digest_;
   double busy = 0, queued = 0, oversleep = 0;
   for (std::size_t i = 0; i < slots_.size(); ++i) {
