@@ -91,8 +91,8 @@ void check_files(const std::string& run, const char* clock) {
   BOOST_TEST(std::filesystem::exists(run + "/psctl.log"));
 }
 
-const std::vector<std::string> kQuiet = {"stop={time_s: 2.5}", "evaluate={every_s: 1}",
-                                         "+stragglers={workers: [0, 1, 2], kind: uniform, min_ms: 200, max_ms: 400}"};
+const std::vector<std::string> kQuiet = {"stop={time_s: 4.5}", "evaluate={every_s: 1}",
+                                         "+stragglers={workers: [0, 1, 2], kind: uniform, min_ms: 900, max_ms: 1000}"};
 
 }  // namespace
 
