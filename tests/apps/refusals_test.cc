@@ -33,7 +33,8 @@ BOOST_AUTO_TEST_CASE(wrong_command_lines_are_refused) {
   const App app;
   const std::string missing = app.folder() / "missing.yaml";
   check_refused(app, {"trian"}, "there is no verb trian (did you mean train?); psctl --help lists them");
-  check_refused(app, {"train", "--out", app.out()}, "psctl train: --config FILE is missing");
+  check_refused(app, {"train", "--out", app.out()},
+                "psctl train: --config is missing; psctl train --help tells what it is");
   check_refused(app, {"train", "--out", app.out(), "--config", missing}, missing + ": there is no such file");
   check_refused(app, app.train_arguments({"--fast"}),
                 "psctl train: Option ‘fast’ does not exist; psctl train --help tells what there is");
@@ -116,7 +117,7 @@ BOOST_AUTO_TEST_CASE(a_role_with_wrong_numbers_is_refused) {
   check_refused(app, {"worker", "--config", app.config(), "--worker", "1"},
                 "worker 1: the configuration has 1 servers, the command line names 0");
   check_refused(app, {"worker", "--config", app.config(), "--server", "unix:nobody"},
-                "psctl worker: --worker NUMBER is missing");
+                "psctl worker: --worker is missing; psctl worker --help tells what it is");
   check_refused(app, {"server", "--config", app.config(), "--listen", "unix:x", "--rank", "1"},
                 "server 1: there is no server 1, there are 1");
   check_refused(app, {"evaluator", "--config", app.config()},
