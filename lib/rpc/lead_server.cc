@@ -33,9 +33,10 @@ constexpr auto kFlushPeriod = std::chrono::milliseconds(500);
 constexpr auto kSignOfLife = std::chrono::milliseconds(500);
 // One look is being evaluated and one waits; what is due beyond that is made up for when there is room again.
 constexpr std::size_t kLooksAtOnce = 2;
-// Scheduling delay beyond this share of the workers' steps (compute, injected delay, push and pull) means that injected
-// delays do not mean what they say: at 40 % of the cores in use the error of a step's time was measured below 3 %.
+// Beyond this share of computing and injected delay, lost for want of a core, steps do not take the time that they are
+// said to: with at most 40 % of the cores in use the error of a step's time was measured below 3 %.
 constexpr double kDisturbedShare = 0.03;
+constexpr double kDisturbedAtLeast = 0.02;  // seconds: a run of a few steps shows nothing
 
 // Sends orders to one other server, in order, on a thread of its own.
 class OrderStream {
@@ -651,22 +652,22 @@ lead::Ending LeadServer::Impl::ending() const {
   }
   ending.evaluation = evaluating_;
   if (digest_version_ == lead_.cluster().version()) ending.model_digest = model_digest_;
-  double busy = 0, queued = 0, oversleep = 0;
+  double steps = 0, without_core = 0, oversleep = 0;
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     const trace::WorkerAccount& worker = lead_.account().workers()[i];
-    busy += to_seconds(worker.compute + worker.delay + worker.push + worker.pull);
-    queued += static_cast<double>(slots_[i].bye.runqueue_ns) * 1e-9;
+    steps += to_seconds(worker.compute + worker.delay);
+    without_core += static_cast<double>(slots_[i].bye.without_core_ns) * 1e-9;
     oversleep += static_cast<double>(slots_[i].bye.oversleep_ns) * 1e-9;
   }
-  if (busy > 0) {
-    const double share = (queued + oversleep) / busy;
-    ending.disturbed = share > kDisturbedShare;
+  const double lost = without_core + oversleep;
+  if (steps > 0) {
+    ending.disturbed = lost > kDisturbedShare * steps && lost > kDisturbedAtLeast;
     ending.disturbance = fmt::format(
-        "{} worker{} and {} server{} on {} cores: waiting for a core took {:.2f} s and sleeping longer than asked "
-        "{:.2f} "
-        "s, {:.1f} % of the {:.2f} s that the workers' steps took",
+        "{} worker{} and {} server{} on {} cores: computing without a core took {:.2f} s and sleeping longer than "
+        "asked "
+        "{:.2f} s, {:.1f} % of the {:.2f} s of computing and injected delay",
         slots_.size(), slots_.size() == 1 ? "" : "s", 1 + setup_.others.size(), setup_.others.empty() ? "" : "s",
-        setup_.cores, queued, oversleep, share * 100, busy);
+        setup_.cores, without_core, oversleep, lost / steps * 100, steps);
   }
   return ending;
 }

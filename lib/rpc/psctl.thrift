@@ -101,7 +101,7 @@ struct ByeRequest {
   5: required i64 wall_ns           // since the join
   6: i64 download_ns                // of the model that was last taken
   7: i64 upload_ns                  // of the step that was cut off
-  8: i64 runqueue_ns                // time that its threads were ready to run and had no core, since the first release
+  8: i64 without_core_ns            // time within its computing in which it had no core
   9: i64 oversleep_ns               // how much longer than asked its delays took
 }
 

@@ -3,9 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <dirent.h>
 #include <fmt/format.h>
-#include <fstream>
 #include <memory>
 #include <optional>
 #include <sched.h>
@@ -24,17 +22,11 @@ using std::chrono::steady_clock;
 
 constexpr auto kServerPatience = std::chrono::seconds(60);
 
-// Time that the threads of this process were ready to run and had no core, since they exist.
-Duration runqueue_time() {
-  Duration total{};
-  const std::unique_ptr<DIR, int (*)(DIR*)> tasks(::opendir("/proc/self/task"), &::closedir);
-  if (!tasks) return total;
-  while (const dirent* task = ::readdir(tasks.get())) {
-    std::int64_t ran = 0, waited = 0;
-    if (std::ifstream(fmt::format("/proc/self/task/{}/schedstat", task->d_name)) >> ran >> waited)
-      total += Duration(waited);
-  }
-  return total;
+// What this thread has used of a core.
+Duration processor_time() {
+  timespec time{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
 }
 
 // Sleeps to the point, unless a signal sets `terminated`.
@@ -140,7 +132,6 @@ class Work {
     wire::StepRequest request = empty_request();
     exchange(request, {});
     began_ = steady_clock::now() - download_;
-    runqueue_before_ = runqueue_time();
   }
 
   wire::StepRequest empty_request() const {
@@ -160,8 +151,10 @@ class Work {
     const delay::Slowness slowness =
         stragglers_.at(steps_, Instant(std::chrono::duration_cast<Duration>(begin - began_)));
     const auto samples = batches_.batch(steps_);
+    const Duration used_before = processor_time();
     const double loss =
         model_.gradient(parameters_.values(), dataset_, samples, gradient_.values(), workspace_, setup_.threads);
+    without_core_ += std::max(Duration::zero(), steady_clock::now() - begin - (processor_time() - used_before));
     if (slowness.factor > 1) {
       const auto measured = steady_clock::now() - begin;
       pause(std::chrono::duration_cast<Duration>(measured * (slowness.factor - 1)));
@@ -275,7 +268,7 @@ class Work {
     bye.__set_download_ns(download_.count());
     bye.wall_ns =
         began_ == steady_clock::time_point{} ? 0 : std::chrono::nanoseconds(steady_clock::now() - began_).count();
-    bye.__set_runqueue_ns((runqueue_time() - runqueue_before_).count());
+    bye.__set_without_core_ns(without_core_.count());
     bye.__set_oversleep_ns(oversleep_.count());
     servers_[0].client->bye(bye);
   }
@@ -296,7 +289,7 @@ class Work {
   } partial_;            // of the step at hand
   Duration download_{};  // of the model that was last taken
   Duration oversleep_{};
-  Duration runqueue_before_{};
+  Duration without_core_{};  // time within computing in which this thread had no core
   steady_clock::time_point began_{};
 };
 
