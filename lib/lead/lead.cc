@@ -33,9 +33,6 @@ trace::Account::Options account_options(const Setup& setup) {
           .target_accuracy = std::max(setup.evaluate.target_accuracy, setup.stop.target_accuracy.value_or(0))};
 }
 
-// The first multiple of `period` above `value`.
-double next_multiple(double period, double value) { return period * (std::floor(value / period) + 1); }
-
 }  // namespace
 
 Lead::Lead(Setup setup, std::unique_ptr<sync::Strategy> strategy)
@@ -61,7 +58,6 @@ std::span<const Order> Lead::start(Instant now, std::span<const std::string> hos
   for (std::size_t i = 0; i < hosts.size() && i < hosts_.size(); ++i) hosts_[i] = hosts[i];
   const EvaluateConfig& evaluate = setup_.evaluate;
   if (evaluate.every_epochs || evaluate.every_s || evaluate.every_updates) orders_.push_back(look(now, false));
-  if (evaluate.every_epochs) next_epoch_look_ = *evaluate.every_epochs;
   if (evaluate.every_updates) next_update_look_ = *evaluate.every_updates;
   next_checkpoint_ = setup_.checkpoint_every_updates;
   if (evaluate.every_s) next_timed_look_ = now + from_seconds(*evaluate.every_s);
@@ -93,14 +89,15 @@ void Lead::evaluated(Instant now, const trace::Evaluation& evaluation) {
   const auto& before = account_.evaluations();
   const double change = before.empty() ? 0 : std::abs(evaluation.test_accuracy - before.back().test_accuracy);
   const bool first = before.empty();
+  const double accuracy_before = first ? 0 : before.back().test_accuracy;
   account_.evaluated(evaluation);
   if (!std::isfinite(evaluation.test_loss) || !std::isfinite(evaluation.train_loss)) {
     diverged_ = true;
     if (!stopped()) stop(now, "diverged");
   }
   if (stopped()) return;
-  if (setup_.stop.target_accuracy && evaluation.test_accuracy >= *setup_.stop.target_accuracy)
-    stop(now, "target_accuracy");
+  const double target = setup_.stop.target_accuracy.value_or(2);
+  if (evaluation.test_accuracy >= target && accuracy_before >= target) stop(now, "target_accuracy");
   if (setup_.stop.plateau && !first) {
     const double smoothing = setup_.stop.plateau->smoothing;
     accuracy_change_ = smoothing * accuracy_change_ + (1 - smoothing) * change;
@@ -216,6 +213,8 @@ void Lead::record(Instant now, const sync::Outcome& outcome) {
     account_.applied(now, outcome.uses, outcome.version);
   } else if (const auto* release = std::get_if<sync::Release>(&outcome.decision)) {
     step = cluster().worker(release->worker).step;
+    PSCTL_CHECK(release->local_steps == 1 && release->overlap_steps == 0 && !release->limit,
+                "no driver takes local steps, overlaps or gives a step up");
     order.what = *release;
     account_.released(now, release->worker, release->refresh);
   } else if (const auto* discard = std::get_if<sync::Discard>(&outcome.decision)) {
@@ -251,9 +250,10 @@ void Lead::follow_up(Instant now) {
     }
   }
   drop_releases_of_the_gone();
-  const bool epoch_look = setup_.evaluate.every_epochs && epoch() >= next_epoch_look_;
+  const std::uint64_t looks_before = epoch_looks_;
+  while (epoch_look_due()) ++epoch_looks_;
+  const bool epoch_look = epoch_looks_ > looks_before;
   const bool update_look = setup_.evaluate.every_updates && cluster().version() >= next_update_look_;
-  if (epoch_look) next_epoch_look_ = next_multiple(*setup_.evaluate.every_epochs, epoch());
   if (update_look) next_update_look_ = cluster().version() + *setup_.evaluate.every_updates;
   const bool keep = setup_.checkpoint_every_updates > 0 && cluster().version() >= next_checkpoint_;
   if (keep) next_checkpoint_ = cluster().version() + setup_.checkpoint_every_updates;
@@ -304,6 +304,14 @@ void Lead::drop_releases_of_the_gone() {
     const auto* release = std::get_if<sync::Release>(&order.what);
     return release && !present(release->worker);
   });
+}
+
+// In whole samples: a sum of periods in floating point would drift off the grid.
+bool Lead::epoch_look_due() const {
+  if (!setup_.evaluate.every_epochs || setup_.train_samples == 0) return false;
+  const double due =
+      static_cast<double>(epoch_looks_) * *setup_.evaluate.every_epochs * static_cast<double>(setup_.train_samples);
+  return account_.samples() >= static_cast<std::uint64_t>(std::llround(due));
 }
 
 double Lead::epoch() const {
@@ -405,6 +413,7 @@ std::string Lead::finish(const Ending& ending) {
   summary["disturbed"] = ending.disturbed ? Json(*ending.disturbed) : Json(nullptr);
   if (!ending.disturbance.empty()) summary["disturbance"] = ending.disturbance;
   if (ending.evaluation) summary["evaluation_s"] = to_seconds(*ending.evaluation);
+  summary["evaluations_missed"] = ending.evaluations_missed;
   summary["bytes_pushed"] = account_.bytes_pushed();
   summary["bytes_pulled"] = account_.bytes_pulled();
   summary["model_digest"] = ending.model_digest.empty() ? Json(nullptr) : Json(ending.model_digest);

@@ -84,6 +84,7 @@ struct Ending {
   std::string model_digest;                 // empty: none
   std::optional<bool> disturbed = {};       // none: not measured
   std::optional<Duration> evaluation = {};  // time that evaluations took of the machine; none: not measured
+  std::uint64_t evaluations_missed = 0;     // due, but put off for want of room
   std::string disturbance = {};             // what was measured, in words
 };
 
@@ -156,6 +157,7 @@ class Lead {
   Order look(Instant now, bool last);
   void stop_if_reached(Instant now);
   void drop_releases_of_the_gone();
+  bool epoch_look_due() const;
   double epoch() const;
   const Membership* membership(WorkerId worker) const;
 
@@ -168,7 +170,7 @@ class Lead {
   std::vector<bool> present_, joined_;
   std::vector<std::string> hosts_;
   std::uint64_t sequence_ = 0;
-  double next_epoch_look_ = 0;
+  std::uint64_t epoch_looks_ = 1;  // the number of the next one: it is due at so many periods
   Version next_update_look_ = 0;
   Version next_checkpoint_ = 0;
   std::optional<Instant> next_timed_look_;

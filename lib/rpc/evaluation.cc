@@ -3,6 +3,7 @@
 #include <chrono>
 #include <fmt/format.h>
 #include <memory>
+#include <optional>
 #include <sched.h>
 #include <span>
 #include <time.h>
@@ -25,10 +26,8 @@ constexpr auto kServerPatience = std::chrono::seconds(60);
 
 }  // namespace
 
-learn::Tensor evaluate(const std::vector<Address>& servers, const learn::Model& model,
-                       const learn::Evaluator& evaluator,
-                       const std::function<void(Version, std::span<const float>)>& keep,
-                       const std::atomic<bool>& terminated) {
+void evaluate(const std::vector<Address>& servers, const learn::Model& model, const learn::Evaluator& evaluator,
+              const Keep& keep, const std::atomic<bool>& terminated) {
   const sched_param parameters{};
   ::sched_setscheduler(0, SCHED_IDLE, &parameters);  // where it may not, it runs like the others
 
@@ -37,7 +36,7 @@ learn::Tensor evaluate(const std::vector<Address>& servers, const learn::Model& 
   std::vector<std::span<std::byte>> ranges;
   for (const Address& address : servers) {
     clients.push_back(connect_patiently(address, kServerPatience, [&] { return terminated.load(); }));
-    if (!clients.back()) return snapshot;
+    if (!clients.back()) return;
     wire::JoinRequest request;
     request.worker = -1;
     request.process = ::getpid();
@@ -50,9 +49,14 @@ learn::Tensor evaluate(const std::vector<Address>& servers, const learn::Model& 
     ranges.push_back(std::as_writable_bytes(snapshot.values().subspan(begin, size)));
   }
 
+  std::optional<Version> at_hand;
   while (!terminated) {
     const wire::EvaluationOrder order = clients[0]->next_evaluation();
-    if (order.kind == wire::EvaluationKind::STOP) break;
+    if (order.kind == wire::EvaluationKind::STOP) {
+      // The connection stays until the model is written: the lead waits for it.
+      if (order.last && at_hand == static_cast<Version>(order.version)) keep(std::nullopt, snapshot.values());
+      return;
+    }
     if (order.kind == wire::EvaluationKind::WAIT) continue;
     wire::PullRequest pull;
     pull.role = wire::Role::EVALUATION;
@@ -63,8 +67,9 @@ learn::Tensor evaluate(const std::vector<Address>& servers, const learn::Model& 
     for (std::size_t i = 0; i < clients.size(); ++i) {
       if (!clients[i]->receive_pull(ranges[i]).tensor) throw WorldError("a server sent no model to evaluate");
     }
+    at_hand = static_cast<Version>(order.version);
     const Duration used_before = processor_time();
-    if (order.keep) keep(static_cast<Version>(order.version), snapshot.values());
+    if (order.keep) keep(at_hand, snapshot.values());
     const learn::Evaluator::Result seen =
         order.evaluate ? evaluator.evaluate(snapshot.values()) : learn::Evaluator::Result{};
     wire::EvaluationResult result;
@@ -81,7 +86,6 @@ learn::Tensor evaluate(const std::vector<Address>& servers, const learn::Model& 
     result.__set_model_digest(sha256(std::as_bytes(snapshot.values())));
     clients[0]->evaluated(result);
   }
-  return snapshot;
 }
 
 }  // namespace psctl::rpc

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -14,11 +15,11 @@
 
 namespace psctl::rpc {
 
-// `keep` is told every model that is to be kept as a checkpoint. Returns the last model that it looked at, joined from
-// all servers, when the lead says that the run is over. Throws WorldError when a server is lost.
-learn::Tensor evaluate(const std::vector<Address>& servers, const learn::Model& model,
-                       const learn::Evaluator& evaluator,
-                       const std::function<void(Version, std::span<const float>)>& keep,
-                       const std::atomic<bool>& terminated);
+// Told every model that is to be kept: a checkpoint with its version; without one the model that the run ended with.
+using Keep = std::function<void(std::optional<Version>, std::span<const float>)>;
+
+// Returns when the lead says that the run is over. Throws WorldError when a server is lost.
+void evaluate(const std::vector<Address>& servers, const learn::Model& model, const learn::Evaluator& evaluator,
+              const Keep& keep, const std::atomic<bool>& terminated);
 
 }  // namespace psctl::rpc

@@ -24,15 +24,17 @@ using std::chrono::steady_clock;
 constexpr auto kHoldAnswer = std::chrono::seconds(5);
 constexpr auto kStartPatience = std::chrono::seconds(60);
 // Nothing at all has happened for so long: somebody has stopped working without dying.
-constexpr auto kSilence = std::chrono::minutes(10);
+constexpr auto kSilence = std::chrono::minutes(120);
 constexpr auto kFarewell = std::chrono::seconds(10);
 constexpr auto kFarewellWhenInterrupted = std::chrono::milliseconds(700);
 constexpr auto kLastLook = std::chrono::minutes(5);
 constexpr auto kFlushPeriod = std::chrono::milliseconds(500);
 // An idle stream of orders asks this often whether its server is still there.
 constexpr auto kSignOfLife = std::chrono::milliseconds(500);
-// One look is being evaluated and one waits; what is due beyond that is made up for when there is room again.
-constexpr std::size_t kLooksAtOnce = 2;
+// Models that wait to be evaluated may take this much memory; there is room for two of any size, and for no more than
+// kMostLooks. What is due beyond that is made up for when there is room again, and counted.
+constexpr std::size_t kBytesForLooks = std::size_t{256} << 20;
+constexpr std::size_t kMostLooks = 64;
 // Beyond this share of computing and injected delay, lost for want of a core, steps do not take the time that they are
 // said to: with at most 40 % of the cores in use the error of a step's time was measured below 3 %.
 constexpr double kDisturbedShare = 0.03;
@@ -78,6 +80,7 @@ class OrderStream {
       {
         const std::lock_guard lock(mutex_);
         client_ = std::move(client);
+        if (cut_) return;
       }
       client_->execute({});
       connected_ = true;
@@ -195,6 +198,11 @@ class LeadServer::Impl {
   void request_look(const lead::Order& order);
   void fail(const std::string& why);
   void tell_everyone();
+  std::size_t room_for_looks() const {
+    return std::clamp<std::size_t>(kBytesForLooks / std::max<std::size_t>(1, setup_.parameters * sizeof(float)), 2,
+                                   kMostLooks);
+  }
+  bool orderly() const { return failure_.empty() && lead_.stop_reason() != "interrupted"; }
   bool over_for(WorkerId worker) const {
     return lead_.stopped() || (started_ && !lead_.present(worker) && !lead_.expected(worker));
   }
@@ -221,6 +229,7 @@ class LeadServer::Impl {
   std::deque<wire::EvaluationOrder> looks_;  // not yet taken by the evaluation process
   std::size_t looks_open_ = 0;               // asked for, not yet answered
   bool look_missed_ = false;
+  std::uint64_t looks_missed_ = 0;
   bool looks_over_ = false;
   bool started_ = false;
   bool ended_ = false;
@@ -327,7 +336,8 @@ StepAnswer LeadServer::Impl::step(LeadSession& session, const wire::StepRequest&
 
 void LeadServer::Impl::received(const wire::StepRequest& request, const Incoming& tensor,
                                 steady_clock::time_point arrived, Duration receive) {
-  if (!request.empty && tensor.bytes.empty()) throw WorldError("the push came without its tensor");
+  if (request.empty || request.steps != 1) throw WorldError("a push of other than one step, which no release allowed");
+  if (tensor.bytes.empty()) throw WorldError("the push came without its tensor");
   const WorkerId worker(static_cast<std::uint32_t>(request.worker));
   if (!request.empty) shard_.put(worker, tensor);
   const Instant now = this->now();
@@ -421,6 +431,8 @@ wire::EvaluationOrder LeadServer::Impl::next_evaluation(LeadSession& session) {
     return order;
   }
   order.kind = looks_over_ ? wire::EvaluationKind::STOP : wire::EvaluationKind::WAIT;
+  order.version = static_cast<std::int64_t>(lead_.cluster().version());
+  order.last = looks_over_ && orderly();
   return order;
 }
 
@@ -467,7 +479,7 @@ void LeadServer::Impl::closed(LeadSession& session, Closing closing, const std::
   if (!session.worker_) return;
   Slot& slot = slots_[session.worker_->value];
   slot.hold = nullptr;
-  if (!slot.gone && closing != Closing::kShutdown && !lead_.stopped()) {
+  if (!slot.gone && closing != Closing::kShutdown && !(started_ ? over_for(*session.worker_) : lead_.stopped())) {
     fail(fmt::format("{} is lost after {} steps: {}", name_of(session.worker_->value),
                      lead_.account().workers()[session.worker_->value].steps, why));
   }
@@ -480,11 +492,12 @@ void LeadServer::Impl::dispatch(std::span<const lead::Order> orders) {
   // A look for which there is no room is made up for later; nobody pins a model for it. A checkpoint is never left out.
   const auto no_room = [&](const lead::Order& order) {
     const auto* look = std::get_if<lead::Look>(&order.what);
-    return look && !look->keep && looks_open_ >= kLooksAtOnce;
+    return look && !look->keep && looks_open_ >= room_for_looks();
   };
   std::vector<lead::Order> kept;
   if (std::ranges::any_of(orders, no_room)) {
     look_missed_ = true;
+    ++looks_missed_;
     lead_.look_dropped();
     std::ranges::remove_copy_if(orders, std::back_inserter(kept), no_room);
     orders = kept;
@@ -619,7 +632,7 @@ void LeadServer::Impl::follow_alarms(Lock& lock, const std::atomic<bool>& termin
 }
 
 void LeadServer::Impl::wait_for_goodbyes(Lock& lock) {
-  const bool orderly = failure_.empty() && lead_.stop_reason() != "interrupted";
+  const bool orderly = this->orderly();
   const auto give_up = steady_clock::now() + (orderly ? Duration(kFarewell) : Duration(kFarewellWhenInterrupted));
   changed_.wait_until(lock, give_up, [&] {
     return std::ranges::all_of(slots_, [](const Slot& slot) { return !slot.came || slot.gone; });
@@ -627,7 +640,7 @@ void LeadServer::Impl::wait_for_goodbyes(Lock& lock) {
 }
 
 void LeadServer::Impl::wait_for_last_look(Lock& lock) {
-  const bool orderly = failure_.empty() && lead_.stop_reason() != "interrupted";
+  const bool orderly = this->orderly();
   if (orderly) {
     look_missed_ = false;
     changed_.wait_for(lock, kLastLook, [&] { return looks_open_ == 0 || !failure_.empty() || !evaluator_; });
@@ -651,6 +664,7 @@ lead::Ending LeadServer::Impl::ending() const {
     ending.status = "interrupted";
   }
   ending.evaluation = evaluating_;
+  ending.evaluations_missed = looks_missed_;
   if (digest_version_ == lead_.cluster().version()) ending.model_digest = model_digest_;
   double steps = 0, without_core = 0, oversleep = 0;
   for (std::size_t i = 0; i < slots_.size(); ++i) {
@@ -676,7 +690,11 @@ lead::Ending LeadServer::Impl::run(const std::atomic<bool>& terminated) {
   Lock lock(mutex_);
   terminated_ = &terminated;
   wait_for_everyone(lock, terminated);
-  if (!lead_.stopped()) follow_alarms(lock, terminated);
+  try {
+    if (!lead_.stopped()) follow_alarms(lock, terminated);
+  } catch (const InternalError& error) {
+    fail(error.what());
+  }
   wait_for_goodbyes(lock);
   wait_for_last_look(lock);
   ended_ = true;

@@ -85,13 +85,11 @@ void evaluate(const EvaluatorRole& role, const std::atomic<bool>& terminated) {
   check_servers(role.servers.size(), role.config);
   const Workbench bench(role.config);
   const learn::Evaluator evaluator(bench.model(), bench.splits(), role.config.seed);
-  const learn::Tensor last = rpc::evaluate(
-      parse(role.servers), bench.model(), evaluator,
-      [&](Version version, std::span<const float> parameters) {
-        if (!role.folder.empty()) save_model(role.folder, parameters, version);
-      },
-      terminated);
-  if (role.config.model.save == learn::Save::kFinal && !role.folder.empty()) save_model(role.folder, last.values());
+  const auto keep = [&](std::optional<Version> version, std::span<const float> parameters) {
+    const bool wanted = version || role.config.model.save == learn::Save::kFinal;
+    if (wanted && !role.folder.empty()) save_model(role.folder, parameters, version);
+  };
+  rpc::evaluate(parse(role.servers), bench.model(), evaluator, keep, terminated);
 }
 
 }  // namespace psctl::run

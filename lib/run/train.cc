@@ -35,7 +35,7 @@ Report train_virtually(const Request& request, const Workbench& bench, std::vect
        .keep = [&](Version version, std::span<const float> parameters) { save_model(folder, parameters, version); }});
   try {
     simulator.run();
-  } catch (const Error& error) {
+  } catch (const std::exception& error) {
     lead.finish({.status = "failed", .error = error.what(), .model_digest = {}, .disturbed = {}, .disturbance = {}});
     throw;
   }
@@ -61,7 +61,7 @@ Report train(const Request& request) {
   const Workbench bench(request.config);
   if (!bench.timing_only()) bench.batches();  // a partition without one full batch is told before anything is written
   std::vector<delay::Stragglers> stragglers = bench.stragglers();  // so is a trace that cannot be read
-  if (request.config.clock == config::Clock::kReal) {  // and a model that its servers could not send
+  if (request.config.clock == config::Clock::kReal) {              // and a model that its servers could not send
     const std::size_t servers = request.config.cluster.servers;
     rpc::check_tensor_bytes(learn::shard(bench.parameters(), servers, 0).size * sizeof(float));
   }

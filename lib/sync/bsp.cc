@@ -12,6 +12,9 @@ class Bsp final : public Strategy {
     if (cluster.computing() > 0) return {};
     std::vector<Decision> decisions;
     if (!cluster.pending().empty()) decisions.emplace_back(mean_of_round(cluster));
+    for (const auto& [id, push] : cluster.pending()) {
+      if (push.empty) decisions.emplace_back(Discard{.push = id});
+    }
     for (const auto& [step, worker] : cluster.waiting()) decisions.emplace_back(Release{.worker = worker});
     return decisions;
   }

@@ -178,6 +178,7 @@ void Account::left(Instant now, WorkerId worker) {
   if (!progress.present) return;
   progress.present = false;
   workers_[worker.value].wall += now - progress.joined;
+  finish_pull(worker, Duration::zero());  // its last row waits for nothing more
 }
 
 void Account::evaluated(const Evaluation& evaluation) {

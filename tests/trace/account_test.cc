@@ -98,6 +98,26 @@ BOOST_AUTO_TEST_CASE(rows_are_written_in_the_order_of_the_pushes) {
              "0.006000000,0,1,0,1,0,0,0.000000000,0.000000000,0.000000000,0.002000000,0.000000000,10,0.5\n");
 }
 
+BOOST_AUTO_TEST_CASE(rows_go_on_after_a_worker_has_left) {
+  const test::TemporaryFolder folder;
+  Account account({.folder = folder.path()}, 2);
+  for (std::uint32_t worker : {0U, 1U}) {
+    account.joined(at(0), WorkerId(worker));
+    account.released(at(0), WorkerId(worker), sync::Refresh::kTake);
+  }
+  account.pushed(at(1), push(1, 1, 1, 0, {}));
+  account.applied(at(1), std::vector{use(1, 1, 0)}, 1);
+  account.left(at(1), WorkerId(1));
+  for (std::uint64_t i = 2; i < 5; ++i) {
+    account.pushed(at(static_cast<std::int64_t>(i)), push(i, 0, i, i - 1, {}));
+    account.applied(at(static_cast<std::int64_t>(i)), std::vector{use(i, 0, i - 1)}, i);
+    account.released(at(static_cast<std::int64_t>(i)), WorkerId(0), sync::Refresh::kTake);
+  }
+  account.flush();
+  const std::string rows = test::read_file(folder / "steps.csv");
+  BOOST_TEST(std::count(rows.begin(), rows.end(), '\n') == 4);  // all but the last, whose pull is not known yet
+}
+
 BOOST_AUTO_TEST_CASE(the_target_is_reached_at_the_first_of_two_evaluations_in_a_row) {
   Account account({.folder = "", .target_accuracy = 0.8}, 1);
   const auto look = [&](std::int64_t ms, double accuracy) {
