@@ -120,6 +120,12 @@ std::string unique_socket(const std::string& what) {
 class Launch {
  public:
   Launch(const Request& request, const std::string& folder) : request_(request), folder_(folder) {}
+  ~Launch() {
+    children_.clear();
+    remove_unfinished();
+  }
+  Launch(const Launch&) = delete;
+  Launch& operator=(const Launch&) = delete;
 
   Report run() {
     try {
@@ -279,6 +285,14 @@ class Launch {
     const std::string words = last_words(culprit_->name());
     if (told.empty()) return words.empty() ? culprit_->how() : fmt::format("{}: {}", culprit_->how(), words);
     return told;
+  }
+
+  // What a process that was killed was writing, under the name that it has until it is whole.
+  void remove_unfinished() const {
+    std::error_code ignored;
+    for (const auto& entry : std::filesystem::directory_iterator(folder_, ignored)) {
+      if (entry.path().extension() == ".new") std::filesystem::remove(entry.path(), ignored);
+    }
   }
 
   std::string write_summary(const char* status, const std::string& error) {

@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <fmt/format.h>
 #include <fstream>
+#include <regex>
 #include <string>
 #include <vector>
 
@@ -53,6 +54,18 @@ BOOST_AUTO_TEST_CASE(every_script_of_the_readme_is_there_and_can_be_run) {
     BOOST_TEST(((permissions & std::filesystem::perms::owner_exec) != std::filesystem::perms::none), path.string());
   }
   BOOST_TEST(scripts >= 2);
+}
+
+BOOST_AUTO_TEST_CASE(every_link_of_the_readme_leads_somewhere_and_no_place_is_left_open) {
+  const std::string text = psctl::test::read_file(std::string(PSCTL_SOURCE_DIR) + "/README.md");
+  BOOST_TEST(!std::regex_search(text, std::regex("@[A-Z]+@")));
+  const std::regex link("\\]\\(([^)#:]+)\\)");
+  int links = 0;
+  for (std::sregex_iterator match(text.begin(), text.end(), link), end; match != end; ++match) {
+    ++links;
+    BOOST_TEST(std::filesystem::exists(std::filesystem::path(PSCTL_SOURCE_DIR) / (*match)[1].str()), (*match)[1].str());
+  }
+  BOOST_TEST(links >= 2);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
