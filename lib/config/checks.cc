@@ -191,6 +191,12 @@ class Checks {
       if (stop.target_accuracy) fault("stop.target_accuracy", kNeeds);
       if (stop.plateau) fault("stop.plateau", kNeeds);
     }
+    const double measured = run_.evaluate.target_accuracy;
+    if (!timing_only_ && stop.target_accuracy && measured > 0 && measured != *stop.target_accuracy) {
+      fault("evaluate.target_accuracy",
+            fmt::format("differs from stop.target_accuracy: {}, which is measured too; keep one of them",
+                        *stop.target_accuracy));
+    }
   }
 
   // Whether the evaluations during the run were turned off.

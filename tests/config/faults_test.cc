@@ -440,6 +440,14 @@ const std::vector<Case> kCases = {
     {"two periods of evaluation",
      kSound + "evaluate: {every_epochs: 1, every_updates: 10}\n",
      {"c.yaml:4:44: evaluate.every_updates: every_epochs is given too; keep one of them"}},
+    {"two targets",
+     "model: {kind: mlp}\n"
+     "data: {source: x}\n"
+     "stop: {target_accuracy: 0.9}\n"
+     "evaluate: {target_accuracy: 0.8}\n",
+     {"c.yaml:4:29: evaluate.target_accuracy: differs from stop.target_accuracy: 0.9, which is measured too; keep one "
+      "of "
+      "them"}},
     {"a target without evaluations",
      "model: {kind: mlp}\n"
      "data: {source: x}\n"

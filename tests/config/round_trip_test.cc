@@ -40,6 +40,7 @@ class Random {
       run.optimizer = optimizer();
       run.stop = stop();
       run.evaluate = evaluate(run.stop.target_accuracy || run.stop.plateau);
+      if (run.stop.target_accuracy) run.evaluate.target_accuracy = 0;  // one target is enough
       run.checkpoint.every_updates = whole(0, 1000);
     }
     run.trace = {.steps = coin(), .decisions = coin(), .timeline = coin()};
