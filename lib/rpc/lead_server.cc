@@ -122,14 +122,12 @@ sync::Timing timing_of(const wire::StepRequest& request, Duration receive) {
           .download = not_negative(request.download_ns)};
 }
 
-std::string list_of(const std::vector<std::string>& names) { return enumerate(names); }
-
 }  // namespace
 
 class LeadServer::Impl {
  public:
   Impl(const LeadServerSetup& setup, lead::Lead& lead, Shard& shard)
-      : setup_(setup), lead_(lead), shard_(shard), slots_(setup.workers), evaluates_(true) {
+      : setup_(setup), lead_(lead), shard_(shard), slots_(setup.workers) {
     server_.emplace(setup_.listen,
                     [this](const Connection& connection) { return std::make_unique<LeadSession>(*this, connection); });
   }
@@ -224,7 +222,6 @@ class LeadServer::Impl {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<Slot> slots_;
-  bool evaluates_;
   LeadSession* evaluator_ = nullptr;
   std::deque<wire::EvaluationOrder> looks_;  // not yet taken by the evaluation process
   std::size_t looks_open_ = 0;               // asked for, not yet answered
@@ -568,7 +565,7 @@ std::vector<std::string> LeadServer::Impl::missing() const {
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     if (!slots_[i].came) names.push_back(fmt::format("worker {}", i));
   }
-  if (evaluates_ && !evaluator_) names.emplace_back("the evaluation process");
+  if (!evaluator_) names.emplace_back("the evaluation process");
   for (std::size_t i = 0; i < streams_.size(); ++i) {
     if (!streams_[i].connected()) names.push_back(fmt::format("server {}", i + 1));
   }
@@ -580,7 +577,7 @@ std::string LeadServer::Impl::whom_it_waits_for() const {
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     if (lead_.cluster().workers()[i].phase == sync::Phase::kComputing) names.push_back(name_of(i));
   }
-  return list_of(names);
+  return enumerate(names);
 }
 
 void LeadServer::Impl::wait_for_everyone(Lock& lock, const std::atomic<bool>& terminated) {
@@ -595,7 +592,7 @@ void LeadServer::Impl::wait_for_everyone(Lock& lock, const std::atomic<bool>& te
     changed_.wait_for(lock, std::chrono::milliseconds(50));
     if (terminated) lead_.stop(Instant{}, "interrupted");
     if (steady_clock::now() > give_up) {
-      fail(fmt::format("after {} s these have not come: {}", kStartPatience.count(), list_of(missing())));
+      fail(fmt::format("after {} s these have not come: {}", kStartPatience.count(), enumerate(missing())));
     }
   }
 }

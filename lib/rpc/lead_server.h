@@ -20,7 +20,6 @@ struct LeadServerSetup {
   std::size_t workers = 0;
   std::size_t parameters = 0;  // of the whole model
   learn::Range range;
-  std::size_t batch_size = 0;
   std::size_t cores = 1;
 };
 

@@ -67,7 +67,6 @@ Report train(const Request& request) {
   }
   const std::string folder = make_folder(request.out, request.config.name);
   write_origin(folder, bench, request.overrides);
-  if (request.began) request.began(folder);
   log_to(folder);
   const bool real = request.config.clock == config::Clock::kReal;
   spdlog::info("{} on the {} clock, {} workers, seed {}", request.config.strategy.name, real ? "real" : "virtual",

@@ -15,9 +15,8 @@ struct Request {
   config::RunConfig config;
   std::vector<std::string> overrides;  // for the record
   std::string out = "results";
-  std::function<void(const std::string& folder)> began;  // the folder is there; no process has been started
-  std::function<void(const lead::Progress&)> progress;   // a few times a second
-  const std::atomic<bool>* interrupted = nullptr;        // becomes true: end the run, keep what is there
+  std::function<void(const lead::Progress&)> progress;  // a few times a second
+  const std::atomic<bool>* interrupted = nullptr;       // becomes true: end the run, keep what is there
 };
 
 struct Report {

@@ -2,15 +2,15 @@
 #pragma once
 
 #include <cstdint>
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <initializer_list>
 #include <span>
 #include <stdexcept>
 #include <string>
 #include <vector>
 #include <zlib.h>
+
+#include "support/folder.h"
 
 namespace psctl::data::test {
 
@@ -45,31 +45,14 @@ inline Bytes gzip(const Bytes& bytes) {
   return packed;
 }
 
-// A folder that goes away with the test.
-class TemporaryFolder {
+// A folder that goes away with the test, for files of bytes.
+class TemporaryFolder : private psctl::test::TemporaryFolder {
  public:
-  TemporaryFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "psctl-test-XXXXXX").string();
-    if (!mkdtemp(name.data())) throw std::runtime_error("mkdtemp");
-    path_ = name;
-  }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-
-  const std::filesystem::path& path() const { return path_; }
-  std::string file(const std::string& name) const { return (path_ / name).string(); }
+  std::filesystem::path path() const { return psctl::test::TemporaryFolder::path(); }
+  std::string file(const std::string& name) const { return *this / name; }
   void write(const std::string& name, const Bytes& bytes) const {
-    std::ofstream out(path_ / name, std::ios::binary);
-    out.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-    if (!out.flush()) throw std::runtime_error("cannot write " + file(name));
+    psctl::test::write_file(file(name), std::string(bytes.begin(), bytes.end()));
   }
-
- private:
-  std::filesystem::path path_;
 };
 
 }  // namespace psctl::data::test

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "support/folder.h"
 
 using namespace psctl;
 using namespace psctl::delay;
@@ -87,17 +88,7 @@ bool near(double found, double expected, double share) { return std::abs(found -
 
 class TraceFile {
  public:
-  explicit TraceFile(const std::string& text) {
-    std::string name = (std::filesystem::temp_directory_path() / "psctl-trace-XXXXXX").string();
-    const int descriptor = mkstemp(name.data());
-    if (descriptor < 0) throw std::runtime_error("mkstemp");
-    close(descriptor);
-    path_ = name;
-    std::ofstream(path_, std::ios::binary) << text;
-  }
-  ~TraceFile() { std::filesystem::remove(path_); }
-  TraceFile(const TraceFile&) = delete;
-  TraceFile& operator=(const TraceFile&) = delete;
+  explicit TraceFile(const std::string& text) { test::write_file(path_, text); }
 
   const std::string& path() const { return path_; }
   Rule rule() const {
@@ -107,7 +98,8 @@ class TraceFile {
   }
 
  private:
-  std::string path_;
+  test::TemporaryFolder folder_;
+  std::string path_ = folder_ / "trace.csv";
 };
 
 std::string reading(const Rule& rule) {
