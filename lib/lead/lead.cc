@@ -39,6 +39,7 @@ Lead::Lead(Setup setup, std::unique_ptr<sync::Strategy> strategy)
     : setup_(std::move(setup)),
       synchronizer_(std::move(strategy), setup_.cluster.workers,
                     std::max<std::size_t>(1, joining_at_start(setup_.cluster))),
+      local_(synchronizer_.strategy().traits().kind == sync::Traits::Kind::kLocal),
       log_(log_of(setup_)),
       account_(account_options(setup_), setup_.cluster.workers),
       present_(setup_.cluster.workers),
@@ -74,7 +75,12 @@ std::span<const Order> Lead::pushed(Instant now, const PushReport& report) {
   PSCTL_CHECK(!stopped());
   orders_.clear();
   handle(now,
-         sync::Pushed{.worker = report.worker, .steps = report.steps, .empty = report.empty, .timing = report.timing},
+         sync::Pushed{.worker = report.worker,
+                      .steps = report.steps,
+                      .empty = report.empty,
+                      .overlapped = report.overlapped,
+                      .lost = report.lost,
+                      .timing = report.timing},
          &report);
   leave_if_done(now, report.worker);
   if (!std::isfinite(report.loss)) {
@@ -191,7 +197,7 @@ void Lead::handle(Instant now, const sync::Event& event, const PushReport* repor
                           .loss = report->loss,
                           .timing = report->timing});
     log_.event(sequence_, now, event, id, worker.step, base);
-    orders_.push_back({sequence_, cluster.version(), Accept{id, report->worker, report->empty}});
+    orders_.push_back({sequence_, cluster.version(), Accept{id, report->worker, worker.pushes, report->empty}});
   } else if (const auto* left = std::get_if<sync::Left>(&event)) {
     present_[left->worker.value] = false;
     account_.left(now, left->worker);
@@ -213,9 +219,8 @@ void Lead::record(Instant now, const sync::Outcome& outcome) {
     account_.applied(now, outcome.uses, outcome.version);
   } else if (const auto* release = std::get_if<sync::Release>(&outcome.decision)) {
     step = cluster().worker(release->worker).step;
-    PSCTL_CHECK(release->local_steps == 1 && release->overlap_steps == 0 && !release->limit,
-                "no driver takes local steps, overlaps or gives a step up");
-    order.what = *release;
+    if (local_) learning_rate = learn::scheduled_rate(setup_.optimizer, epoch());
+    order.what = Release{*release, learning_rate};
     account_.released(now, release->worker, release->refresh);
   } else if (const auto* discard = std::get_if<sync::Discard>(&outcome.decision)) {
     order.what = *discard;
@@ -228,7 +233,8 @@ void Lead::record(Instant now, const sync::Outcome& outcome) {
 }
 
 Update Lead::update_of(const sync::Apply& apply, const sync::Outcome& outcome) const {
-  Update update{.shares = apply.shares, .learning_rate = learn::scheduled_rate(setup_.optimizer, epoch()) * apply.rate};
+  const double scheduled = local_ ? 1 : learn::scheduled_rate(setup_.optimizer, epoch());
+  Update update{.shares = apply.shares, .learning_rate = scheduled * apply.rate, .reset = apply.reset};
   if (setup_.optimizer.staleness.kind == learn::StalenessKind::kInverse) {
     for (sync::Share& share : update.shares) {
       const auto use = std::ranges::find(outcome.uses, share.push, &sync::Use::push);
@@ -301,7 +307,7 @@ void Lead::stop_if_reached(Instant now) {
 
 void Lead::drop_releases_of_the_gone() {
   std::erase_if(orders_, [&](const Order& order) {
-    const auto* release = std::get_if<sync::Release>(&order.what);
+    const auto* release = std::get_if<Release>(&order.what);
     return release && !present(release->worker);
   });
 }

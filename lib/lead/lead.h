@@ -24,11 +24,16 @@ namespace psctl::lead {
 struct Accept {  // the tensor that came from the worker is this push
   PushId push;
   WorkerId worker;
+  std::uint64_t number = 0;  // of the worker's pushes, from 1
   bool empty = false;
 };
 struct Update {  // version += 1; weights carry the correction for staleness
   std::vector<sync::Share> shares;
-  double learning_rate = 0;
+  double learning_rate = 0;  // of local workers, whose steps had theirs: Apply::rate alone
+  bool reset = false;
+};
+struct Release : sync::Release {
+  double learning_rate = 0;  // of the steps that a local worker takes from here on
 };
 struct Look {  // this version is to be evaluated, or kept, or both; what Lead::evaluated wants back
   Instant at{};
@@ -41,14 +46,22 @@ struct Look {  // this version is to be evaluated, or kept, or both; what Lead::
 struct Order {
   std::uint64_t sequence = 0;
   Version version = 0;  // of the model after it
-  std::variant<Accept, sync::Merge, Update, sync::Discard, sync::Release, Look> what;
+  std::variant<Accept, sync::Merge, Update, sync::Discard, Release, Look> what;
+};
+
+// Of the exchange before a push, from the push before it to the model: during how much of it the worker computed on.
+struct Hidden {
+  Duration push{}, wait{}, pull{};
 };
 
 struct PushReport {
   WorkerId worker;
   Step steps = 1;
   bool empty = false;
+  Step overlapped = 0;
+  Step lost = 0;
   sync::Timing timing = {};
+  Hidden hidden = {};
   std::uint64_t samples = 0;
   double loss = 0;  // mean over the samples
 };
@@ -163,6 +176,7 @@ class Lead {
 
   Setup setup_;
   sync::Synchronizer synchronizer_;
+  bool local_;  // its workers are local ones
   trace::DecisionLog log_;
   trace::Account account_;
   std::vector<Order> orders_;

@@ -136,8 +136,8 @@ Range shard(std::size_t parameters, std::size_t servers, std::size_t rank) {
   return {.begin = cut(rank), .size = cut(rank + 1) - cut(rank)};
 }
 
-ModelStore::ModelStore(const OptimizerConfig& config, std::span<const float> initial)
-    : config_(config), pool_(initial.size()) {
+ModelStore::ModelStore(const OptimizerConfig& config, std::span<const float> initial, sync::Traits::Kind kind)
+    : config_(config), kind_(kind), pool_(initial.size()) {
   const std::shared_ptr<Tensor> model = pool_.take();
   std::ranges::copy(initial, model->data());
   model_ = model;
@@ -146,11 +146,13 @@ ModelStore::ModelStore(const OptimizerConfig& config, std::span<const float> ini
   }
 }
 
-void ModelStore::accept(PushId push, std::shared_ptr<Tensor> tensor) {
+void ModelStore::accept(PushId push, WorkerId, std::shared_ptr<Tensor> tensor) {
   PSCTL_CHECK(!tensor || tensor->size() == pool_.tensor_size(),
               fmt::format("push {} has {} floats, this range {}", push.value, tensor->size(), pool_.tensor_size()));
   PSCTL_CHECK(pending_.emplace(push, std::move(tensor)).second, fmt::format("push {} came twice", push.value));
 }
+
+void ModelStore::released(WorkerId) {}
 
 void ModelStore::check_pending(PushId push) const {
   PSCTL_CHECK(pending_.contains(push), fmt::format("push {} is not pending", push.value));
@@ -176,7 +178,7 @@ void ModelStore::merge(PushId into, PushId from) {
 
 void ModelStore::discard(PushId push) { take_pending(push); }
 
-void ModelStore::apply(std::span<const sync::Share> shares, double learning_rate) {
+void ModelStore::apply(std::span<const sync::Share> shares, double learning_rate, bool) {
   for (const sync::Share& share : shares) check_pending(share.push);
   ++version_;
   if (shares.empty()) return;

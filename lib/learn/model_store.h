@@ -10,13 +10,12 @@
 
 #include "base/ids.h"
 #include "learn/config.h"
+#include "learn/optimizer.h"
 #include "learn/tensor.h"
 #include "sync/events.h"
+#include "sync/strategy.h"
 
 namespace psctl::learn {
-
-// Learning rate at `epoch` (samples received / training samples), before Apply::rate and staleness.
-double scheduled_rate(const OptimizerConfig& config, double epoch);
 
 // A contiguous range of the model's parameters.
 struct Range {
@@ -29,17 +28,22 @@ Range shard(std::size_t parameters, std::size_t servers, std::size_t rank);
 // Not thread-safe; what it hands out (snapshots, tensors) may be read and dropped on any thread.
 class ModelStore {
  public:
-  // `initial` are the parameters of this server's range at version 0.
-  ModelStore(const OptimizerConfig& config, std::span<const float> initial);
+  // `initial` are the parameters of this server's range at version 0. Of local workers the pushes are added as they
+  // are: the optimizer is theirs.
+  ModelStore(const OptimizerConfig& config, std::span<const float> initial,
+             sync::Traits::Kind kind = sync::Traits::Kind::kGradient);
 
   std::shared_ptr<Tensor> buffer() { return pool_.take(); }  // for a push to be received into; thread-safe
   // Pending from now on, and the store's alone to change. Null: an empty push.
-  void accept(PushId push, std::shared_ptr<Tensor> tensor);
+  void accept(PushId push, WorkerId worker, std::shared_ptr<Tensor> tensor);
+  // The worker has the current model from now on.
+  void released(WorkerId worker);
   void merge(PushId into, PushId from);
   void discard(PushId push);
   // One update, written out of place in one pass: g = sum of weight * push in the order of the shares + weight_decay *
   // w, then the optimizer at `learning_rate`. An empty push adds nothing. No shares: the model stays, version += 1.
-  void apply(std::span<const sync::Share> shares, double learning_rate);
+  // `reset`: the optimizer's state is that of the beginning before it.
+  void apply(std::span<const sync::Share> shares, double learning_rate, bool reset = false);
 
   Version version() const { return version_; }
   Snapshot snapshot() const { return model_; }  // the current version, pinned
@@ -50,6 +54,7 @@ class ModelStore {
   std::shared_ptr<Tensor> take_pending(PushId push);
 
   OptimizerConfig config_;
+  sync::Traits::Kind kind_;
   TensorPool pool_;
   std::shared_ptr<const Tensor> model_;
   std::map<PushId, std::shared_ptr<Tensor>> pending_;

@@ -142,7 +142,7 @@ class LeadServer::Impl {
     bool gone = false;  // said goodbye
     std::string host;
     std::int64_t process = 0;
-    std::optional<sync::Release> release;  // decided, not yet answered
+    std::optional<lead::Release> release;  // decided, not yet answered
     std::uint64_t sequence = 0;
     Version version = 0;
     steady_clock::time_point released{};
@@ -313,7 +313,7 @@ StepAnswer LeadServer::Impl::step(LeadSession& session, const wire::StepRequest&
       if (phase == sync::Phase::kComputing) header.held_by.push_back(static_cast<std::int32_t>(i));
     }
   } else {
-    const sync::Release release = *std::exchange(slot.release, std::nullopt);
+    const lead::Release release = *std::exchange(slot.release, std::nullopt);
     header.kind = wire::ReplyKind::RELEASE;
     header.version = static_cast<std::int64_t>(slot.version);
     header.sequence = static_cast<std::int64_t>(slot.sequence);
@@ -321,6 +321,7 @@ StepAnswer LeadServer::Impl::step(LeadSession& session, const wire::StepRequest&
     header.local_steps = static_cast<std::int64_t>(release.local_steps);
     header.overlap_steps = static_cast<std::int64_t>(release.overlap_steps);
     header.limit_ns = release.limit ? release.limit->count() : 0;
+    header.rate = release.learning_rate;
     if (header.refresh) {
       answer.tensor = shard_.take_released(worker, slot.sequence, deadline);
       lead_.transferred(0, setup_.parameters * sizeof(float));
@@ -505,7 +506,7 @@ void LeadServer::Impl::dispatch(std::span<const lead::Order> orders) {
     for (OrderStream& stream : streams_) stream.send(written);
   }
   for (const lead::Order& order : orders) {
-    if (const auto* release = std::get_if<sync::Release>(&order.what)) {
+    if (const auto* release = std::get_if<lead::Release>(&order.what)) {
       Slot& slot = slots_[release->worker.value];
       slot.release = *release;
       slot.sequence = order.sequence;

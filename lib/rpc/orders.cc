@@ -19,6 +19,7 @@ struct Writer {
     order.push = number(accept.push.value);
     order.worker = static_cast<std::int32_t>(accept.worker.value);
     order.empty = accept.empty;
+    order.__set_number(number(accept.number));
   }
   void operator()(const sync::Merge& merge) const {
     order.kind = wire::OrderKind::MERGE;
@@ -28,6 +29,7 @@ struct Writer {
   void operator()(const lead::Update& update) const {
     order.kind = wire::OrderKind::UPDATE;
     order.learning_rate = update.learning_rate;
+    order.__set_reset_state(update.reset);
     for (const sync::Share& share : update.shares) {
       wire::WeightedPush& weighted = order.shares.emplace_back();
       weighted.push = number(share.push.value);
@@ -38,7 +40,7 @@ struct Writer {
     order.kind = wire::OrderKind::DISCARD;
     order.push = number(discard.push.value);
   }
-  void operator()(const sync::Release& release) const {
+  void operator()(const lead::Release& release) const {
     order.kind = wire::OrderKind::RELEASE;
     order.worker = static_cast<std::int32_t>(release.worker.value);
     order.refresh = release.refresh == sync::Refresh::kTake;
@@ -52,13 +54,14 @@ lead::Order read(const wire::Order& order) {
                      .what = {}};
   switch (order.kind) {
     case wire::OrderKind::ACCEPT:
-      result.what = lead::Accept{push_id(order.push), worker_id(order.worker), order.empty};
+      result.what = lead::Accept{push_id(order.push), worker_id(order.worker), static_cast<std::uint64_t>(order.number),
+                                 order.empty};
       return result;
     case wire::OrderKind::MERGE:
       result.what = sync::Merge{.into = push_id(order.push), .from = push_id(order.from_push)};
       return result;
     case wire::OrderKind::UPDATE: {
-      lead::Update update{.shares = {}, .learning_rate = order.learning_rate};
+      lead::Update update{.shares = {}, .learning_rate = order.learning_rate, .reset = order.reset_state};
       for (const wire::WeightedPush& share : order.shares) update.shares.push_back({push_id(share.push), share.weight});
       result.what = std::move(update);
       return result;
@@ -67,8 +70,8 @@ lead::Order read(const wire::Order& order) {
       result.what = sync::Discard{push_id(order.push)};
       return result;
     case wire::OrderKind::RELEASE:
-      result.what = sync::Release{.worker = worker_id(order.worker),
-                                  .refresh = order.refresh ? sync::Refresh::kTake : sync::Refresh::kKeep};
+      result.what = lead::Release{
+          {.worker = worker_id(order.worker), .refresh = order.refresh ? sync::Refresh::kTake : sync::Refresh::kKeep}};
       return result;
     case wire::OrderKind::LOOK:
       result.what = lead::Look{};

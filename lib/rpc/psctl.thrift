@@ -24,6 +24,11 @@ struct StepRequest {
   10: required i64 download_ns      // of the model that was last taken
   11: required double loss          // mean over the samples
   12: i64 upload_ns                 // what the push took before this request: injected network delay, pieces
+  13: i64 overlapped                // mini-batches taken while the answer to the last push was on its way
+  14: i64 lost                      // of those, thrown away by the refresh
+  15: i64 hidden_push_ns            // of the exchange before: how much of it the worker computed through
+  16: i64 hidden_wait_ns
+  17: i64 hidden_pull_ns
 }
 
 enum ReplyKind {
@@ -146,6 +151,8 @@ struct Order {
   8: double learning_rate           // UPDATE
   9: bool refresh                   // RELEASE
   10: bool empty                    // ACCEPT
+  11: i64 number                    // ACCEPT: of the worker's pushes, from 1
+  12: bool reset_state              // UPDATE
 }
 
 // ---- the evaluation process and the lead server

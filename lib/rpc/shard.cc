@@ -46,16 +46,18 @@ void Shard::execute(const lead::Order& order) {
     std::shared_ptr<learn::Tensor> tensor = std::move(incoming_.at(accept->worker.value));
     if (!accept->empty && !tensor)
       throw WorldError(fmt::format("the piece of worker {}'s push is missing", accept->worker.value));
-    store_.accept(accept->push, accept->empty ? nullptr : std::move(tensor));
+    store_.accept(accept->push, accept->worker, accept->empty ? nullptr : std::move(tensor));
   } else if (const auto* merge = std::get_if<sync::Merge>(&order.what)) {
     store_.merge(merge->into, merge->from);
   } else if (const auto* update = std::get_if<lead::Update>(&order.what)) {
-    store_.apply(update->shares, update->learning_rate);
+    store_.apply(update->shares, update->learning_rate, update->reset);
   } else if (const auto* discard = std::get_if<sync::Discard>(&order.what)) {
     store_.discard(discard->push);
-  } else if (const auto* release = std::get_if<sync::Release>(&order.what)) {
-    if (release->refresh == sync::Refresh::kTake)
+  } else if (const auto* release = std::get_if<lead::Release>(&order.what)) {
+    if (release->refresh == sync::Refresh::kTake) {
       released_.at(release->worker.value) = {order.sequence, store_.snapshot()};
+      store_.released(release->worker);
+    }
   } else {
     looks_.emplace(order.sequence, store_.snapshot());
   }

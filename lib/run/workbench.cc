@@ -42,6 +42,7 @@ std::unique_ptr<sync::Strategy> Workbench::strategy() const {
   sync::Setting setting{.workers = config_.cluster.workers,
                         .steps_per_epoch = 0,
                         .total_samples = config_.stop.samples,
+                        .train_samples = timing_only() ? 0 : splits_.train->size(),
                         .batch_size = config_.data.batch_size,
                         .seed = config_.seed};
   if (!timing_only()) {

@@ -191,7 +191,7 @@ class Simulator::World {
   void carry_out(Instant, const lead::Order&, const lead::Accept& accept) {
     if (!store_) return;
     Runner& runner = runners_[accept.worker.value];
-    store_->accept(accept.push, accept.empty ? nullptr : std::move(runner.task->gradient));
+    store_->accept(accept.push, accept.worker, accept.empty ? nullptr : std::move(runner.task->gradient));
   }
   void carry_out(Instant, const lead::Order&, const sync::Merge& merge) {
     if (store_) store_->merge(merge.into, merge.from);
@@ -200,10 +200,10 @@ class Simulator::World {
     if (store_) store_->discard(discard.push);
   }
   void carry_out(Instant now, const lead::Order&, const lead::Update& update) {
-    if (store_) store_->apply(update.shares, update.learning_rate);
+    if (store_) store_->apply(update.shares, update.learning_rate, update.reset);
     updates_done_ = std::max(updates_done_, now) + update_time_;
   }
-  void carry_out(Instant now, const lead::Order&, const sync::Release& release) {
+  void carry_out(Instant now, const lead::Order&, const lead::Release& release) {
     Runner& runner = runners_[release.worker.value];
     runner.running = true;
     runner.released = now;
@@ -212,6 +212,7 @@ class Simulator::World {
     const bool take = release.refresh == sync::Refresh::kTake;
     if (learning_ && take) {
       runner.snapshot = store_->snapshot();
+      store_->released(release.worker);
       lead_.transferred(0, model_bytes_);
     }
     if (learning_) start_task(release.worker);

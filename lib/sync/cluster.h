@@ -20,6 +20,9 @@ struct Worker {
   std::uint64_t pushes = 0;  // pushes received from it
   PushId last_push;          // the last of them
   Version model = 0;         // version of the model that it has
+  Step local_steps = 0;      // that it was released for
+  Step overlap_steps = 0;    // that it may take after the push that it works on
+  Step overlap_allowed = 0;  // that it might take after its last push
   Instant released{};        // when it was last released
   Instant pushed{};          // when it last pushed; time 0 before its first push
   Instant pushed_before{};   // when it pushed the time before that; time 0 before its second push
@@ -52,9 +55,13 @@ class Cluster {
   const std::map<PushId, PendingPush>& pending() const { return pending_; }
 
   Version version() const { return version_; }
+  // The workers present by (step, id): who is furthest behind comes first.
+  const std::set<std::pair<Step, WorkerId>>& by_step() const { return by_step_; }
   // Of the workers present; 0 when nobody is.
-  Step min_step() const { return steps_.empty() ? 0 : steps_.begin()->first; }
-  Step max_step() const { return steps_.empty() ? 0 : steps_.rbegin()->first; }
+  Step min_step() const { return by_step_.empty() ? 0 : by_step_.begin()->first; }
+  Step max_step() const { return by_step_.empty() ? 0 : by_step_.rbegin()->first; }
+  // The furthest that any worker ever came.
+  Step furthest_step() const { return furthest_step_; }
 
  private:
   friend class Synchronizer;  // the only one that keeps the books
@@ -63,7 +70,8 @@ class Cluster {
   std::size_t present_ = 0;
   std::set<std::pair<Step, WorkerId>> waiting_;
   std::map<PushId, PendingPush> pending_;
-  std::map<Step, std::uint32_t> steps_;  // how many present workers stand at each step
+  std::set<std::pair<Step, WorkerId>> by_step_;
+  Step furthest_step_ = 0;
   Version version_ = 0;
 };
 

@@ -28,8 +28,10 @@ struct Joined {
 };
 struct Pushed {
   WorkerId worker;
-  Step steps = 1;      // mini-batches in this push
-  bool empty = false;  // given up at Release::limit: no tensor came
+  Step steps = 1;       // mini-batches in this push
+  bool empty = false;   // given up at Release::limit: no tensor came
+  Step overlapped = 0;  // mini-batches that it took while the answer to its last push was on its way
+  Step lost = 0;        // of those, the ones that the refresh threw away: they are not in `steps`
   Timing timing = {};
 };
 struct Left {
@@ -52,6 +54,7 @@ struct Merge {
 struct Apply {
   std::vector<Share> shares;  // summed in this order
   double rate = 1;            // multiplies the learning rate of this update only
+  bool reset = false;         // the optimizer forgets its velocity or moments before this update
 };
 // The push is not used.
 struct Discard {
@@ -61,12 +64,17 @@ enum class Refresh { kKeep, kTake };
 // The worker may go on. Names the model at this place among the decisions, even if a later Apply raises the version.
 struct Release {
   WorkerId worker;
-  Refresh refresh = Refresh::kTake;    // take that model, or keep the one at hand
-  Step local_steps = 1;                // mini-batches to take before the next push
-  Step overlap_steps = 0;              // most steps to take while the answer to that push is on its way
+  Refresh refresh = Refresh::kTake;  // take that model, or keep the one at hand
+  // Mini-batches to take from here to the next push. 0, where workers overlap: push as soon as there is one to push,
+  // which may have been taken before this release came.
+  Step local_steps = 1;
+  Step overlap_steps = 0;              // most mini-batches to take while the answer to that push is on its way
   std::optional<Duration> limit = {};  // give the step up after this long
 };
 using Decision = std::variant<Merge, Apply, Discard, Release>;
+
+// For overlap_steps that nothing bounds.
+inline constexpr Step kAnyNumber = 1'000'000'000;
 
 // One original push that an Apply or a Discard used up; merged pushes stand for themselves.
 struct Use {

@@ -19,7 +19,10 @@ struct Entry {
   std::string source;  // paper, section
   std::string stated;  // what the source says of it
   std::string read;    // what we read into it
+  Traits::Kind kind = Traits::Kind::kGradient;
+  bool merges = false;  // it adds pushes together before they are applied
   std::vector<Parameter> parameters;
+  // Throws UserError where the setting does not tell what the strategy must know.
   std::unique_ptr<Strategy> (*make)(const Parameters&, const Setting&);
 };
 

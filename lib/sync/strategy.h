@@ -17,6 +17,7 @@ struct Setting {
   std::size_t workers = 0;                          // all ever named in the configuration
   Step steps_per_epoch = 0;                         // full batches in one worker's partition; 0: unknown (timing only)
   std::optional<std::uint64_t> total_samples = {};  // of the run, where stop.epochs or stop.samples tells
+  std::uint64_t train_samples = 0;                  // in one epoch; 0: unknown (timing only)
   std::size_t batch_size = 0;
   std::uint64_t seed = 0;
 };
@@ -27,6 +28,10 @@ struct Traits {
   enum class Kind { kGradient, kLocal };
   Kind kind = Kind::kGradient;
   bool overlap = false;  // a worker computes on while its push is on the way
+  // What a refresh with model W does to the steps that a local worker took since its push. Discard: they are lost,
+  // x = base = W. Reapply: x = W + (x - x at the push), base = W, so that they are in the next push.
+  enum class Rebase { kDiscard, kReapply };
+  Rebase rebase = Rebase::kDiscard;
 };
 
 class Strategy {
@@ -41,6 +46,10 @@ class Strategy {
   // What should happen now. Asked again and again until it has nothing to add; a function of the picture and of
   // what observe() stored. Every decision must use up a pending push or a waiting worker.
   virtual std::vector<Decision> decide(const Cluster&, Instant now) = 0;
+
+  // Whom the workers that the last event released had been waiting for, where that is not the worker whose event it
+  // was. Asked after decide().
+  virtual std::vector<WorkerId> waited_for() const { return {}; }
 
   // When to be asked again though nothing has happened; after now. Never, by default.
   virtual std::optional<Instant> deadline(const Cluster&) const { return std::nullopt; }

@@ -75,11 +75,14 @@ void Synchronizer::admit(Instant now, const Joined& event) {
                   .pushes = 0,
                   .last_push = {},
                   .model = cluster_.version_,
+                  .local_steps = 0,
+                  .overlap_steps = 0,
+                  .overlap_allowed = 0,
                   .released = now,
                   .pushed = now,
                   .pushed_before = now};
   ++cluster_.present_;
-  ++cluster_.steps_[worker.step];
+  cluster_.by_step_.emplace(worker.step, event.worker);
   cluster_.waiting_.emplace(worker.step, event.worker);
 }
 
@@ -89,10 +92,12 @@ void Synchronizer::admit(Instant now, const Pushed& event) {
   if (worker.phase != Phase::kComputing) {
     refuse(fmt::format("worker {} pushes, but it {}", event.worker.value, phase_name(worker.phase)));
   }
-  if (event.steps < 1) refuse(fmt::format("worker {} pushes {} steps", event.worker.value, event.steps));
-  leave_step(worker.step);
+  check_steps(worker, event);
+  auto place = cluster_.by_step_.extract({worker.step, event.worker});
   worker.step += event.steps;
-  ++cluster_.steps_[worker.step];
+  place.value().first = worker.step;
+  cluster_.by_step_.insert(std::move(place));
+  cluster_.furthest_step_ = std::max(cluster_.furthest_step_, worker.step);
   ++worker.pushes;
   worker.phase = Phase::kWaiting;
   worker.pushed_before = worker.pushed;
@@ -116,7 +121,7 @@ void Synchronizer::admit(Instant, const Left& event) {
   if (worker.phase != Phase::kComputing && worker.phase != Phase::kWaiting) {
     refuse(fmt::format("worker {} leaves, but it {}", event.worker.value, phase_name(worker.phase)));
   }
-  leave_step(worker.step);
+  cluster_.by_step_.erase({worker.step, event.worker});
   if (worker.phase == Phase::kWaiting) cluster_.waiting_.erase({worker.step, event.worker});
   worker.phase = Phase::kLeft;
   --cluster_.present_;
@@ -144,7 +149,7 @@ void Synchronizer::carry(Instant, const Merge& merge) {
 }
 
 void Synchronizer::carry(Instant, const Apply& apply) {
-  if (apply.shares.empty() && cluster_.max_step() <= cluster_.version_) {
+  if (apply.shares.empty() && cluster_.furthest_step_ <= cluster_.version_) {
     fault("it makes updates of nothing, more than there are rounds");
   }
   std::vector<Use>& uses = outcomes_.back().uses;
@@ -174,16 +179,35 @@ void Synchronizer::carry(Instant now, const Release& release) {
   if (worker.phase != Phase::kWaiting) {
     fault(fmt::format("it releases worker {}, which {}", release.worker.value, phase_name(worker.phase)));
   }
-  if (release.local_steps < 1) fault(fmt::format("it releases worker {} for no step", release.worker.value));
+  const Traits traits = strategy_->traits();
+  if (release.local_steps < 1 && !traits.overlap) {
+    fault(fmt::format("it releases worker {} for no step", release.worker.value));
+  }
+  if (release.local_steps > 1 && traits.kind == Traits::Kind::kGradient) {
+    fault(fmt::format("it releases worker {}, which pushes gradients, for {} steps", release.worker.value,
+                      release.local_steps));
+  }
+  if (release.overlap_steps > 0 && !traits.overlap) {
+    fault(fmt::format("it lets worker {} overlap, but its workers do not", release.worker.value));
+  }
   cluster_.waiting_.erase({worker.step, release.worker});
   worker.phase = Phase::kComputing;
   worker.released = now;
+  worker.local_steps = release.local_steps;
+  worker.overlap_allowed = std::exchange(worker.overlap_steps, release.overlap_steps);
   if (release.refresh == Refresh::kTake) worker.model = cluster_.version_;
 }
 
-void Synchronizer::leave_step(Step step) {
-  const auto count = cluster_.steps_.find(step);
-  if (--count->second == 0) cluster_.steps_.erase(count);
+// A push holds what the release asked for, and what the one before allowed meanwhile.
+void Synchronizer::check_steps(const Worker& worker, const Pushed& push) const {
+  const Step taken = push.steps + push.lost;
+  const bool overlaps = push.overlapped <= worker.overlap_allowed && push.lost <= push.overlapped;
+  const bool whole = push.overlapped <= taken && taken - push.overlapped <= std::max<Step>(1, worker.local_steps) &&
+                     (push.empty || taken - push.overlapped >= worker.local_steps);
+  if (push.steps >= 1 && overlaps && whole) return;
+  refuse(fmt::format("worker {} pushes {} steps, {} of {} overlapped ones lost; it was released for {} and {}",
+                     push.worker.value, push.steps, push.lost, push.overlapped, worker.local_steps,
+                     worker.overlap_allowed));
 }
 
 void Synchronizer::check_not_stuck(Instant now) const {

@@ -49,7 +49,7 @@ class Synchronizer {
   void carry(Instant now, const Discard&);
   void carry(Instant now, const Release&);
   PendingPush take(PushId push, const char* by);
-  void leave_step(Step step);
+  void check_steps(const Worker& worker, const Pushed& push) const;
   void check_not_stuck(Instant now) const;
 
   std::unique_ptr<Strategy> strategy_;

@@ -32,23 +32,24 @@ void DecisionLog::event(std::uint64_t sequence, Instant now, const sync::Event& 
                         Version version) {
   if (!on()) return;
   const std::string time = exact_seconds(now);
-  std::visit(Match{
-                 [&](const sync::Joined& e) {
-                   file_.line("{},{},joined,{},{},{},", sequence, time, e.worker.value, step, version);
-                 },
-                 [&](const sync::Pushed& e) {
-                   file_.line(
-                       "{},{},pushed,{},{},{},push={} steps={}{} compute_ns={} delay_ns={} upload_ns={} download_ns={}",
-                       sequence, time, e.worker.value, step, version, push.value, e.steps, e.empty ? " empty=1" : "",
-                       e.timing.compute.count(), e.timing.delay.count(), e.timing.upload.count(),
-                       e.timing.download.count());
-                 },
-                 [&](const sync::Left& e) {
-                   file_.line("{},{},left,{},{},{},", sequence, time, e.worker.value, step, version);
-                 },
-                 [&](const sync::Woke&) { file_.line("{},{},woke,,,{},", sequence, time, version); },
-             },
-             event);
+  std::visit(
+      Match{
+          [&](const sync::Joined& e) {
+            file_.line("{},{},joined,{},{},{},", sequence, time, e.worker.value, step, version);
+          },
+          [&](const sync::Pushed& e) {
+            file_.line(
+                "{},{},pushed,{},{},{},push={} steps={}{}{} compute_ns={} delay_ns={} upload_ns={} download_ns={}",
+                sequence, time, e.worker.value, step, version, push.value, e.steps, e.empty ? " empty=1" : "",
+                e.overlapped > 0 ? fmt::format(" overlapped={} lost={}", e.overlapped, e.lost) : "",
+                e.timing.compute.count(), e.timing.delay.count(), e.timing.upload.count(), e.timing.download.count());
+          },
+          [&](const sync::Left& e) {
+            file_.line("{},{},left,{},{},{},", sequence, time, e.worker.value, step, version);
+          },
+          [&](const sync::Woke&) { file_.line("{},{},woke,,,{},", sequence, time, version); },
+      },
+      event);
 }
 
 void DecisionLog::decision(std::uint64_t sequence, Instant now, const sync::Outcome& outcome, Step step,
@@ -61,16 +62,17 @@ void DecisionLog::decision(std::uint64_t sequence, Instant now, const sync::Outc
             file_.line("{},{},merge,,,{},into={} from={}", sequence, time, outcome.version, d.into.value, d.from.value);
           },
           [&](const sync::Apply& d) {
-            file_.line("{},{},apply,,,{},shares={} rate={} learning_rate={}", sequence, time, outcome.version,
-                       shares_text(d), d.rate, learning_rate);
+            file_.line("{},{},apply,,,{},shares={} rate={} learning_rate={}{}", sequence, time, outcome.version,
+                       shares_text(d), d.rate, learning_rate, d.reset ? " reset=1" : "");
           },
           [&](const sync::Discard& d) {
             file_.line("{},{},discard,,,{},push={}", sequence, time, outcome.version, d.push.value);
           },
           [&](const sync::Release& d) {
-            file_.line("{},{},release,{},{},{},refresh={} local_steps={} overlap_steps={}{}", sequence, time,
+            file_.line("{},{},release,{},{},{},refresh={} local_steps={} overlap_steps={}{}{}", sequence, time,
                        d.worker.value, step, outcome.version, d.refresh == sync::Refresh::kTake ? "take" : "keep",
-                       d.local_steps, d.overlap_steps, d.limit ? fmt::format(" limit_ns={}", d.limit->count()) : "");
+                       d.local_steps, d.overlap_steps, d.limit ? fmt::format(" limit_ns={}", d.limit->count()) : "",
+                       learning_rate > 0 ? fmt::format(" learning_rate={}", learning_rate) : "");
           },
       },
       outcome.decision);

@@ -88,9 +88,9 @@ BOOST_AUTO_TEST_CASE(a_worker_that_is_done_is_not_released_again) {
   Setup setup = workers(2);
   setup.stop.steps_per_worker = 2;
   Lead lead = lead_of(setup, "asp");
-  BOOST_TEST(all<sync::Release>(lead.start(at(0))).size() == 2);
-  BOOST_TEST(all<sync::Release>(lead.pushed(at(1), push(0))).size() == 1);
-  BOOST_TEST(all<sync::Release>(lead.pushed(at(2), push(0))).empty());
+  BOOST_TEST(all<Release>(lead.start(at(0))).size() == 2);
+  BOOST_TEST(all<Release>(lead.pushed(at(1), push(0))).size() == 1);
+  BOOST_TEST(all<Release>(lead.pushed(at(2), push(0))).empty());
   BOOST_TEST(!lead.present(WorkerId(0)));
   BOOST_TEST(!lead.stopped());
   lead.pushed(at(3), push(1));

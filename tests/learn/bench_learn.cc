@@ -80,7 +80,7 @@ double samples_per_second(const learn::ModelConfig& config, const data::Dataset&
     }
     at += batch;
     const sync::Share share{.push = PushId(++push)};
-    store.accept(share.push, std::move(gradient));
+    store.accept(share.push, WorkerId(0), std::move(gradient));
     store.apply({&share, 1}, 0.01);
   };
   for (int i = 0; i < 10; ++i) step();

@@ -85,8 +85,8 @@ BOOST_AUTO_TEST_CASE(every_optimizer_does_what_a_plain_loop_over_its_definition_
       for (std::uint64_t update = 1; update <= 5; ++update) {
         const std::vector<float> a = random_floats(kSize, 10 * update);
         const std::vector<float> b = random_floats(kSize, 10 * update + 1);
-        store.accept(PushId(2 * update), push_of(store, a));
-        store.accept(PushId(2 * update + 1), push_of(store, b));
+        store.accept(PushId(2 * update), WorkerId(0), push_of(store, a));
+        store.accept(PushId(2 * update + 1), WorkerId(0), push_of(store, b));
         const sync::Share shares[] = {{PushId(2 * update), 0.25}, {PushId(2 * update + 1), 0.75}};
         const double rate = 0.1 / static_cast<double>(update);
         store.apply(shares, rate);
@@ -119,7 +119,7 @@ BOOST_AUTO_TEST_CASE(a_model_cut_into_shards_gets_the_bits_of_the_uncut_one) {
           for (std::uint64_t worker = 0; worker < kWorkers; ++worker) {
             const PushId push(update * kWorkers + worker + 1);
             const std::vector<float> gradient = random_floats(kSize, push.value);
-            store.accept(push, push_of(store, std::span(gradient).subspan(range.begin, range.size)));
+            store.accept(push, WorkerId(0), push_of(store, std::span(gradient).subspan(range.begin, range.size)));
             shares.push_back({push, 1.0 / kWorkers});
           }
           store.apply(shares, 0.05);
@@ -140,7 +140,7 @@ BOOST_AUTO_TEST_CASE(shares_are_summed_in_their_order) {
     ModelStore store(optimizer(OptimizerKind::kSgd), initial);
     std::vector<sync::Share> shares;
     for (std::size_t i = 0; i < pushes.size(); ++i) {
-      store.accept(PushId(i + 1), push_of(store, {&pushes[i], 1}));
+      store.accept(PushId(i + 1), WorkerId(0), push_of(store, {&pushes[i], 1}));
       shares.push_back({PushId(i + 1), 1});
     }
     store.apply(shares, -1);
@@ -158,7 +158,7 @@ BOOST_AUTO_TEST_CASE(a_snapshot_never_changes_while_it_is_pinned) {
   for (std::uint64_t update = 1; update <= 10; ++update) {
     pinned.push_back(store.snapshot());
     copies.push_back(floats(pinned.back()));
-    store.accept(PushId(update), push_of(store, random_floats(3000, update)));
+    store.accept(PushId(update), WorkerId(0), push_of(store, random_floats(3000, update)));
     const sync::Share share{PushId(update), 1};
     store.apply({&share, 1}, 0.1);
   }
@@ -170,7 +170,7 @@ BOOST_AUTO_TEST_CASE(a_snapshot_never_changes_while_it_is_pinned) {
 BOOST_AUTO_TEST_CASE(memory_stays_the_same_however_long_a_run_is) {
   ModelStore store(optimizer(OptimizerKind::kSgd), random_floats(100, 1));
   for (std::uint64_t update = 1; update <= 100; ++update) {
-    store.accept(PushId(update), push_of(store, random_floats(100, update)));
+    store.accept(PushId(update), WorkerId(0), push_of(store, random_floats(100, update)));
     const sync::Share share{PushId(update), 1};
     store.apply({&share, 1}, 0.1);
   }
@@ -181,14 +181,14 @@ BOOST_AUTO_TEST_CASE(an_empty_push_adds_nothing) {
   const std::vector<float> initial = {1, 2, 3};
   const std::vector<float> gradient = {4, 5, 6};
   ModelStore store(optimizer(OptimizerKind::kSgd), initial);
-  store.accept(PushId(1), nullptr);
-  store.accept(PushId(2), push_of(store, gradient));
-  store.accept(PushId(3), nullptr);
+  store.accept(PushId(1), WorkerId(0), nullptr);
+  store.accept(PushId(2), WorkerId(0), push_of(store, gradient));
+  store.accept(PushId(3), WorkerId(0), nullptr);
   const sync::Share shares[] = {{PushId(1), 0.5}, {PushId(2), 0.5}, {PushId(3), 0.5}};
   store.apply(shares, 1);
   BOOST_TEST((floats(store.snapshot()) == std::vector<float>{-1, -0.5F, 0}));
 
-  store.accept(PushId(4), nullptr);
+  store.accept(PushId(4), WorkerId(0), nullptr);
   const sync::Share only{PushId(4), 1};
   store.apply({&only, 1}, 1);
   BOOST_TEST((floats(store.snapshot()) == std::vector<float>{-1, -0.5F, 0}));
@@ -203,7 +203,7 @@ BOOST_AUTO_TEST_CASE(an_update_without_shares_raises_the_version_and_leaves_mode
     for (std::uint64_t update = 1; update <= 3; ++update) {
       for (ModelStore* store : {&with, &without}) {
         if (store == &with) store->apply({}, 0.1);
-        store->accept(PushId(update), push_of(*store, random_floats(50, update)));
+        store->accept(PushId(update), WorkerId(0), push_of(*store, random_floats(50, update)));
         const sync::Share share{PushId(update), 1};
         store->apply({&share, 1}, 0.1);
       }
@@ -216,10 +216,10 @@ BOOST_AUTO_TEST_CASE(an_update_without_shares_raises_the_version_and_leaves_mode
 BOOST_AUTO_TEST_CASE(merged_pushes_count_as_their_sum) {
   const std::vector<float> initial = {0, 0};
   ModelStore store(optimizer(OptimizerKind::kSgd), initial);
-  store.accept(PushId(1), push_of(store, std::vector<float>{1, 2}));
-  store.accept(PushId(2), push_of(store, std::vector<float>{10, 20}));
-  store.accept(PushId(3), nullptr);
-  store.accept(PushId(4), nullptr);
+  store.accept(PushId(1), WorkerId(0), push_of(store, std::vector<float>{1, 2}));
+  store.accept(PushId(2), WorkerId(0), push_of(store, std::vector<float>{10, 20}));
+  store.accept(PushId(3), WorkerId(0), nullptr);
+  store.accept(PushId(4), WorkerId(0), nullptr);
   store.merge(PushId(1), PushId(2));
   store.merge(PushId(1), PushId(3));  // nothing is added
   store.merge(PushId(4), PushId(1));  // an empty push becomes the other
@@ -231,7 +231,7 @@ BOOST_AUTO_TEST_CASE(merged_pushes_count_as_their_sum) {
 BOOST_AUTO_TEST_CASE(a_discarded_push_gives_its_tensor_back) {
   ModelStore store(optimizer(OptimizerKind::kSgd), std::vector<float>{0});
   for (std::uint64_t push = 1; push <= 10; ++push) {
-    store.accept(PushId(push), push_of(store, std::vector<float>{1}));
+    store.accept(PushId(push), WorkerId(0), push_of(store, std::vector<float>{1}));
     store.discard(PushId(push));
   }
   BOOST_TEST(store.tensors() == 2);
@@ -244,14 +244,14 @@ BOOST_AUTO_TEST_CASE(a_push_that_is_not_pending_or_has_the_wrong_size_is_our_fau
   BOOST_CHECK_THROW(store.apply({&share, 1}, 1), InternalError);
   BOOST_CHECK_THROW(store.discard(PushId(1)), InternalError);
   BOOST_CHECK_THROW(store.merge(PushId(1), PushId(2)), InternalError);
-  BOOST_CHECK_THROW(store.accept(PushId(1), std::make_shared<Tensor>(2)), InternalError);
-  store.accept(PushId(1), nullptr);
-  BOOST_CHECK_THROW(store.accept(PushId(1), nullptr), InternalError);
+  BOOST_CHECK_THROW(store.accept(PushId(1), WorkerId(0), std::make_shared<Tensor>(2)), InternalError);
+  store.accept(PushId(1), WorkerId(0), nullptr);
+  BOOST_CHECK_THROW(store.accept(PushId(1), WorkerId(0), nullptr), InternalError);
 }
 
 BOOST_AUTO_TEST_CASE(a_failed_update_changes_nothing) {
   ModelStore store(optimizer(OptimizerKind::kSgd), std::vector<float>{0});
-  store.accept(PushId(1), push_of(store, std::vector<float>{1}));
+  store.accept(PushId(1), WorkerId(0), push_of(store, std::vector<float>{1}));
   const sync::Share shares[] = {{PushId(1), 1}, {PushId(2), 1}};
   BOOST_CHECK_THROW(store.apply(shares, 1), InternalError);
   BOOST_TEST(store.version() == 0);
@@ -261,7 +261,7 @@ BOOST_AUTO_TEST_CASE(a_failed_update_changes_nothing) {
 
 BOOST_AUTO_TEST_CASE(a_range_may_be_empty) {
   ModelStore store(optimizer(OptimizerKind::kAdam), {});
-  store.accept(PushId(1), store.buffer());
+  store.accept(PushId(1), WorkerId(0), store.buffer());
   const sync::Share share{PushId(1), 1};
   store.apply({&share, 1}, 0.1);
   BOOST_TEST(store.version() == 1);

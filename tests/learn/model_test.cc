@@ -237,13 +237,13 @@ BOOST_AUTO_TEST_CASE(a_round_of_workers_with_weight_1_over_n_is_one_step_of_sgd_
         model.gradient(round.snapshot()->values(), dataset, std::span(batch).subspan(worker * kBatch, kBatch),
                        gradient->values(), workspace);
         shares.push_back({PushId(++push), 1.0 / kWorkers});
-        round.accept(PushId(push), std::move(gradient));
+        round.accept(PushId(push), WorkerId(0), std::move(gradient));
       }
       round.apply(shares, 0.05);
       std::shared_ptr<Tensor> gradient = joined.buffer();
       model.gradient(joined.snapshot()->values(), dataset, batch, gradient->values(), workspace);
       const sync::Share share{PushId(step + 1), 1};
-      joined.accept(share.push, std::move(gradient));
+      joined.accept(share.push, WorkerId(0), std::move(gradient));
       joined.apply({&share, 1}, 0.05);
     }
     double worst = 0;
@@ -380,7 +380,7 @@ BOOST_AUTO_TEST_CASE(training_learns_what_can_be_learned) {
       std::shared_ptr<Tensor> gradient = store.buffer();
       model.gradient(store.snapshot()->values(), dataset, batch, gradient->values(), workspace);
       const sync::Share share{PushId(step + 1), 1};
-      store.accept(share.push, std::move(gradient));
+      store.accept(share.push, WorkerId(0), std::move(gradient));
       store.apply({&share, 1}, 0.1);
     }
     BOOST_TEST_INFO_SCOPE(model.description());

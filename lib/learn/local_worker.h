@@ -1,0 +1,35 @@
+// The model of a local worker: it takes steps of its own between refreshes and pushes by how much it moved. Used by
+// real workers, by the simulator and by the replay, so that all get the same bits.
+#pragma once
+
+#include <span>
+
+#include "learn/config.h"
+#include "learn/optimizer.h"
+#include "learn/tensor.h"
+#include "sync/strategy.h"
+
+namespace psctl::learn {
+
+// Holds x, the live model, and base, what x was at the last push or refresh. Not thread-safe.
+class LocalWorker {
+ public:
+  LocalWorker(const OptimizerConfig& config, sync::Traits::Rebase rebase, std::size_t parameters);
+
+  // A refresh with model W. The first one, and every one under kDiscard: x = base = W. Under kReapply:
+  // x = W + (x - base), base = W.
+  void take(std::span<const float> model);
+  // One step of the optimizer on x; its state stays over refreshes (our reading).
+  void step(std::span<const float> gradient, double learning_rate);
+  // delta = x - base, then base = x.
+  void push(std::span<float> delta);
+  std::span<const float> parameters() const { return x_.values(); }
+
+ private:
+  sync::Traits::Rebase rebase_;
+  Optimizer optimizer_;
+  Tensor x_, base_;
+  bool begun_ = false;
+};
+
+}  // namespace psctl::learn

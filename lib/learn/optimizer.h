@@ -1,0 +1,47 @@
+// The rules that turn a gradient into a step: at the server for gradient workers, at the worker for local ones.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "learn/config.h"
+#include "learn/tensor.h"
+
+namespace psctl::learn {
+
+// Learning rate at `epoch` (samples received / training samples), before Apply::rate and staleness.
+double scheduled_rate(const OptimizerConfig& config, double epoch);
+
+// The optimizer of `parameters` floats, with its state. Works element by element: a model cut into shards gets the same
+// bits as a whole one.
+class Optimizer {
+ public:
+  Optimizer(const OptimizerConfig& config, std::size_t parameters);
+
+  // One step's constants; call once before the blocks of a step.
+  void begin_step(double learning_rate);
+  // out = model moved by the gradient, for the floats from `begin` on; weight_decay * model is added to `gradient`
+  // first, in place. `out` may be `model`.
+  void step(std::size_t begin, std::span<const float> model, std::span<float> gradient, std::span<float> out);
+  // The state of the beginning.
+  void reset();
+
+ private:
+  struct AdamStep {
+    float rate;  // over the bias correction of the first moment
+    float beta1, beta2;
+    float rest1, rest2;  // 1 - beta
+    float root;          // of the bias correction of the second moment
+    float epsilon;
+  };
+
+  OptimizerConfig config_;
+  std::vector<Tensor> state_;  // velocity, or moments
+  std::uint64_t steps_ = 0;    // Adam's bias correction counts them
+  float rate_ = 0;
+  AdamStep adam_{};
+};
+
+}  // namespace psctl::learn

@@ -1,0 +1,44 @@
+// The arithmetic of one worker between two pushes, when it is known beforehand: for the simulator and the replay.
+#pragma once
+
+#include <memory>
+
+#include "data/batches.h"
+#include "learn/local_worker.h"
+#include "learn/model.h"
+#include "learn/model_store.h"
+
+namespace psctl::learn {
+
+// What a worker does from one push to the next.
+struct Leg {
+  Step overlapped = 0;     // mini-batches taken before the answer to the last push was in place
+  double rate_before = 0;  // learning rate of those
+  Snapshot model;          // then this model is taken; null: the worker keeps its own
+  Step steps = 1;          // then so many mini-batches
+  double rate = 0;         // at this learning rate; local workers only
+  bool empty = false;      // the last mini-batch is given up: there is nothing to push
+};
+
+class Trainer {
+ public:
+  Trainer(const Model& model, const data::Dataset& dataset, data::BatchOrder batches, const OptimizerConfig& optimizer,
+          const sync::Traits& traits);
+
+  // Follows the leg and leaves what is pushed in `push` (a gradient, or a delta); returns the mean loss over the
+  // samples in it. One leg after the other, each perhaps on another thread.
+  double run(const Leg& leg, std::span<float> push, Workspace& workspace);
+  Step begun() const;  // mini-batches, those given up or lost included
+
+ private:
+  const Model& model_;
+  const data::Dataset& dataset_;
+  data::BatchOrder batches_;
+  sync::Traits traits_;
+  Snapshot snapshot_;                   // gradient workers
+  std::unique_ptr<LocalWorker> local_;  // local workers
+  std::unique_ptr<Tensor> gradient_;    // local workers
+  Step begun_ = 0;
+};
+
+}  // namespace psctl::learn
