@@ -1,7 +1,6 @@
 // Bulk synchronous parallel: rounds of one push of each worker, one update of their mean.
-#include <algorithm>
-
 #include "sync/registry.h"
+#include "sync/round.h"
 
 namespace psctl::sync {
 namespace {
@@ -10,29 +9,9 @@ class Bsp final : public Strategy {
  public:
   std::vector<Decision> decide(const Cluster& cluster, Instant) override {
     if (cluster.computing() > 0) return {};
-    std::vector<Decision> decisions;
-    if (!cluster.pending().empty()) decisions.emplace_back(mean_of_round(cluster));
-    for (const auto& [id, push] : cluster.pending()) {
-      if (push.empty) decisions.emplace_back(Discard{.push = id});
-    }
+    std::vector<Decision> decisions = update_of_round(cluster);
     for (const auto& [step, worker] : cluster.waiting()) decisions.emplace_back(Release{.worker = worker});
     return decisions;
-  }
-
- private:
-  // Shares by worker, so that the sum does not depend on the order of arrival. The weight is 1/N with N the workers
-  // that are in this round: one that left after its push still counts, one that joined since does not (our reading).
-  static Apply mean_of_round(const Cluster& cluster) {
-    std::vector<std::pair<WorkerId, PushId>> round;
-    for (const auto& [id, push] : cluster.pending()) {
-      if (!push.empty) round.emplace_back(push.worker, id);
-    }
-    std::ranges::sort(round);
-    Apply apply;
-    for (const auto& [worker, id] : round) {
-      apply.shares.push_back({.push = id, .weight = 1.0 / static_cast<double>(round.size())});
-    }
-    return apply;
   }
 };
 

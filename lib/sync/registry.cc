@@ -11,9 +11,10 @@ namespace psctl::sync {
 Entry bsp_entry();
 Entry asp_entry();
 Entry ssp_entry();
+Entry local_sgd_entry();
 
 std::span<const Entry> entries() {
-  static const std::array all = {bsp_entry(), asp_entry(), ssp_entry()};
+  static const std::array all = {bsp_entry(), asp_entry(), ssp_entry(), local_sgd_entry()};
   return all;
 }
 
