@@ -19,8 +19,8 @@ class LocalWorker {
   // A refresh with model W. The first one, and every one under kDiscard: x = base = W. Under kReapply:
   // x = W + (x - base), base = W.
   void take(std::span<const float> model);
-  // One step of the optimizer on x; its state stays over refreshes (our reading).
-  void step(std::span<const float> gradient, double learning_rate);
+  // One step of the optimizer on x; its state stays over refreshes (our reading). Uses `gradient` up.
+  void step(std::span<float> gradient, double learning_rate);
   // delta = x - base, then base = x.
   void push(std::span<float> delta);
   std::span<const float> parameters() const { return x_.values(); }
@@ -29,7 +29,7 @@ class LocalWorker {
   sync::Traits::Rebase rebase_;
   Optimizer optimizer_;
   Tensor x_, base_;
-  bool begun_ = false;
+  bool begun_ = false;  // there was a first model
 };
 
 }  // namespace psctl::learn

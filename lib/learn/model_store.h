@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
-#include <vector>
 
 #include "base/ids.h"
 #include "learn/config.h"
@@ -28,8 +28,8 @@ Range shard(std::size_t parameters, std::size_t servers, std::size_t rank);
 // Not thread-safe; what it hands out (snapshots, tensors) may be read and dropped on any thread.
 class ModelStore {
  public:
-  // `initial` are the parameters of this server's range at version 0. Of local workers the pushes are added as they
-  // are: the optimizer is theirs.
+  // `initial` are the parameters of this server's range at version 0. With local workers the optimizer is theirs, and
+  // not used here.
   ModelStore(const OptimizerConfig& config, std::span<const float> initial,
              sync::Traits::Kind kind = sync::Traits::Kind::kGradient);
 
@@ -40,9 +40,9 @@ class ModelStore {
   void released(WorkerId worker);
   void merge(PushId into, PushId from);
   void discard(PushId push);
-  // One update, written out of place in one pass: g = sum of weight * push in the order of the shares + weight_decay *
-  // w, then the optimizer at `learning_rate`. An empty push adds nothing. No shares: the model stays, version += 1.
-  // `reset`: the optimizer's state is that of the beginning before it.
+  // One update, written out of place in one pass: g = sum of weight * push in the order of the shares, then the
+  // optimizer at `learning_rate`; of local workers w + learning_rate * g. An empty push adds nothing. No shares: the
+  // model stays, version += 1. `reset`: the optimizer's state is that of the beginning before it.
   void apply(std::span<const sync::Share> shares, double learning_rate, bool reset = false);
 
   Version version() const { return version_; }
@@ -53,13 +53,10 @@ class ModelStore {
   void check_pending(PushId push) const;
   std::shared_ptr<Tensor> take_pending(PushId push);
 
-  OptimizerConfig config_;
-  sync::Traits::Kind kind_;
   TensorPool pool_;
+  std::optional<Optimizer> optimizer_;  // none for local workers
   std::shared_ptr<const Tensor> model_;
   std::map<PushId, std::shared_ptr<Tensor>> pending_;
-  std::vector<Tensor> state_;  // the optimizer's: velocity, or moments
-  std::uint64_t updates_ = 0;  // with shares: Adam's bias correction counts them
   Version version_ = 0;
 };
 

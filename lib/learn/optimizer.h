@@ -20,7 +20,7 @@ class Optimizer {
  public:
   Optimizer(const OptimizerConfig& config, std::size_t parameters);
 
-  // One step's constants; call once before the blocks of a step.
+  // Once before the blocks of a step.
   void begin_step(double learning_rate);
   // out = model moved by the gradient, for the floats from `begin` on; weight_decay * model is added to `gradient`
   // first, in place. `out` may be `model`.
@@ -29,19 +29,11 @@ class Optimizer {
   void reset();
 
  private:
-  struct AdamStep {
-    float rate;  // over the bias correction of the first moment
-    float beta1, beta2;
-    float rest1, rest2;  // 1 - beta
-    float root;          // of the bias correction of the second moment
-    float epsilon;
-  };
-
   OptimizerConfig config_;
   std::vector<Tensor> state_;  // velocity, or moments
   std::uint64_t steps_ = 0;    // Adam's bias correction counts them
-  float rate_ = 0;
-  AdamStep adam_{};
+  float rate_ = 0;             // of this step; adam: over the bias correction of the first moment
+  float root_ = 1;             // adam: of the bias correction of the second moment
 };
 
 }  // namespace psctl::learn

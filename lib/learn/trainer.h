@@ -2,11 +2,12 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "data/batches.h"
 #include "learn/local_worker.h"
 #include "learn/model.h"
-#include "learn/model_store.h"
+#include "sync/strategy.h"
 
 namespace psctl::learn {
 
@@ -26,18 +27,20 @@ class Trainer {
           const sync::Traits& traits);
 
   // Follows the leg and leaves what is pushed in `push` (a gradient, or a delta); returns the mean loss over the
-  // samples in it. One leg after the other, each perhaps on another thread.
+  // samples in it, 0 if it is empty. What a local worker did before it gave up goes into its next push. One leg after
+  // the other, each perhaps on another thread.
   double run(const Leg& leg, std::span<float> push, Workspace& workspace);
-  Step begun() const;  // mini-batches, those given up or lost included
+  Step begun() const { return begun_; }  // mini-batches, those given up or lost included
 
  private:
+  double compute(std::span<const float> parameters, std::span<float> gradient, Workspace& workspace);
+
   const Model& model_;
   const data::Dataset& dataset_;
   data::BatchOrder batches_;
   sync::Traits traits_;
-  Snapshot snapshot_;                   // gradient workers
-  std::unique_ptr<LocalWorker> local_;  // local workers
-  std::unique_ptr<Tensor> gradient_;    // local workers
+  Snapshot snapshot_;                 // of a gradient worker
+  std::optional<LocalWorker> local_;  // of a local worker
   Step begun_ = 0;
 };
 

@@ -213,6 +213,28 @@ BOOST_AUTO_TEST_CASE(an_update_without_shares_raises_the_version_and_leaves_mode
   }
 }
 
+BOOST_AUTO_TEST_CASE(an_update_with_reset_is_that_of_an_optimizer_without_a_past) {
+  for (const OptimizerKind kind : kKinds) {
+    ModelStore old(optimizer(kind, 0.1), random_floats(50, 1));
+    const auto update = [](ModelStore& store, std::uint64_t push, bool reset) {
+      store.accept(PushId(push), WorkerId(0), push_of(store, random_floats(50, push)));
+      const sync::Share share{PushId(push), 1};
+      store.apply({&share, 1}, 0.1, reset);
+    };
+    for (std::uint64_t push = 1; push <= 3; ++push) update(old, push, false);
+    ModelStore fresh(optimizer(kind, 0.1), floats(old.snapshot()));
+    ModelStore without(optimizer(kind, 0.1), random_floats(50, 1));
+    for (std::uint64_t push = 1; push <= 3; ++push) update(without, push, false);
+    for (std::uint64_t push = 4; push <= 6; ++push) {
+      update(old, push, push == 4);
+      update(fresh, push, false);
+      update(without, push, false);
+    }
+    BOOST_TEST((floats(old.snapshot()) == floats(fresh.snapshot())));
+    BOOST_TEST((floats(old.snapshot()) == floats(without.snapshot())) == (kind == OptimizerKind::kSgd));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(merged_pushes_count_as_their_sum) {
   const std::vector<float> initial = {0, 0};
   ModelStore store(optimizer(OptimizerKind::kSgd), initial);
