@@ -27,8 +27,9 @@ void print_entry(const sync::Entry& entry) {
   fmt::print("{}\n\n  rule    {}\n  source  {}\n  stated  {}\n  read    {}\n", entry.name, entry.rule, entry.source,
              entry.stated, entry.read);
   for (const sync::Parameter& parameter : entry.parameters) {
-    fmt::print("\n  {} (default {}; {}; {})\n      {}\n", parameter.name,
+    fmt::print("\n  {} (default {}; {}{}; {})\n      {}\n", parameter.name,
                parameter.default_value ? text_of(*parameter.default_value) : "none", range_of(parameter),
+               parameter.needs.empty() ? "" : "; only with " + parameter.needs,
                parameter.origin == sync::Origin::kPaper ? "from the source" : "ours", parameter.meaning);
   }
 }

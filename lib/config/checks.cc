@@ -7,6 +7,7 @@
 #include <set>
 
 #include "config/schema.h"
+#include "sync/registry.h"
 
 namespace psctl::config {
 namespace {
@@ -23,6 +24,7 @@ class Checks {
   void all() {
     check_model();
     check_schedule();
+    check_strategy();
     check_cluster();
     check_membership();
     check_stragglers();
@@ -62,6 +64,18 @@ class Checks {
     if (schedule.kind == learn::ScheduleKind::kCosine && schedule.warmup_epochs >= schedule.epochs) {
       fault("optimizer.schedule.warmup_epochs", fmt::format("{} is not before the end of the schedule, epochs: {}",
                                                             schedule.warmup_epochs, schedule.epochs));
+    }
+  }
+
+  void check_strategy() {
+    const sync::Entry* entry = sync::find(run_.strategy.name);
+    if (!entry || !sound("strategy.name")) return;
+    for (const sync::Parameter& each : entry->parameters) {
+      if (each.needs.empty() || !sound("strategy", {each.name.c_str(), each.needs.c_str()})) continue;
+      const auto& values = run_.strategy.parameters.values();
+      if (run_.strategy.parameters.flag(each.needs) || values.at(each.name) == each.default_value) continue;
+      fault(joined("strategy", each.name),
+            fmt::format("has no effect without {}: true; add that, or remove it", each.needs));
     }
   }
 

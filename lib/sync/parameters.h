@@ -27,6 +27,7 @@ struct Parameter {
   std::vector<std::string> choices;                           // of words
   std::string meaning;
   Origin origin = Origin::kPaper;
+  std::string needs = {};  // a flag of the same strategy; unless it is set, only the default is accepted
 };
 
 // Checked values by name, defaults filled in. Asking for another type than the parameter's is a fault of ours.

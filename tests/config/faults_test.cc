@@ -485,6 +485,9 @@ const std::vector<Case> kCases = {
      "checkpoint: {every_updates: 5}\n",
      {"c.yaml:4:29: checkpoint.every_updates: has no effect with model.kind: none: there is no model to keep; remove "
       "it"}},
+    {"a parameter without the flag that it needs",
+     kSound + "strategy: {name: wbsp, rebase: reapply}\n",
+     {"c.yaml:4:32: strategy.rebase: has no effect without overlap: true; add that, or remove it"}},
     {"an ignored section with faults",
      "model: {kind: none}\n"
      "clock: virtual\n"

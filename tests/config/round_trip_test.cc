@@ -74,6 +74,10 @@ class Random {
     for (const sync::Parameter& parameter : entry.parameters) {
       if (coin()) values.insert_or_assign(parameter.name, value_of(parameter));
     }
+    for (const sync::Parameter& parameter : entry.parameters) {
+      const bool refused = !parameter.needs.empty() && !std::get<bool>(values.at(parameter.needs));
+      if (refused) values.at(parameter.name) = *parameter.default_value;
+    }
     return {.name = entry.name, .parameters = sync::Parameters(values)};
   }
   sync::ParameterValue value_of(const sync::Parameter& parameter) {

@@ -1,4 +1,5 @@
 #include <boost/test/unit_test.hpp>
+#include <set>
 
 #include "sync/registry.h"
 #include "sync/turnover.h"
@@ -34,6 +35,76 @@ std::vector<Wanted> all_of(std::span<const Outcome> outcomes) {
   }
   return found;
 }
+
+// Local workers with a number for a model and one interval each, on a cluster without network: every local step of
+// worker i changes its model by -(i + 1). Equal instants go by worker.
+class Scalars {
+ public:
+  Scalars(std::unique_ptr<Strategy> strategy, std::vector<std::int64_t> intervals)
+      : intervals_(std::move(intervals)), sync_(std::move(strategy), intervals_.size(), intervals_.size()) {
+    workers_.resize(intervals_.size());
+    for (std::uint32_t id = 0; id < intervals_.size(); ++id) carry(at(0), Joined{WorkerId(id)});
+  }
+
+  // The push that comes next: its instant and its worker.
+  std::pair<std::int64_t, std::uint32_t> step() {
+    const auto [due, id] = *due_.begin();
+    due_.erase(due_.begin());
+    Local& worker = workers_[id];
+    worker.x -= id + 1;
+    const Step steps = sync_.cluster().worker(WorkerId(id)).local_steps;
+    carried_ = worker.x - worker.base;
+    worker.base = worker.x;
+    carry(at(due), Pushed{.worker = WorkerId(id), .steps = std::max<Step>(1, steps)});
+    return {due, id};
+  }
+
+  double model() const { return model_; }
+  double pending() const {
+    double sum = 0;
+    for (const auto& [id, delta] : pending_) sum += delta;
+    return sum / static_cast<double>(workers_.size());
+  }
+  double worker_model(std::uint32_t id) const { return workers_[id].x; }
+  int pulls(std::uint32_t id) const { return workers_[id].pulls - 1; }  // without the first
+  const Cluster& cluster() const { return sync_.cluster(); }
+
+ private:
+  struct Local {
+    double x = 0, base = 0;
+    int pulls = 0;
+  };
+
+  void carry(Instant now, const Event& event) {
+    const auto outcomes = sync_.handle(now, event);
+    if (std::holds_alternative<Pushed>(event)) pending_[sync_.last_push()] = carried_;
+    for (const Outcome& outcome : outcomes) {
+      if (const auto* merge = std::get_if<Merge>(&outcome.decision)) {
+        pending_.at(merge->into) += pending_.at(merge->from);
+        pending_.erase(merge->from);
+      } else if (const auto* apply = std::get_if<Apply>(&outcome.decision)) {
+        for (const Share& share : apply->shares) {
+          model_ += share.weight * pending_.at(share.push);
+          pending_.erase(share.push);
+        }
+      } else if (const auto* release = std::get_if<Release>(&outcome.decision)) {
+        Local& worker = workers_[release->worker.value];
+        if (release->refresh == Refresh::kTake) {
+          worker.x = worker.base = model_;
+          ++worker.pulls;
+        }
+        due_.emplace(now.time_since_epoch().count() + intervals_[release->worker.value], release->worker.value);
+      }
+    }
+  }
+
+  std::vector<std::int64_t> intervals_;
+  Synchronizer sync_;
+  std::vector<Local> workers_;
+  std::map<PushId, double> pending_;
+  std::set<std::pair<std::int64_t, std::uint32_t>> due_;
+  double model_ = 0, carried_ = 0;
+};
 
 void check_turnover(const std::string& name, const Given& given, test::TurnoverRules rules) {
   Turnover turnover([&] { return make_with(name, given); }, std::move(rules));
@@ -77,6 +148,145 @@ BOOST_AUTO_TEST_CASE(local_sgd_admits_a_joiner_with_the_next_round_and_counts_th
 BOOST_AUTO_TEST_CASE(local_sgd_survives_whoever_comes_and_goes) {
   check_turnover("local_sgd", {}, {});
   check_turnover("local_sgd", {{"period", std::int64_t{1}}}, {});
+}
+
+BOOST_AUTO_TEST_CASE(wbsp_commits_with_the_slowest_push_or_on_arrival) {
+  struct Row {
+    std::int64_t time;
+    std::uint32_t worker;
+    double arrival, committed, pending;
+  };
+  // Workers are counted from 0 here.
+  const std::vector<Row> rows = {
+      {2, 0, -1, 0, -1},     {3, 1, -3, 0, -3},     {4, 0, -4, 0, -4},    {6, 0, -5, 0, -5},     {6, 1, -7, 0, -7},
+      {7, 2, -10, -10, 0},   {8, 0, -11, -10, -1},  {9, 1, -13, -10, -3}, {10, 0, -14, -10, -4}, {12, 0, -15, -10, -5},
+      {12, 1, -17, -10, -7}, {14, 0, -18, -10, -8}, {14, 2, -21, -21, 0}, {15, 1, -23, -21, -2},
+  };
+  Scalars arrival(make_with("wbsp", {{"commit", std::string("arrival")}}), {2, 3, 7});
+  Scalars versioned(make_with("wbsp", {}), {2, 3, 7});
+  for (const Row& row : rows) {
+    BOOST_TEST_CONTEXT("at " << row.time << ", worker " << row.worker) {
+      BOOST_TEST((arrival.step() == std::pair(row.time, row.worker)));
+      BOOST_TEST((versioned.step() == std::pair(row.time, row.worker)));
+      BOOST_TEST(arrival.model() == row.arrival / 3, boost::test_tools::tolerance(1e-9));
+      BOOST_TEST(arrival.pending() == 0.0);
+      BOOST_TEST(versioned.model() == row.committed / 3, boost::test_tools::tolerance(1e-9));
+      BOOST_TEST(versioned.pending() == row.pending / 3, boost::test_tools::tolerance(1e-9));
+      BOOST_TEST(versioned.cluster().pending().size() <= 3U);
+      if (row.time == 8) {
+        BOOST_TEST(arrival.worker_model(0) == -11.0 / 3, boost::test_tools::tolerance(1e-9));
+        BOOST_TEST(versioned.worker_model(0) == -10.0 / 3, boost::test_tools::tolerance(1e-9));
+      }
+      if (row.time == 9) {
+        BOOST_TEST(arrival.worker_model(1) == -13.0 / 3, boost::test_tools::tolerance(1e-9));
+        BOOST_TEST(versioned.worker_model(1) == -10.0 / 3, boost::test_tools::tolerance(1e-9));
+      }
+    }
+  }
+  BOOST_TEST(versioned.cluster().version() == 2U);
+  for (const Scalars* each : {&arrival, &versioned}) {
+    const std::vector<Step> clocks = {7, 5, 2};
+    const std::vector<int> pulls = {1, 2, 2};
+    for (std::uint32_t id = 0; id < 3; ++id) {
+      BOOST_TEST(each->cluster().worker(WorkerId(id)).step == clocks[id]);
+      BOOST_TEST(each->pulls(id) == pulls[id]);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(wbsp_with_a_fixed_slowest_commits_with_worker_1_and_without_it_when_all_have_pushed) {
+  Synchronizer sync = started("wbsp", {{"slowest", std::string("fixed")}}, 3);
+  const auto push = [&](std::int64_t now, std::uint32_t worker) {
+    return all_of<Apply>(sync.handle(at(now), Pushed{.worker = WorkerId(worker)}));
+  };
+  BOOST_TEST(push(1, 0).empty());
+  const auto first = push(2, 1);
+  BOOST_REQUIRE(first.size() == 1);
+  BOOST_TEST(first[0].shares.size() == 2U);
+  for (const Share& share : first[0].shares) BOOST_TEST(share.weight == 1.0 / 3);
+  BOOST_TEST(push(3, 0).empty());
+  BOOST_TEST(push(4, 2).empty());
+  // Worker 1 was the last that had not pushed.
+  const auto second = all_of<Apply>(sync.handle(at(5), Left{WorkerId(1)}));
+  BOOST_REQUIRE(second.size() == 1);
+  for (const Share& share : second[0].shares) BOOST_TEST(share.weight == 0.5);
+  BOOST_TEST(push(6, 0).empty());
+  BOOST_TEST(push(7, 0).empty());
+  BOOST_TEST(push(8, 2).size() == 1U);
+  BOOST_CHECK_THROW(find("wbsp")->make(Parameters({{"commit", std::string("versioned")},
+                                                   {"overlap", false},
+                                                   {"rebase", std::string("discard")},
+                                                   {"slowest", std::string("fixed")}}),
+                                       Setting{.workers = 1}),
+                    UserError);
+}
+
+BOOST_AUTO_TEST_CASE(wbsp_counts_a_worker_that_left_after_its_push_and_a_joiner_at_once) {
+  Synchronizer sync(make_with("wbsp", {}), 4, 3);
+  for (std::uint32_t worker = 0; worker < 3; ++worker) sync.handle(at(0), Joined{WorkerId(worker)});
+  sync.handle(at(1), Pushed{.worker = WorkerId(0)});
+  sync.handle(at(2), Left{WorkerId(0)});
+  sync.handle(at(3), Pushed{.worker = WorkerId(1)});
+  BOOST_TEST(all_of<Release>(sync.handle(at(4), Joined{WorkerId(3)})).size() == 1U);
+  BOOST_TEST(all_of<Apply>(sync.handle(at(5), Pushed{.worker = WorkerId(2)})).empty());
+  const auto updates = all_of<Apply>(sync.handle(at(6), Pushed{.worker = WorkerId(3)}));
+  BOOST_REQUIRE(updates.size() == 1);
+  BOOST_TEST(updates[0].shares.size() == 4U);
+  for (const Share& share : updates[0].shares) BOOST_TEST(share.weight == 0.25);
+}
+
+BOOST_AUTO_TEST_CASE(wbsp_with_overlap_asks_for_a_push_as_soon_as_there_is_a_step) {
+  Synchronizer sync = started("wbsp", {{"overlap", true}, {"rebase", std::string("reapply")}}, 2);
+  BOOST_TEST(sync.strategy().traits().overlap);
+  BOOST_TEST((sync.strategy().traits().rebase == Traits::Rebase::kReapply));
+  for (const Worker& worker : sync.cluster().workers()) {
+    BOOST_TEST(worker.local_steps == 0U);
+    BOOST_TEST(worker.overlap_steps == kAnyNumber);
+  }
+  sync.handle(at(1), Pushed{.worker = WorkerId(0), .steps = 1});
+  BOOST_CHECK_NO_THROW(sync.handle(at(2), Pushed{.worker = WorkerId(0), .steps = 5, .overlapped = 5}));
+}
+
+BOOST_AUTO_TEST_CASE(wbsp_never_holds_anyone_and_survives_whoever_comes_and_goes) {
+  const auto nobody_waits = [](const Synchronizer& sync, const Event&, std::span<const Outcome>) -> std::string {
+    if (sync.started() && !sync.cluster().waiting().empty()) return "somebody waits";
+    std::set<WorkerId> owners;
+    for (const auto& [id, push] : sync.cluster().pending()) {
+      if (!owners.insert(push.worker).second) return "two pushes of a worker are pending";
+    }
+    return "";
+  };
+  for (const char* commit : {"versioned", "arrival"}) {
+    for (const char* slowest : {"all_pushed", "fixed"}) {
+      for (const bool overlap : {false, true}) {
+        check_turnover("wbsp",
+                       {{"commit", std::string(commit)}, {"slowest", std::string(slowest)}, {"overlap", overlap}},
+                       {.weights_sum_to_one = false, .check = nobody_waits});
+      }
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_versioned_commit_of_wbsp_holds_a_push_of_every_worker_present_and_all_take_it_once) {
+  const auto complete = [](const Synchronizer& sync, const Event& event, std::span<const Outcome> outcomes) {
+    const Cluster& cluster = sync.cluster();
+    for (const Outcome& outcome : outcomes) {
+      if (std::holds_alternative<Apply>(outcome.decision)) {
+        std::set<WorkerId> owners;
+        for (const Use& use : outcome.uses) owners.insert(use.worker);
+        for (const auto& [step, worker] : cluster.by_step()) {
+          if (!owners.contains(worker))
+            return fmt::format("worker {} is not in version {}", worker.value, outcome.version);
+        }
+      }
+    }
+    const auto* pushed = std::get_if<Pushed>(&event);
+    if (pushed && cluster.worker(pushed->worker).model != cluster.version()) {
+      return fmt::format("worker {} goes on without version {}", pushed->worker.value, cluster.version());
+    }
+    return std::string();
+  };
+  check_turnover("wbsp", {}, {.weights_sum_to_one = false, .check = complete});
 }
 
 BOOST_AUTO_TEST_SUITE_END()
