@@ -24,6 +24,7 @@ class Checks {
   void all() {
     check_model();
     check_schedule();
+    check_staleness();
     check_strategy();
     check_cluster();
     check_membership();
@@ -67,9 +68,22 @@ class Checks {
     }
   }
 
+  void check_staleness() {
+    const learn::StalenessConfig& staleness = run_.optimizer.staleness;
+    if (timing_only_ || !sound("optimizer.staleness", {"kind", "mode"})) return;
+    if (staleness.kind == learn::StalenessKind::kDc && staleness.mode == learn::DcMode::kConstant && staleness.decay) {
+      fault("optimizer.staleness.decay", "has no effect with mode: constant; remove it, or use mode: adaptive");
+    }
+  }
+
   void check_strategy() {
-    const sync::Entry* entry = sync::find(run_.strategy.name);
-    if (!entry || !sound("strategy.name")) return;
+    const sync::Entry* const entry = sound("strategy.name") ? sync::find(run_.strategy.name) : nullptr;
+    if (!entry) return;
+    if (!timing_only_) check_optimizer(*entry);
+    if (knows_workers_) {
+      check_part_of_workers(entry->name, "psp", "sample", run_.cluster.workers);
+      check_part_of_workers(entry->name, "backup", "backups", run_.cluster.workers - 1);
+    }
     for (const sync::Parameter& each : entry->parameters) {
       if (each.needs.empty() || !sound("strategy", {each.name.c_str(), each.needs.c_str()})) continue;
       const auto& values = run_.strategy.parameters.values();
@@ -77,6 +91,41 @@ class Checks {
       fault(joined("strategy", each.name),
             fmt::format("has no effect without {}: true; add that, or remove it", each.needs));
     }
+  }
+
+  // What the strategy's workers cannot do.
+  void check_optimizer(const sync::Entry& entry) {
+    const bool local = entry.kind == sync::Traits::Kind::kLocal;
+    if (sound("optimizer.staleness.kind") && run_.optimizer.staleness.kind == learn::StalenessKind::kDc) {
+      if (local) {
+        fault("optimizer.staleness.kind",
+              fmt::format("dc corrects gradients, but with strategy.name: {} the workers take steps of their own and "
+                          "push by how much they moved; use another kind, or another strategy",
+                          entry.name));
+      } else if (entry.merges) {
+        fault("optimizer.staleness.kind",
+              fmt::format("dc corrects a gradient by the model that it was computed on, but strategy.name: {} adds "
+                          "gradients together before they are applied; use another kind, or another strategy",
+                          entry.name));
+      }
+    }
+    const learn::OptimizerKind kind = run_.optimizer.kind;
+    if (local && sound("optimizer.kind") &&
+        (kind == learn::OptimizerKind::kAdaGrad || kind == learn::OptimizerKind::kAdam)) {
+      fault("optimizer.kind",
+            fmt::format("{} is not for workers that take steps of their own, as with strategy.name: {}; use sgd, "
+                        "momentum or nesterov",
+                        kind == learn::OptimizerKind::kAdam ? "adam" : "adagrad", entry.name));
+    }
+  }
+
+  void check_part_of_workers(std::string_view strategy, std::string_view of, const std::string& key, std::size_t most) {
+    const std::string path = "strategy." + key;
+    if (strategy != of || !sound(path) || !run_.strategy.parameters.has(key)) return;
+    const std::int64_t number = run_.strategy.parameters.integer(key);
+    if (number <= static_cast<std::int64_t>(most)) return;
+    fault(path,
+          fmt::format("{} are too many with cluster.workers: {}; at most {}", number, run_.cluster.workers, most));
   }
 
   void check_cluster() {

@@ -48,6 +48,11 @@ void settle(RunConfig& run) {
     run.evaluate = {};
     return;
   }
+  learn::StalenessConfig& staleness = run.optimizer.staleness;
+  if (staleness.kind == learn::StalenessKind::kDc) {
+    staleness.lambda = learn::dc_lambda(staleness);
+    if (staleness.mode == learn::DcMode::kAdaptive) staleness.decay = learn::dc_decay(staleness);
+  }
   if (!has_period(run.evaluate)) run.evaluate.every_epochs = kDefaultPeriodEpochs;
   if (run.evaluate.every_epochs == 0.0) run.evaluate.every_epochs.reset();
   if (run.evaluate.every_s == 0.0) run.evaluate.every_s.reset();

@@ -115,6 +115,7 @@ const auto& data_section() {
 }
 
 const auto& optimizer_section() {
+  using learn::DcMode;
   using learn::OptimizerConfig;
   using learn::OptimizerKind;
   using learn::ScheduleConfig;
@@ -141,11 +142,23 @@ const auto& optimizer_section() {
                {.under = {"cosine"}, .required = true});
   static const auto staleness =
       SectionOf<StalenessConfig>()
-          .kind("kind", &StalenessConfig::kind,
-                choice<StalenessKind>({{"none", StalenessKind::kNone}, {"inverse", StalenessKind::kInverse}}),
-                "what happens to the rate of a gradient that is some updates old")
+          .kind(
+              "kind", &StalenessConfig::kind,
+              choice<StalenessKind>(
+                  {{"none", StalenessKind::kNone}, {"inverse", StalenessKind::kInverse}, {"dc", StalenessKind::kDc}}),
+              "what happens to a gradient that is some updates old: inverse lowers its rate, dc compensates the delay "
+              "(DC-ASGD)")
           .add("offset", &StalenessConfig::offset, whole(0, 1),
-               "0: rate / max(1, staleness); 1: rate / (staleness + 1)", {.under = {"inverse"}});
+               "0: rate / max(1, staleness); 1: rate / (staleness + 1)", {.under = {"inverse"}})
+          .add("mode", &StalenessConfig::mode,
+               choice<DcMode>({{"constant", DcMode::kConstant}, {"adaptive", DcMode::kAdaptive}}),
+               "adaptive: lambda over the root of the mean squared gradient, of each worker", {.under = {"dc"}})
+          .add("lambda", &StalenessConfig::lambda, optional(number(between(0, 1e6))),
+               "how much of the delay is compensated; 0: none",
+               {.under = {"dc"}, .default_in_words = "0.04 with constant, 2 with adaptive"})
+          .add("decay", &StalenessConfig::decay, optional(number(kBelowOne)),
+               "of the mean squared gradient, with mode adaptive",
+               {.under = {"dc"}, .default_in_words = "0.95 with adaptive"});
   static const auto section =
       SectionOf<OptimizerConfig>()
           .kind("kind", &OptimizerConfig::kind,

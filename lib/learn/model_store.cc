@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <fmt/format.h>
 #include <utility>
 
@@ -33,6 +34,24 @@ PSCTL_CLONES void moved(float* __restrict out, const float* __restrict model, co
   for (std::size_t i = 0; i < size; ++i) out[i] = model[i] + rate * delta[i];
 }
 
+PSCTL_CLONES void compensate_constant(float* __restrict gradient, const float* __restrict model,
+                                      const float* __restrict base, float lambda, std::size_t size) {
+  for (std::size_t i = 0; i < size; ++i) {
+    gradient[i] += lambda * (gradient[i] * gradient[i]) * (model[i] - base[i]);
+  }
+}
+
+PSCTL_CLONES void compensate_adaptively(float* __restrict gradient, float* __restrict squares,
+                                        const float* __restrict model, const float* __restrict base, float lambda,
+                                        float decay, float rest, std::size_t size) {
+  constexpr float kEpsilon = 1e-7F;
+  for (std::size_t i = 0; i < size; ++i) {
+    const float square = gradient[i] * gradient[i];
+    squares[i] = decay * squares[i] + rest * square;
+    gradient[i] += lambda / (std::sqrt(squares[i]) + kEpsilon) * square * (model[i] - base[i]);
+  }
+}
+
 }  // namespace
 
 Range shard(std::size_t parameters, std::size_t servers, std::size_t rank) {
@@ -44,36 +63,47 @@ Range shard(std::size_t parameters, std::size_t servers, std::size_t rank) {
 }
 
 ModelStore::ModelStore(const OptimizerConfig& config, std::span<const float> initial, sync::Traits::Kind kind)
-    : pool_(initial.size()) {
+    : staleness_(config.staleness), pool_(initial.size()) {
+  PSCTL_CHECK(kind == sync::Traits::Kind::kGradient || staleness_.kind != StalenessKind::kDc,
+              "delay compensation is for gradients");
   const std::shared_ptr<Tensor> model = pool_.take();
   std::ranges::copy(initial, model->data());
   model_ = model;
   if (kind == sync::Traits::Kind::kGradient) optimizer_.emplace(config, initial.size());
 }
 
-void ModelStore::accept(PushId push, WorkerId, std::shared_ptr<Tensor> tensor) {
+void ModelStore::accept(PushId push, WorkerId worker, std::shared_ptr<Tensor> tensor) {
   PSCTL_CHECK(!tensor || tensor->size() == pool_.tensor_size(),
               fmt::format("push {} has {} floats, this range {}", push.value, tensor->size(), pool_.tensor_size()));
-  PSCTL_CHECK(pending_.emplace(push, std::move(tensor)).second, fmt::format("push {} came twice", push.value));
+  Pending pending{.tensor = std::move(tensor), .worker = worker, .base = nullptr};
+  if (staleness_.kind == StalenessKind::kDc && pending.tensor) {
+    const auto backup = backups_.find(worker);
+    PSCTL_CHECK(backup != backups_.end(), fmt::format("worker {} pushes but was never released", worker.value));
+    pending.base = backup->second.model;
+  }
+  PSCTL_CHECK(pending_.emplace(push, std::move(pending)).second, fmt::format("push {} came twice", push.value));
 }
 
-void ModelStore::released(WorkerId) {}
+void ModelStore::released(WorkerId worker) {
+  if (staleness_.kind == StalenessKind::kDc) backups_[worker].model = model_;
+}
 
 void ModelStore::check_pending(PushId push) const {
   PSCTL_CHECK(pending_.contains(push), fmt::format("push {} is not pending", push.value));
 }
 
-std::shared_ptr<Tensor> ModelStore::take_pending(PushId push) {
+ModelStore::Pending ModelStore::take_pending(PushId push) {
   check_pending(push);
   return std::move(pending_.extract(push).mapped());
 }
 
 void ModelStore::merge(PushId into, PushId from) {
   PSCTL_CHECK(into != from);
+  PSCTL_CHECK(staleness_.kind != StalenessKind::kDc, "a merged push has no model that it was computed on");
   check_pending(into);
-  const std::shared_ptr<Tensor> source = take_pending(from);
+  const std::shared_ptr<Tensor> source = take_pending(from).tensor;
   if (!source) return;
-  std::shared_ptr<Tensor>& target = pending_.at(into);
+  std::shared_ptr<Tensor>& target = pending_.at(into).tensor;
   if (!target) {
     target = source;
   } else {
@@ -83,6 +113,23 @@ void ModelStore::merge(PushId into, PushId from) {
 
 void ModelStore::discard(PushId push) { take_pending(push); }
 
+void ModelStore::compensate(const Pending& push, std::size_t begin, std::span<const float> model,
+                            std::span<float> gradient) {
+  const float* const base = push.base->data() + begin;
+  const auto lambda = static_cast<float>(dc_lambda(staleness_));
+  if (staleness_.mode == DcMode::kConstant) {
+    return compensate_constant(gradient.data(), model.data(), base, lambda, gradient.size());
+  }
+  std::optional<Tensor>& squares = backups_.at(push.worker).squares;
+  if (!squares) {
+    squares.emplace(pool_.tensor_size());
+    std::ranges::fill(squares->values(), 0.0F);
+  }
+  const double decay = dc_decay(staleness_);
+  compensate_adaptively(gradient.data(), squares->data() + begin, model.data(), base, lambda, static_cast<float>(decay),
+                        static_cast<float>(1 - decay), gradient.size());
+}
+
 void ModelStore::apply(std::span<const sync::Share> shares, double learning_rate, bool reset) {
   for (const sync::Share& share : shares) check_pending(share.push);
   ++version_;
@@ -90,13 +137,13 @@ void ModelStore::apply(std::span<const sync::Share> shares, double learning_rate
   if (shares.empty()) return;
 
   struct Addend {
-    std::shared_ptr<Tensor> push;
+    Pending push;
     float weight;
   };
   std::vector<Addend> addends;
   for (const sync::Share& share : shares) {
-    std::shared_ptr<Tensor> push = take_pending(share.push);
-    if (push) addends.push_back({std::move(push), static_cast<float>(share.weight)});
+    Pending push = take_pending(share.push);
+    if (push.tensor) addends.push_back({std::move(push), static_cast<float>(share.weight)});
   }
 
   const std::size_t size = pool_.tensor_size();
@@ -110,7 +157,9 @@ void ModelStore::apply(std::span<const sync::Share> shares, double learning_rate
     const auto target = out->values().subspan(begin, sum.size());
     if (addends.empty()) std::ranges::fill(sum, 0.0F);
     for (std::size_t i = 0; i < addends.size(); ++i) {
-      const float* const push = addends[i].push->data() + begin;
+      const Pending& pending = addends[i].push;
+      float* const push = pending.tensor->data() + begin;
+      if (pending.base) compensate(pending, begin, model, {push, sum.size()});
       (i == 0 ? scale : add_scaled)(sum.data(), push, addends[i].weight, sum.size());
     }
     if (optimizer_) {

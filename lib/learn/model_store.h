@@ -34,7 +34,8 @@ class ModelStore {
              sync::Traits::Kind kind = sync::Traits::Kind::kGradient);
 
   std::shared_ptr<Tensor> buffer() { return pool_.take(); }  // for a push to be received into; thread-safe
-  // Pending from now on, and the store's alone to change. Null: an empty push.
+  // Pending from now on, and the store's alone to change; computed on the model that the worker had. Null: an empty
+  // push.
   void accept(PushId push, WorkerId worker, std::shared_ptr<Tensor> tensor);
   // The worker has the current model from now on.
   void released(WorkerId worker);
@@ -42,7 +43,9 @@ class ModelStore {
   void discard(PushId push);
   // One update, written out of place in one pass: g = sum of weight * push in the order of the shares, then the
   // optimizer at `learning_rate`; of local workers w + learning_rate * g. An empty push adds nothing. No shares: the
-  // model stays, version += 1. `reset`: the optimizer's state is that of the beginning before it.
+  // model stays, version += 1. `reset`: the optimizer's state is that of the beginning before it. With delay
+  // compensation (StalenessKind::kDc) each push is corrected first, before weight and weight decay: our reading, where
+  // an update has several.
   void apply(std::span<const sync::Share> shares, double learning_rate, bool reset = false);
 
   Version version() const { return version_; }
@@ -50,13 +53,27 @@ class ModelStore {
   std::size_t tensors() const { return pool_.made(); }
 
  private:
+  struct Pending {
+    std::shared_ptr<Tensor> tensor;  // null: an empty push
+    WorkerId worker;
+    Snapshot base;  // that it was computed on; with delay compensation only
+  };
+  // With delay compensation, of each worker.
+  struct Backup {
+    Snapshot model;                 // that it has
+    std::optional<Tensor> squares;  // adaptive: moving mean of its squared gradients
+  };
   void check_pending(PushId push) const;
-  std::shared_ptr<Tensor> take_pending(PushId push);
+  Pending take_pending(PushId push);
+  // Replaces `gradient`, the floats of `push` from `begin` on.
+  void compensate(const Pending& push, std::size_t begin, std::span<const float> model, std::span<float> gradient);
 
+  StalenessConfig staleness_;
   TensorPool pool_;
   std::optional<Optimizer> optimizer_;  // none for local workers
   std::shared_ptr<const Tensor> model_;
-  std::map<PushId, std::shared_ptr<Tensor>> pending_;
+  std::map<PushId, Pending> pending_;
+  std::map<WorkerId, Backup> backups_;
   Version version_ = 0;
 };
 

@@ -198,6 +198,17 @@ const std::vector<Case> kCases = {
      kSound + "optimizer: {staleness: {offset: 1}}\n",
      {"c.yaml:4:25: optimizer.staleness.offset has no effect with optimizer.staleness.kind: none; it belongs to "
       "inverse: remove it, or change optimizer.staleness.kind"}},
+    {"a decay without a mean",
+     kSound + "optimizer: {staleness: {kind: dc, decay: 0.9}}\n",
+     {"c.yaml:4:42: optimizer.staleness.decay: has no effect with mode: constant; remove it, or use mode: adaptive"}},
+    {"delay compensation of moves",
+     kSound + "optimizer: {staleness: {kind: dc}}\nstrategy: local_sgd\n",
+     {"c.yaml:4:31: optimizer.staleness.kind: dc corrects gradients, but with strategy.name: local_sgd the workers "
+      "take steps of their own and push by how much they moved; use another kind, or another strategy"}},
+    {"an optimizer that local workers do not have",
+     kSound + "optimizer: {kind: adam}\nstrategy: {name: local_sgd, period: 2}\n",
+     {"c.yaml:4:19: optimizer.kind: adam is not for workers that take steps of their own, as with strategy.name: "
+      "local_sgd; use sgd, momentum or nesterov"}},
     {"a number of another law",
      kSound + "stragglers:\n"
               "  - {workers: [1], kind: uniform, max_ms: 5, delay_ms: 3}\n",

@@ -20,8 +20,8 @@ class Random {
     run.name = coin() ? "run" : "a-1.b_" + std::to_string(draws_.below(100));
     run.seed = draws_.bits();
     run.clock = coin() ? Clock::kReal : Clock::kVirtual;
-    run.strategy = strategy();
     run.cluster = cluster(run.clock);
+    run.strategy = strategy(run.cluster.workers);
     run.simulation = simulation(run.cluster.workers);
     for (std::uint64_t i = draws_.below(4); i > 0; --i) run.stragglers.push_back(rule(run.cluster.workers));
     if (run.clock == Clock::kVirtual && draws_.below(4) == 0) {
@@ -37,7 +37,7 @@ class Random {
                   .validation = whole(0, 10'000),
                   .normalize = static_cast<data::Normalize>(draws_.below(3)),
                   .partition = {}};
-      run.optimizer = optimizer();
+      run.optimizer = optimizer(*sync::find(run.strategy.name));
       run.stop = stop();
       run.evaluate = evaluate(run.stop.target_accuracy || run.stop.plateau);
       if (run.stop.target_accuracy) run.evaluate.target_accuracy = 0;  // one target is enough
@@ -67,7 +67,7 @@ class Random {
     return kTexts[draws_.below(kTexts.size())];
   }
 
-  sync::StrategyConfig strategy() {
+  sync::StrategyConfig strategy(std::size_t workers) {
     const auto entries = sync::entries();
     const sync::Entry& entry = entries[draws_.below(entries.size())];
     auto values = sync::defaults(entry).values();
@@ -78,6 +78,13 @@ class Random {
       const bool refused = !parameter.needs.empty() && !std::get<bool>(values.at(parameter.needs));
       if (refused) values.at(parameter.name) = *parameter.default_value;
     }
+    const auto bound = [&](const char* name, std::size_t most) {
+      if (!values.contains(name)) return;
+      auto& number = std::get<std::int64_t>(values.at(name));
+      number = std::min(number, static_cast<std::int64_t>(most));
+    };
+    if (entry.name == "psp") bound("sample", workers);
+    if (entry.name == "backup") bound("backups", workers - 1);
     return {.name = entry.name, .parameters = sync::Parameters(values)};
   }
   sync::ParameterValue value_of(const sync::Parameter& parameter) {
@@ -108,9 +115,10 @@ class Random {
     return model;
   }
 
-  learn::OptimizerConfig optimizer() {
+  learn::OptimizerConfig optimizer(const sync::Entry& strategy) {
+    const bool local = strategy.kind == sync::Traits::Kind::kLocal;
     learn::OptimizerConfig optimizer;
-    optimizer.kind = static_cast<learn::OptimizerKind>(draws_.below(5));
+    optimizer.kind = static_cast<learn::OptimizerKind>(draws_.below(local ? 3 : 5));
     optimizer.learning_rate = number(1);
     optimizer.weight_decay = coin() ? 0 : number(0.1);
     switch (optimizer.kind) {
@@ -136,7 +144,22 @@ class Random {
       schedule.factor = number(1);
     }
     if (schedule.kind == learn::ScheduleKind::kCosine) schedule.epochs = schedule.warmup_epochs + number(50);
-    if (coin()) optimizer.staleness = {.kind = learn::StalenessKind::kInverse, .offset = whole(0, 1)};
+    switch (local || strategy.merges ? draws_.below(2) : draws_.below(4)) {
+      case 0:
+        optimizer.staleness = {.kind = learn::StalenessKind::kInverse, .offset = whole(0, 1)};
+        break;
+      case 2:
+        optimizer.staleness = {.kind = learn::StalenessKind::kDc, .lambda = number(3)};
+        break;
+      case 3:
+        optimizer.staleness = {.kind = learn::StalenessKind::kDc,
+                               .mode = learn::DcMode::kAdaptive,
+                               .lambda = number(3),
+                               .decay = draws_.uniform()};
+        break;
+      default:
+        break;
+    }
     return optimizer;
   }
 

@@ -41,7 +41,7 @@ namespace psctl::learn {
 PSCTL_EQUALITY(ConvConfig, filters, kernel, padding, pool)
 PSCTL_EQUALITY(ModelConfig, kind, conv, hidden, save)
 PSCTL_EQUALITY(ScheduleConfig, kind, warmup_epochs, every_epochs, factor, epochs)
-PSCTL_EQUALITY(StalenessConfig, kind, offset)
+PSCTL_EQUALITY(StalenessConfig, kind, offset, mode, lambda, decay)
 PSCTL_EQUALITY(OptimizerConfig, kind, learning_rate, weight_decay, momentum, beta1, beta2, epsilon, schedule, staleness)
 }  // namespace psctl::learn
 

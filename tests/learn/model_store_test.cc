@@ -213,6 +213,99 @@ BOOST_AUTO_TEST_CASE(an_update_without_shares_raises_the_version_and_leaves_mode
   }
 }
 
+BOOST_AUTO_TEST_CASE(delay_compensation_does_what_a_plain_loop_over_its_definition_does) {
+  // Three workers push in turn, so every gradient is two updates old; one release in four keeps the old model.
+  constexpr std::size_t kSize = 5000;
+  constexpr std::uint32_t kWorkers = 3;
+  for (const DcMode mode : {DcMode::kConstant, DcMode::kAdaptive}) {
+    for (const std::size_t servers : {1UL, 3UL}) {
+      OptimizerConfig config = optimizer(OptimizerKind::kMomentum, 0.01);
+      config.staleness = {.kind = StalenessKind::kDc, .mode = mode};
+      const double lambda = mode == DcMode::kConstant ? 0.04 : 2;
+      const std::vector<float> initial = random_floats(kSize, 1);
+      std::vector<double> model(initial.begin(), initial.end());
+      std::vector<std::vector<double>> backup(kWorkers, model), squares(kWorkers, std::vector<double>(kSize));
+      std::vector<double> velocity(kSize);
+      std::vector<ModelStore> stores;
+      for (std::size_t rank = 0; rank < servers; ++rank) {
+        const Range range = shard(kSize, servers, rank);
+        stores.emplace_back(config, std::span(initial).subspan(range.begin, range.size));
+      }
+      for (std::uint32_t w = 0; w < kWorkers; ++w) {
+        for (ModelStore& store : stores) store.released(WorkerId(w));
+      }
+      for (std::uint64_t push = 1; push <= 12; ++push) {
+        const auto w = static_cast<std::uint32_t>(push % kWorkers);
+        const std::vector<float> gradient = random_floats(kSize, 10 + push);
+        for (std::size_t rank = 0; rank < servers; ++rank) {
+          const Range range = shard(kSize, servers, rank);
+          ModelStore& store = stores[rank];
+          store.accept(PushId(push), WorkerId(w), push_of(store, std::span(gradient).subspan(range.begin, range.size)));
+          const sync::Share share{PushId(push), 0.5};
+          store.apply({&share, 1}, 0.1);
+          if (push % 4 != 0) store.released(WorkerId(w));
+        }
+        for (std::size_t i = 0; i < kSize; ++i) {
+          const double g = gradient[i];
+          double& s = squares[w][i];
+          s = 0.95 * s + 0.05 * g * g;
+          const double strength = mode == DcMode::kConstant ? lambda : lambda / (std::sqrt(s) + 1e-7);
+          const double compensated = g + strength * g * g * (model[i] - backup[w][i]);
+          velocity[i] = 0.9 * velocity[i] + 0.5 * compensated + 0.01 * model[i];
+          model[i] -= 0.1 * velocity[i];
+        }
+        if (push % 4 != 0) backup[w] = model;
+      }
+      double worst = 0;
+      for (std::size_t rank = 0; rank < servers; ++rank) {
+        const Range range = shard(kSize, servers, rank);
+        const auto seen = stores[rank].snapshot()->values();
+        for (std::size_t i = 0; i < range.size; ++i) {
+          worst = std::max(worst, std::abs(seen[i] - model[range.begin + i]) / (1 + std::abs(model[range.begin + i])));
+        }
+      }
+      BOOST_TEST_INFO("mode " << static_cast<int>(mode) << ", servers " << servers);
+      BOOST_TEST(worst < 1e-4);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_push_is_compensated_by_the_model_that_its_worker_had_when_it_came) {
+  OptimizerConfig config = optimizer(OptimizerKind::kSgd);
+  config.staleness = {.kind = StalenessKind::kDc, .lambda = 1};
+  ModelStore store(config, std::vector<float>{0});
+  const auto apply = [&](std::uint64_t push) {
+    const sync::Share share{PushId(push), 1};
+    store.apply({&share, 1}, -1);
+  };
+  for (std::uint32_t w = 0; w < 2; ++w) store.released(WorkerId(w));
+  store.accept(PushId(1), WorkerId(0), push_of(store, std::vector<float>{1}));
+  apply(1);  // nothing has happened since: 0 + 1
+  BOOST_TEST(store.snapshot()->values()[0] == 1);
+  store.accept(PushId(2), WorkerId(1), push_of(store, std::vector<float>{2}));
+  store.released(WorkerId(1));  // the push that waits was still computed on version 0
+  apply(2);                     // 1 + 2 + 2 * 2 * (1 - 0)
+  BOOST_TEST(store.snapshot()->values()[0] == 7);
+  store.accept(PushId(3), WorkerId(1), push_of(store, std::vector<float>{1}));
+  apply(3);  // it had been released with 1, not with what the model has become: 7 + 1 + 1 * (7 - 1)
+  BOOST_TEST(store.snapshot()->values()[0] == 14);
+  // What is not compensated is not pinned; what is, is: one model of each worker and the live one, and room to write.
+  BOOST_TEST(store.tensors() <= 5);
+}
+
+BOOST_AUTO_TEST_CASE(what_cannot_be_compensated_is_our_fault_and_is_told) {
+  OptimizerConfig config = optimizer(OptimizerKind::kSgd);
+  config.staleness = {.kind = StalenessKind::kDc};
+  const std::vector<float> initial = {0};
+  BOOST_CHECK_THROW(ModelStore(config, initial, sync::Traits::Kind::kLocal), InternalError);
+  ModelStore store(config, initial);
+  BOOST_CHECK_THROW(store.accept(PushId(1), WorkerId(0), push_of(store, initial)), InternalError);
+  store.released(WorkerId(0));
+  store.accept(PushId(1), WorkerId(0), push_of(store, initial));
+  store.accept(PushId(2), WorkerId(0), push_of(store, initial));
+  BOOST_CHECK_THROW(store.merge(PushId(1), PushId(2)), InternalError);
+}
+
 BOOST_AUTO_TEST_CASE(an_update_with_reset_is_that_of_an_optimizer_without_a_past) {
   for (const OptimizerKind kind : kKinds) {
     ModelStore old(optimizer(kind, 0.1), random_floats(50, 1));
