@@ -11,11 +11,13 @@ namespace psctl::sync {
 Entry bsp_entry();
 Entry asp_entry();
 Entry ssp_entry();
+Entry elastic_bsp_entry();
 Entry local_sgd_entry();
 Entry wbsp_entry();
 
 std::span<const Entry> entries() {
-  static const std::array all = {bsp_entry(), asp_entry(), ssp_entry(), local_sgd_entry(), wbsp_entry()};
+  static const std::array all = {bsp_entry(),         asp_entry(),       ssp_entry(),
+                                 elastic_bsp_entry(), local_sgd_entry(), wbsp_entry()};
   return all;
 }
 
