@@ -16,7 +16,7 @@ enum class Phase { kAbsent, kComputing, kWaiting, kLeft };
 
 struct Worker {
   Phase phase = Phase::kAbsent;
-  Step step = 0;             // its clock: mini-batches pushed; one that joins late begins at min_step
+  Step step = 0;  // its clock: mini-batches pushed; one that joins late begins at min_step, or where the last one left
   std::uint64_t pushes = 0;  // pushes received from it
   PushId last_push;          // the last of them
   Version model = 0;         // version of the model that it has

@@ -11,13 +11,15 @@ namespace psctl::sync {
 Entry bsp_entry();
 Entry asp_entry();
 Entry ssp_entry();
+Entry backup_entry();
+Entry bap_entry();
 Entry elastic_bsp_entry();
 Entry local_sgd_entry();
 Entry wbsp_entry();
 
 std::span<const Entry> entries() {
-  static const std::array all = {bsp_entry(),         asp_entry(),       ssp_entry(),
-                                 elastic_bsp_entry(), local_sgd_entry(), wbsp_entry()};
+  static const std::array all = {bsp_entry(), asp_entry(),         ssp_entry(),       backup_entry(),
+                                 bap_entry(), elastic_bsp_entry(), local_sgd_entry(), wbsp_entry()};
   return all;
 }
 

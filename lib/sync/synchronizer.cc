@@ -71,7 +71,7 @@ void Synchronizer::admit(Instant now, const Joined& event) {
     refuse(fmt::format("worker {} joins, but it {}", event.worker.value, phase_name(worker.phase)));
   }
   worker = Worker{.phase = Phase::kWaiting,
-                  .step = cluster_.min_step(),
+                  .step = cluster_.present_ > 0 ? cluster_.min_step() : cluster_.furthest_step_,
                   .pushes = 0,
                   .last_push = {},
                   .model = cluster_.version_,
@@ -149,8 +149,8 @@ void Synchronizer::carry(Instant, const Merge& merge) {
 }
 
 void Synchronizer::carry(Instant, const Apply& apply) {
-  if (apply.shares.empty() && cluster_.furthest_step_ <= cluster_.version_) {
-    fault("it makes updates of nothing, more than there are rounds");
+  if (apply.shares.empty() && last_push_.value <= cluster_.version_) {
+    fault("it makes updates of nothing, more than there were pushes");
   }
   std::vector<Use>& uses = outcomes_.back().uses;
   uses.reserve(apply.shares.size());

@@ -50,6 +50,12 @@ BOOST_AUTO_TEST_CASE(ssp_2_has_clocks_5_5_3_and_waits_11_6_0) {
   check_vector(test::strategy("ssp", {{"staleness", std::int64_t{2}}}), {5, 5, 3}, {11, 6, 0});
 }
 
+BOOST_AUTO_TEST_CASE(bap_has_the_schedule_of_ssp_with_one_less) {
+  check_vector(test::strategy("bap", {{"staleness", std::int64_t{1}}}), {3, 3, 3}, {15, 12, 0});
+  check_vector(test::strategy("bap", {{"staleness", std::int64_t{2}}}), {4, 4, 3}, {13, 9, 0});
+  check_vector(test::strategy("bap", {{"staleness", std::int64_t{3}}}), {5, 5, 3}, {11, 6, 0});
+}
+
 BOOST_AUTO_TEST_CASE(asp_has_clocks_10_7_3_and_nobody_waits) {
   check_vector(test::strategy("asp"), {10, 7, 3}, {0, 0, 0});
 }
@@ -92,7 +98,7 @@ BOOST_AUTO_TEST_CASE(asp_takes_each_workers_own_sum) {
 }
 
 BOOST_AUTO_TEST_CASE(workers_that_join_and_leave_block_nobody) {
-  for (const char* name : {"bsp", "asp", "ssp"}) {
+  for (const char* name : {"bsp", "asp", "ssp", "backup", "bap"}) {
     lead::Setup setup;
     setup.cluster.workers = 4;
     setup.cluster.membership = {

@@ -52,6 +52,15 @@ BOOST_AUTO_TEST_CASE(an_event_that_cannot_be_is_refused_and_changes_nothing) {
   BOOST_TEST(sync.cluster().version() == 1U);
 }
 
+BOOST_AUTO_TEST_CASE(who_joins_when_nobody_is_there_begins_where_the_last_one_left) {
+  Synchronizer sync = with("asp", 2, 1);
+  sync.handle(at(0), Joined{WorkerId(0)});
+  for (int i = 1; i <= 3; ++i) sync.handle(at(i), Pushed{.worker = WorkerId(0)});
+  sync.handle(at(4), Left{WorkerId(0)});
+  sync.handle(at(5), Joined{WorkerId(1)});
+  BOOST_TEST(sync.cluster().worker(WorkerId(1)).step == 3U);
+}
+
 BOOST_AUTO_TEST_CASE(a_joiner_begins_at_the_slowest_workers_step) {
   Synchronizer sync = with("asp", 3, 2);
   sync.handle(at(0), Joined{WorkerId(0)});

@@ -1,6 +1,6 @@
 // Random runs of small clusters in which workers come late and leave at any moment: while they compute, while they are
-// held, before they ever pushed, all at once. For local workers as well: pushes hold what was asked for and what was
-// allowed meanwhile.
+// held, before they ever pushed, all at once. Who has a limit gives some steps up. For local workers as well: pushes
+// hold what was asked for and what was allowed meanwhile.
 #pragma once
 
 #include <algorithm>
@@ -51,6 +51,7 @@ class Turnover {
     sync::Synchronizer synchronizer(make_(), workers, start_size);
     const sync::Cluster& cluster = synchronizer.cluster();
     used_.clear();
+    limited_.clear();
     story_.clear();
     now_ = Instant{};
     std::string fault;
@@ -100,6 +101,9 @@ class Turnover {
     const std::span<const sync::Outcome> outcomes = synchronizer.handle(now_, event);
     for (const sync::Outcome& outcome : outcomes) {
       for (const sync::Use& use : outcome.uses) ++used_[use.push];
+      if (const auto* release = std::get_if<sync::Release>(&outcome.decision)) {
+        limited_[release->worker] = release->limit.has_value();
+      }
       if (const auto* apply = std::get_if<sync::Apply>(&outcome.decision)) {
         ++updates_;
         double weights = 0;
@@ -119,6 +123,7 @@ class Turnover {
     push.lost = draws_.below(push.overlapped + 1);
     push.steps = w.local_steps + push.overlapped - push.lost;
     if (push.steps == 0) push.steps = 1;
+    push.empty = limited_[worker] && draws_.below(3) == 0;
     push.timing = {.compute = Duration(draws_.below(20) * push.steps),
                    .delay = Duration(draws_.below(5)),
                    .upload = Duration(draws_.below(5)),
@@ -129,7 +134,8 @@ class Turnover {
   void tell(const sync::Event& event) {
     if (!story_.empty()) story_ += ' ';
     if (const auto* joined = std::get_if<sync::Joined>(&event)) story_ += fmt::format("+{}", joined->worker.value);
-    if (const auto* pushed = std::get_if<sync::Pushed>(&event)) story_ += fmt::format("{}", pushed->worker.value);
+    if (const auto* pushed = std::get_if<sync::Pushed>(&event))
+      story_ += fmt::format("{}{}", pushed->worker.value, pushed->empty ? "e" : "");
     if (const auto* left = std::get_if<sync::Left>(&event)) story_ += fmt::format("-{}", left->worker.value);
   }
 
@@ -139,6 +145,7 @@ class Turnover {
   TurnoverRules rules_;
   Draws draws_{Key{}};
   std::map<PushId, int> used_;
+  std::map<WorkerId, bool> limited_;  // may give the step up
   std::string story_;
   Instant now_{};
   std::size_t events_ = 0, updates_ = 0;
