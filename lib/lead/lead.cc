@@ -12,6 +12,9 @@
 namespace psctl::lead {
 namespace {
 
+// The summary names so many of those that held a worker; all stand in workers.csv.
+constexpr std::size_t kHeldByNamed = 32;
+
 WorkerId worker_id(std::size_t index) { return WorkerId(static_cast<std::uint32_t>(index)); }
 
 std::size_t joining_at_start(const ClusterConfig& cluster) {
@@ -164,8 +167,8 @@ bool Lead::present(WorkerId worker) const { return present_.at(worker.value); }
 
 bool Lead::expected(WorkerId worker) const { return !stopped() && !joined_.at(worker.value); }
 
-void Lead::cut_off(WorkerId worker, const sync::Timing& partial, std::optional<Duration> wall) {
-  account_.cut_off(worker, partial, wall);
+void Lead::cut_off(WorkerId worker, const sync::Timing& partial, std::optional<Duration> wall, const Hidden& hidden) {
+  account_.cut_off(worker, partial, wall, hidden);
 }
 
 void Lead::transferred(std::uint64_t pushed_bytes, std::uint64_t pulled_bytes) {
@@ -177,12 +180,19 @@ void Lead::handle(Instant now, const sync::Event& event, const PushReport* repor
   // The version that a push was computed on: a release that follows at once raises the worker's.
   const Version base =
       report && report->worker.value < cluster().workers().size() ? cluster().worker(report->worker).model : 0;
+  // Before the event, and only where somebody has waited: this looks at all who wait.
+  std::vector<WorkerId> behind;
+  const auto* left = std::get_if<sync::Left>(&event);
+  const auto* joined = std::get_if<sync::Joined>(&event);
+  const bool left_waiting = left && cluster().worker(left->worker).phase == sync::Phase::kWaiting &&
+                            cluster().worker(left->worker).pushed < now;
+  if (left_waiting || (joined && now > Instant{})) behind = furthest_behind();
   const std::span<const sync::Outcome> outcomes = synchronizer_.handle(now, event);
   const sync::Cluster& cluster = synchronizer_.cluster();
   ++sequence_;
-  if (const auto* joined = std::get_if<sync::Joined>(&event)) {
+  if (joined) {
     present_[joined->worker.value] = joined_[joined->worker.value] = true;
-    account_.joined(now, joined->worker, hosts_[joined->worker.value]);
+    account_.joined(now, joined->worker, hosts_[joined->worker.value], behind);
     log_.event(sequence_, now, event, {}, cluster.worker(joined->worker).step, cluster.version());
   } else if (report) {
     const sync::Worker& worker = cluster.worker(report->worker);
@@ -194,16 +204,22 @@ void Lead::handle(Instant now, const sync::Event& event, const PushReport* repor
                           .gap = worker.step - cluster.min_step(),
                           .base = base,
                           .samples = report->empty ? 0 : report->samples,
+                          .samples_lost = setup_.batch_size * (report->lost + (report->empty ? report->steps : 0)),
                           .loss = report->loss,
-                          .timing = report->timing});
+                          .timing = report->timing,
+                          .hidden = report->hidden});
     log_.event(sequence_, now, event, id, worker.step, base);
     orders_.push_back({sequence_, cluster.version(), Accept{id, report->worker, worker.pushes, report->empty}});
-  } else if (const auto* left = std::get_if<sync::Left>(&event)) {
+  } else if (left) {
     present_[left->worker.value] = false;
-    account_.left(now, left->worker);
+    account_.left(now, left->worker, behind);
     log_.event(sequence_, now, event, {}, cluster.worker(left->worker).step, cluster.version());
   } else {
+    account_.woke(now);
     log_.event(sequence_, now, event, {}, 0, cluster.version());
+  }
+  if (const std::vector<WorkerId> others = synchronizer_.strategy().waited_for(); !others.empty()) {
+    account_.waited_for(now, others);
   }
   for (const sync::Outcome& outcome : outcomes) record(now, outcome);
 }
@@ -330,6 +346,18 @@ const Membership* Lead::membership(WorkerId worker) const {
   return found == setup_.cluster.membership.end() ? nullptr : &*found;
 }
 
+std::vector<WorkerId> Lead::furthest_behind() const {
+  std::vector<WorkerId> behind;
+  std::optional<Step> least;
+  for (const auto& [step, worker] : cluster().by_step()) {
+    if (least && step > *least) break;
+    if (cluster().worker(worker).phase != sync::Phase::kComputing) continue;
+    least = step;
+    behind.push_back(worker);
+  }
+  return behind;
+}
+
 void Lead::flush() {
   log_.flush();
   account_.flush();
@@ -352,7 +380,7 @@ Progress Lead::progress(Instant now) const {
 std::string Lead::finish(const Ending& ending) {
   using Json = nlohmann::ordered_json;
   const Instant end = stop_at_.value_or(now_);
-  account_.ended(end);
+  account_.ended(end, furthest_behind());
   log_.flush();
   const auto number = [](double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); };
   const auto& looks = account_.evaluations();
@@ -363,6 +391,16 @@ std::string Lead::finish(const Ending& ending) {
   Duration computing{}, waiting{}, wall{};
   for (std::size_t i = 0; i < account_.workers().size(); ++i) {
     const trace::WorkerAccount& w = account_.workers()[i];
+    Json held_by = Json::array();
+    Duration held_by_rest{};
+    for (const trace::Charge& charge : w.held_by) {
+      if (held_by.size() == kHeldByNamed) {
+        held_by_rest += charge.time;
+        continue;
+      }
+      held_by.push_back(
+          {{"worker", charge.worker ? Json(charge.worker->value) : Json(nullptr)}, {"s", to_seconds(charge.time)}});
+    }
     computing += w.compute + w.delay;
     waiting += w.wait;
     wall += w.wall;
@@ -382,7 +420,10 @@ std::string Lead::finish(const Ending& ending) {
                        {"staleness_mean", w.staleness.mean()},
                        {"staleness_p99", w.staleness.percentile(0.99)},
                        {"staleness_max", w.staleness.maximum()},
-                       {"gap_max", w.gap_max}});
+                       {"gap_max", w.gap_max},
+                       {"held_by", std::move(held_by)},
+                       {"held_others_s", to_seconds(w.held_others)}});
+    if (held_by_rest > Duration::zero()) workers.back()["held_by_rest_s"] = to_seconds(held_by_rest);
   }
   const auto share = [&](Duration part) { return wall > Duration::zero() ? to_seconds(part) / to_seconds(wall) : 0; };
   const auto to_target = account_.time_to_target();

@@ -49,10 +49,7 @@ struct Order {
   std::variant<Accept, sync::Merge, Update, sync::Discard, Release, Look> what;
 };
 
-// Of the exchange before a push, from the push before it to the model: during how much of it the worker computed on.
-struct Hidden {
-  Duration push{}, wait{}, pull{};
-};
+using trace::Hidden;
 
 struct PushReport {
   WorkerId worker;
@@ -85,6 +82,7 @@ struct Setup {
   std::uint64_t checkpoint_every_updates = 0;  // 0: never
   learn::OptimizerConfig optimizer;
   std::uint64_t train_samples = 0;  // 0: no data, timing only
+  std::size_t batch_size = 0;       // of the mini-batches whose samples are lost
   std::size_t model_bytes = 0;
   bool virtual_clock = true;
   std::string folder;  // of the run; empty: nothing is written
@@ -146,8 +144,9 @@ class Lead {
   // Will it ever have one: not yet joined, and the run goes on.
   bool expected(WorkerId worker) const;
 
-  // Parts of a step that a leave or the stop cut off; before finish().
-  void cut_off(WorkerId worker, const sync::Timing& partial, std::optional<Duration> wall = {});
+  // Parts of a step that a leave or the stop cut off; before finish(). `hidden`: of the exchange before that step.
+  void cut_off(WorkerId worker, const sync::Timing& partial, std::optional<Duration> wall = {},
+               const Hidden& hidden = {});
   void transferred(std::uint64_t pushed_bytes, std::uint64_t pulled_bytes);
   // Writes all that is left to write, summary.json last. Returns its text.
   std::string finish(const Ending& ending);
@@ -173,6 +172,8 @@ class Lead {
   bool epoch_look_due() const;
   double epoch() const;
   const Membership* membership(WorkerId worker) const;
+  // Who computes and has taken the fewest steps of those that do; for a run without a strategy's word on it.
+  std::vector<WorkerId> furthest_behind() const;
 
   Setup setup_;
   sync::Synchronizer synchronizer_;

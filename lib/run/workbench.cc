@@ -33,6 +33,7 @@ lead::Setup Workbench::lead_setup(const std::string& folder) const {
           .checkpoint_every_updates = config_.checkpoint.every_updates,
           .optimizer = config_.optimizer,
           .train_samples = timing_only() ? 0 : splits_.train->size(),
+          .batch_size = config_.data.batch_size,
           .model_bytes = parameters() * sizeof(float),
           .virtual_clock = config_.clock == config::Clock::kVirtual,
           .folder = folder};

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <fmt/format.h>
+#include <iterator>
 #include <utility>
 
 #include "base/error.h"
@@ -14,11 +16,21 @@ constexpr const char* kStepsHeader =
 constexpr const char* kEvalsHeader = "time_s,version,epoch,samples,train_loss,test_loss,test_accuracy";
 constexpr const char* kWorkersHeader =
     "worker,host,steps,samples,compute_s,delay_s,push_s,wait_s,pull_s,other_s,wall_s,compute_share,staleness_mean,"
-    "staleness_p99,staleness_max,gap_max";
+    "staleness_p99,staleness_max,gap_max,held_by,held_others_s";
 
 LineFile open_if(bool wanted, const std::string& folder, const char* name, const char* header) {
   if (!wanted || folder.empty()) return {};
   return LineFile(folder + "/" + name, header);
+}
+
+// "3:12.500000000;deadline:0.200000000"
+std::string text_of(const std::vector<Charge>& charges) {
+  std::string text;
+  for (const Charge& charge : charges) {
+    fmt::format_to(std::back_inserter(text), "{}{}:{:.9f}", text.empty() ? "" : ";",
+                   charge.worker ? std::to_string(charge.worker->value) : "deadline", to_seconds(charge.time));
+  }
+  return text;
 }
 
 double share(Duration part, Duration whole) {
@@ -76,6 +88,7 @@ Account::Account(Options options, std::size_t workers)
     : options_(std::move(options)),
       workers_(workers),
       progress_(workers),
+      holds_(workers),
       steps_(open_if(options_.steps, options_.folder, "steps.csv", kStepsHeader)),
       evals_(open_if(true, options_.folder, "evals.csv", kEvalsHeader)),
       timeline_(open_if(options_.timeline, options_.folder, "timeline.json", "[")) {
@@ -86,15 +99,24 @@ Account::Account(Options options, std::size_t workers)
   timeline_.line(R"({{"ph":"M","pid":1,"tid":0,"name":"thread_name","args":{{"name":"server"}}}},)");
 }
 
-void Account::joined(Instant now, WorkerId worker, std::string host) {
+void Account::joined(Instant now, WorkerId worker, std::string host, std::span<const WorkerId> behind) {
   WorkerAccount& account = workers_.at(worker.value);
   account.host = std::move(host);
   account.took_part = true;
+  if (now > Instant{}) {
+    holds_.event(now, behind);
+    holds_.came(worker);
+  }
+  holds_.event(now, std::span(&worker, 1));
+  holds_.begin(now, worker);
   progress_[worker.value] = {.joined = now,
                              .pushed = now,
                              .released = now,
+                             .upload = {},
                              .held = true,
                              .present = true,
+                             .exchanging = true,
+                             .hidden = {},
                              .base_samples = samples_applied_,
                              .open = {}};
 }
@@ -102,27 +124,38 @@ void Account::joined(Instant now, WorkerId worker, std::string host) {
 void Account::pushed(Instant now, const PushRecord& push) {
   WorkerAccount& account = workers_.at(push.worker.value);
   Progress& progress = progress_[push.worker.value];
-  finish_pull(push.worker, push.timing.download);
+  const Instant computed_from = progress.pushed - progress.upload;
+  const Hidden hidden = finish_exchange(push.worker, push.timing.download, push.hidden);
   account.steps += push.steps;
   account.samples += push.samples;
   account.compute += push.timing.compute;
   account.delay += push.timing.delay;
   account.push += push.timing.upload;
   account.gap_max = std::max(account.gap_max, push.gap);
+  holds_.event(now, std::span(&push.worker, 1));
+  holds_.begin(now, push.worker);
   progress.pushed = now;
+  progress.upload = push.timing.upload;
   progress.held = true;
+  progress.exchanging = true;
   progress.open = push.id;
   ++pushes_;
   samples_ += push.samples;
+  samples_unused_ += push.samples_lost;
   rows_.emplace_hint(rows_.end(), push.id,
                      Row{.push = push, .at = now, .base_samples = progress.base_samples, .applied = {}});
   if (timeline_.open()) {
-    Instant end = now;
-    for (const auto& [name, duration] : {std::pair{"push", push.timing.upload}, std::pair{"delay", push.timing.delay},
-                                         std::pair{"compute", push.timing.compute}}) {
-      slice(push.worker, name, end - duration, duration);
-      end -= duration;
-    }
+    // The worker computes first, as far as it may, and then waits for what is left of the exchange.
+    const Duration early = hidden.push + hidden.wait + hidden.pull;
+    const Duration late = std::max(Duration::zero(), push.timing.compute + push.timing.delay - early);
+    const Duration late_delay = std::min(push.timing.delay, late);
+    const Duration late_compute = late - late_delay;
+    const Duration early_compute = push.timing.compute - late_compute;
+    slice(push.worker, "compute", computed_from, early_compute);
+    slice(push.worker, "delay", computed_from + early_compute, push.timing.delay - late_delay);
+    const Instant sent = now - push.timing.upload;
+    slice(push.worker, "delay", sent - late_delay, late_delay);
+    slice(push.worker, "compute", sent - late, late_compute);
   }
 }
 
@@ -159,26 +192,29 @@ void Account::discarded(std::span<const sync::Use> uses) {
 void Account::released(Instant now, WorkerId worker, sync::Refresh refresh) {
   end_hold(now, worker);
   Progress& progress = progress_.at(worker.value);
-  progress.released = now;
   if (refresh == sync::Refresh::kTake) progress.base_samples = samples_applied_;
 }
 
-void Account::cut_off(WorkerId worker, const sync::Timing& partial, std::optional<Duration> wall) {
+void Account::cut_off(WorkerId worker, const sync::Timing& partial, std::optional<Duration> wall,
+                      const Hidden& hidden) {
   WorkerAccount& account = workers_.at(worker.value);
-  finish_pull(worker, partial.download);
+  if (progress_[worker.value].held) {
+    progress_[worker.value].hidden = hidden;
+    account.pull += partial.download;
+  } else {
+    finish_exchange(worker, partial.download, hidden);
+  }
   account.compute += partial.compute;
   account.delay += partial.delay;
   account.push += partial.upload;
   if (wall) account.wall = *wall;
 }
 
-void Account::left(Instant now, WorkerId worker) {
-  end_hold(now, worker);
-  Progress& progress = progress_.at(worker.value);
-  if (!progress.present) return;
-  progress.present = false;
-  workers_[worker.value].wall += now - progress.joined;
-  finish_pull(worker, Duration::zero());  // its last row waits for nothing more
+void Account::left(Instant now, WorkerId worker, std::span<const WorkerId> behind) {
+  const Progress& progress = progress_.at(worker.value);
+  const bool waited = progress.present && progress.held && progress.pushed < now;
+  holds_.event(now, waited ? behind : std::span(&worker, 1));
+  leave(now, worker);
 }
 
 void Account::evaluated(const Evaluation& evaluation) {
@@ -194,12 +230,19 @@ void Account::transferred(std::uint64_t pushed_bytes, std::uint64_t pulled_bytes
   bytes_pulled_ += pulled_bytes;
 }
 
-void Account::ended(Instant now) {
-  for (std::size_t worker = 0; worker < workers_.size(); ++worker) {
-    const Duration measured = workers_[worker].wall;
-    left(now, WorkerId(static_cast<std::uint32_t>(worker)));
-    if (measured > Duration::zero()) workers_[worker].wall = measured;
-    finish_pull(WorkerId(static_cast<std::uint32_t>(worker)), Duration::zero());
+void Account::ended(Instant now, std::span<const WorkerId> behind) {
+  holds_.event(now, behind);
+  for (std::size_t i = 0; i < workers_.size(); ++i) {
+    const WorkerId worker(static_cast<std::uint32_t>(i));
+    const Duration measured = workers_[i].wall;
+    leave(now, worker);
+    if (measured > Duration::zero()) workers_[i].wall = measured;
+    finish_exchange(worker, Duration::zero(), progress_[i].hidden);
+  }
+  for (std::size_t i = 0; i < workers_.size(); ++i) {
+    const WorkerId worker(static_cast<std::uint32_t>(i));
+    workers_[i].held_by = holds_.held_by(worker);
+    workers_[i].held_others = holds_.held_others(worker);
   }
   for (const auto& [id, row] : rows_) {
     if (!row.settled) samples_unused_ += row.push.samples;
@@ -213,10 +256,11 @@ void Account::ended(Instant now) {
     LineFile file(options_.folder + "/workers.csv", kWorkersHeader);
     for (std::size_t id = 0; id < workers_.size(); ++id) {
       const WorkerAccount& w = workers_[id];
-      file.line("{},{},{},{},{:.9f},{:.9f},{:.9f},{:.9f},{:.9f},{:.9f},{:.9f},{:.6f},{:.6f},{},{},{}", id, w.host,
-                w.steps, w.samples, to_seconds(w.compute), to_seconds(w.delay), to_seconds(w.push), to_seconds(w.wait),
-                to_seconds(w.pull), to_seconds(w.other()), to_seconds(w.wall), w.compute_share(), w.staleness.mean(),
-                w.staleness.percentile(0.99), w.staleness.maximum(), w.gap_max);
+      file.line("{},{},{},{},{:.9f},{:.9f},{:.9f},{:.9f},{:.9f},{:.9f},{:.9f},{:.6f},{:.6f},{},{},{},{},{:.9f}", id,
+                w.host, w.steps, w.samples, to_seconds(w.compute), to_seconds(w.delay), to_seconds(w.push),
+                to_seconds(w.wait), to_seconds(w.pull), to_seconds(w.other()), to_seconds(w.wall), w.compute_share(),
+                w.staleness.mean(), w.staleness.percentile(0.99), w.staleness.maximum(), w.gap_max, text_of(w.held_by),
+                to_seconds(w.held_others));
     }
     file.flush();
   }
@@ -254,27 +298,52 @@ Account::Row* Account::row(PushId id) {
   return &found->second;
 }
 
-void Account::finish_pull(WorkerId worker, Duration pull) {
+// Closes the books of a worker's last push, hold and pull. Returns what of them was hidden.
+Hidden Account::finish_exchange(WorkerId worker, Duration pull, const Hidden& told) {
   Progress& progress = progress_.at(worker.value);
-  workers_[worker.value].pull += pull;
-  slice(worker, "pull", progress.released, pull);
-  if (!progress.open) return;
+  WorkerAccount& account = workers_[worker.value];
+  account.pull += pull;
+  if (!std::exchange(progress.exchanging, false)) return {};
+  const auto within = [](Duration part, Duration whole) { return std::clamp(part, Duration::zero(), whole); };
+  const Hidden hidden{.push = within(told.push, progress.upload),
+                      .wait = holds_.settle(worker, told.wait),
+                      .pull = within(told.pull, std::max(Duration::zero(), pull))};
+  account.push -= hidden.push;
+  account.wait -= hidden.wait;
+  account.pull -= hidden.pull;
+  const Duration push = progress.upload - hidden.push;
+  slice(worker, "push", progress.pushed - push, push);
+  const Instant waits_from = progress.pushed + hidden.wait;
+  slice(worker, "wait", waits_from, progress.released - waits_from);
+  slice(worker, "pull", progress.released + hidden.pull, pull - hidden.pull);
+  if (!progress.open) return hidden;
   Row* row = this->row(*std::exchange(progress.open, std::nullopt));
-  row->pull = pull;
+  row->push.timing.upload = push;
+  row->wait -= hidden.wait;
+  row->pull = pull - hidden.pull;
   row->pulled = true;
   emit_ready();
+  return hidden;
 }
 
 void Account::end_hold(Instant now, WorkerId worker) {
   Progress& progress = progress_.at(worker.value);
   if (!progress.present || !progress.held) return;
   progress.held = false;
-  const Duration wait = now - progress.pushed;
+  progress.released = now;
+  const Duration wait = holds_.end(now, worker);
   workers_[worker.value].wait += wait;
-  slice(worker, "wait", progress.pushed, wait);
-  if (!progress.open) return;
-  Row* row = this->row(*progress.open);
-  row->wait = wait;
+  if (progress.open) row(*progress.open)->wait = wait;
+}
+
+void Account::leave(Instant now, WorkerId worker) {
+  end_hold(now, worker);
+  Progress& progress = progress_.at(worker.value);
+  if (!progress.present) return;
+  progress.present = false;
+  workers_[worker.value].wall += now - progress.joined;
+  // Its last row waits for nothing more.
+  if (options_.in_order) finish_exchange(worker, Duration::zero(), progress.hidden);
 }
 
 void Account::emit_ready() {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "sync/events.h"
+#include "trace/holds.h"
 #include "trace/line_file.h"
 
 namespace psctl::trace {
@@ -51,6 +52,12 @@ struct Evaluation {
   double test_accuracy = 0;
 };
 
+// Of the exchange before a push, from the push before it to the model: during how much of it the worker computed on.
+// That time counts as computing alone.
+struct Hidden {
+  Duration push{}, wait{}, pull{};
+};
+
 struct PushRecord {
   PushId id;
   WorkerId worker;
@@ -59,8 +66,10 @@ struct PushRecord {
   Step gap = 0;    // its clock less the slowest's, after it
   Version base = 0;
   std::uint64_t samples = 0;
-  double loss = 0;  // mean over the samples of the push
+  std::uint64_t samples_lost = 0;  // of mini-batches that the worker took and threw away
+  double loss = 0;                 // mean over the samples of the push
   sync::Timing timing;
+  Hidden hidden = {};
 };
 
 // What one worker's time went into.
@@ -72,6 +81,9 @@ struct WorkerAccount {
   Histogram staleness;
   Step gap_max = 0;
   bool took_part = false;
+  // Known at the end: what `wait` was spent on, the longest first, and how long this worker held the others in all.
+  std::vector<Charge> held_by;
+  Duration held_others{};
 
   Duration other() const { return wall - compute - delay - push - wait - pull; }
   // (compute + injected delay) / wall, as the authors of WBSP count it; 0 before any time has passed.
@@ -90,19 +102,26 @@ class Account {
   };
   Account(Options options, std::size_t workers);
 
-  void joined(Instant now, WorkerId worker, std::string host = {});
+  // Events, and what follows from each. Holds that end with a push, a join or a leave waited for the worker whose
+  // event it is, until waited_for() names others. `behind`: the workers that compute and are furthest behind, before
+  // the event. They are what a worker that is held when it leaves, or when the run ends, was waiting for, and what the
+  // others waited for before a worker came in (our reading).
+  void joined(Instant now, WorkerId worker, std::string host = {}, std::span<const WorkerId> behind = {});
   void pushed(Instant now, const PushRecord& push);
+  void woke(Instant now) { holds_.event(now, {}); }
+  void waited_for(Instant now, std::span<const WorkerId> workers) { holds_.event(now, workers); }
   void applied(Instant now, std::span<const sync::Use> uses, Version version);
   void discarded(std::span<const sync::Use> uses);
   void released(Instant now, WorkerId worker, sync::Refresh refresh);
   // What a worker had done of a step that its leave, or the end of the run, cut off. `wall`: from its join, where the
-  // worker measured it itself.
-  void cut_off(WorkerId worker, const sync::Timing& partial, std::optional<Duration> wall = {});
-  void left(Instant now, WorkerId worker);
+  // worker measured it itself. On the virtual clock before the leave, else perhaps after it.
+  void cut_off(WorkerId worker, const sync::Timing& partial, std::optional<Duration> wall = {},
+               const Hidden& hidden = {});
+  void left(Instant now, WorkerId worker, std::span<const WorkerId> behind = {});
   void evaluated(const Evaluation& evaluation);
   void transferred(std::uint64_t pushed_bytes, std::uint64_t pulled_bytes);
   // The run is over: writes the rows that are still open and workers.csv.
-  void ended(Instant now);
+  void ended(Instant now, std::span<const WorkerId> behind = {});
   void flush();
 
   std::span<const WorkerAccount> workers() const { return workers_; }
@@ -130,15 +149,19 @@ class Account {
   };
   struct Progress {  // of one worker
     Instant joined{}, pushed{}, released{};
+    Duration upload{};  // of its last push
     bool held = false;
     bool present = false;
+    bool exchanging = false;  // what was hidden of its last push, hold and pull is not known yet
+    Hidden hidden;            // of an exchange that was cut off while the worker was held
     std::uint64_t base_samples = 0;
     std::optional<PushId> open;  // its last push: the row still lacks release or pull
   };
 
   Row* row(PushId id);
-  void finish_pull(WorkerId worker, Duration pull);
+  Hidden finish_exchange(WorkerId worker, Duration pull, const Hidden& told);
   void end_hold(Instant now, WorkerId worker);
+  void leave(Instant now, WorkerId worker);
   void emit_ready();
   void emit(const Row& row);
   void slice(WorkerId worker, const char* name, Instant begin, Duration duration);
@@ -146,6 +169,7 @@ class Account {
   Options options_;
   std::vector<WorkerAccount> workers_;
   std::vector<Progress> progress_;
+  Holds holds_;
   std::map<PushId, Row> rows_;  // not written yet
   LineFile steps_, evals_, timeline_;
   std::vector<Evaluation> evaluations_;

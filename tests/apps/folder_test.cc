@@ -10,7 +10,7 @@ constexpr const char* kSteps =
     "time_s,worker,step,base_version,applied_version,staleness,gap,compute_s,delay_s,push_s,wait_s,pull_s,samples,loss";
 constexpr const char* kWorkers =
     "worker,host,steps,samples,compute_s,delay_s,push_s,wait_s,pull_s,other_s,wall_s,compute_share,staleness_mean,"
-    "staleness_p99,staleness_max,gap_max";
+    "staleness_p99,staleness_max,gap_max,held_by,held_others_s";
 constexpr const char* kEvals = "time_s,version,epoch,samples,train_loss,test_loss,test_accuracy";
 constexpr const char* kDecisions = "sequence,time_s,kind,worker,step,version,detail";
 
