@@ -44,6 +44,8 @@ class Holds {
   std::vector<Charge> held_by(WorkerId worker) const;
   // How long the worker held others, in all.
   Duration held_others(WorkerId worker) const { return workers_.at(worker.value).held_others; }
+  // How many ends of holds it still keeps.
+  std::size_t remembered() const { return kept_; }
 
  private:
   using Number = std::uint64_t;  // of a cut

@@ -56,6 +56,20 @@ BOOST_AUTO_TEST_CASE(bap_has_the_schedule_of_ssp_with_one_less) {
   check_vector(test::strategy("bap", {{"staleness", std::int64_t{3}}}), {5, 5, 3}, {11, 6, 0});
 }
 
+BOOST_AUTO_TEST_CASE(all_that_the_fast_ones_wait_is_charged_to_the_slow_one) {
+  const auto check = [](std::unique_ptr<sync::Strategy> strategy, double first, double second) {
+    const auto workers = test::run(kIntervals237, until_21(), std::move(strategy)).summary["workers"];
+    BOOST_TEST(workers[0]["held_by"] == nlohmann::json({{{"worker", 2}, {"s", first}}}));
+    BOOST_TEST(workers[1]["held_by"] == nlohmann::json({{{"worker", 2}, {"s", second}}}));
+    BOOST_TEST(workers[2]["held_by"].empty());
+    BOOST_TEST(workers[0]["held_others_s"] == 0.0);
+    BOOST_TEST(workers[1]["held_others_s"] == 0.0);
+    BOOST_TEST(workers[2]["held_others_s"] == first + second);
+  };
+  check(test::strategy("bsp"), 15, 12);
+  check(test::strategy("ssp", {{"staleness", std::int64_t{1}}}), 13, 9);
+}
+
 BOOST_AUTO_TEST_CASE(asp_has_clocks_10_7_3_and_nobody_waits) {
   check_vector(test::strategy("asp"), {10, 7, 3}, {0, 0, 0});
 }
