@@ -28,11 +28,12 @@ struct Due {
   friend auto operator<=>(const Due&, const Due&) = default;
 };
 
-// A gradient that is being computed on the arena, from the snapshot that its worker was released with.
+// The arithmetic of a worker up to its next push, on the arena.
 struct Task {
   oneapi::tbb::task_group group;
-  std::shared_ptr<learn::Tensor> gradient;
-  std::vector<std::uint32_t> samples;
+  learn::Trainer trainer;
+  learn::Leg leg;
+  std::shared_ptr<learn::Tensor> push;
   double loss = 0;
 };
 
@@ -61,7 +62,7 @@ class Workspaces {
   std::vector<std::unique_ptr<learn::Workspace>> free_;
 };
 
-constexpr Duration kUnknown = Duration::max();
+constexpr Instant kNever = Instant::max();
 
 // A constant: when a result is reported must not depend on the number of cores.
 constexpr std::size_t kLooksAtOnce = 2;
@@ -77,6 +78,7 @@ class Simulator::World {
         stragglers_(std::move(stragglers)),
         learning_(learning),
         options_(std::move(options)),
+        traits_(lead.strategy().traits()),
         parallelism_(oneapi::tbb::global_control::max_allowed_parallelism, options_.threads),
         arena_(static_cast<int>(options_.threads)),
         model_bytes_(learning ? learning->model.parameter_count() * sizeof(float) : 0),
@@ -88,12 +90,19 @@ class Simulator::World {
       runners_[i].compute =
           from_milliseconds(config.compute_ms.size() == 1 ? config.compute_ms[0] : config.compute_ms.at(i));
       PSCTL_CHECK(runners_[i].compute > Duration::zero());
-      if (learning_) runners_[i].task = std::make_unique<Task>();
+      if (learning_) {
+        runners_[i].task =
+            std::unique_ptr<Task>(new Task{.group = {},
+                                           .trainer = {learning_->model, *learning_->splits.train,
+                                                       learning_->batches.at(i), learning_->optimizer, traits_},
+                                           .leg = {},
+                                           .push = nullptr});
+      }
     }
     if (learning_) {
       std::vector<float> initial(learning_->model.parameter_count());
       learning_->model.initialise(initial, learning_->seed);
-      store_ = std::make_unique<learn::ModelStore>(learning_->optimizer, initial);
+      store_ = std::make_unique<learn::ModelStore>(learning_->optimizer, initial, traits_.kind);
     }
   }
 
@@ -132,24 +141,48 @@ class Simulator::World {
   learn::Snapshot model() const { return store_ ? store_->snapshot() : nullptr; }
 
  private:
+  // Where a worker is: without a release, with one whose answer is on its way, or on a course to its next push that
+  // nothing but a leave or the stop can change.
+  enum class Phase : std::uint8_t { kHeld, kReleased, kOnCourse };
+
+  // From one push to the next: the push is sent, arrives, the worker is released and the answer is in place. All that
+  // while it may take steps; the one at hand is finished, then it begins the steps that it was released for.
   struct Runner {
     Duration compute{};  // of one step, from the configuration
     Step step = 0;       // mini-batches begun
     std::uint64_t life = 0;
-    bool running = false;  // released, its push not yet arrived
-    Instant released{};
-    sync::Timing timing;  // of the push that it is working on; kUnknown: not yet known
+    Phase phase = Phase::kHeld;
+    lead::Release release;   // the last
+    Step allowed = 0;        // to take between `sent` and `in_place`
+    double rate_before = 0;  // learning rate of those
+    Instant sent{}, arrived{}, released{}, in_place{};
+    Step first = 0;           // number of the first mini-batch since `sent`
+    Step overlapped = 0;      // mini-batches from then on
+    Instant overlapped_to{};  // when the last of them ended; `sent` if there are none
+    Instant begins{};         // the steps that it was released for
+    Step steps = 0;           // so many, the one given up included
+    bool empty = false;       // the last of them is given up
+    Instant sends{};          // its next push
+    sync::Timing timing;      // of that push
     Duration network_delay{};
-    Instant upload_began{};
     learn::Snapshot snapshot;
     std::unique_ptr<Task> task;
+  };
+
+  // Mini-batches that a worker takes one after the other.
+  struct Steps {
+    Step taken = 0;
+    Duration compute{}, delay{};
+    Duration network{};     // of the last one
+    bool given_up = false;  // the last one
+    Instant end{};
   };
 
   void happen(const Due& due) {
     Runner& runner = runners_[due.worker.value];
     switch (due.kind) {
       case Kind::kDownload:
-        begin_computing(due.worker, now_ + down_.transfer(now_));
+        set_course(due.worker, now_ + down_.transfer(now_));
         break;
       case Kind::kUpload:
         runner.timing.upload = up_.transfer(now_) + runner.network_delay;
@@ -163,22 +196,39 @@ class Simulator::World {
 
   void push(WorkerId worker) {
     Runner& runner = runners_[worker.value];
-    runner.running = false;
-    lead::PushReport report{.worker = worker, .timing = runner.timing, .samples = batch_size_};
+    const Step lost = lost_steps(runner);
+    lead::PushReport report{.worker = worker,
+                            .steps = runner.overlapped - lost + runner.steps,
+                            .empty = runner.empty,
+                            .overlapped = runner.overlapped,
+                            .lost = lost,
+                            .timing = runner.timing,
+                            .hidden = hidden_until(runner, runner.overlapped_to)};
+    report.samples = batch_size_ * report.steps;
     if (learning_) {
       arena_.execute([&] { runner.task->group.wait(); });
+      PSCTL_CHECK(runner.task->trainer.begun() == runner.step);
       report.loss = runner.task->loss;
-      lead_.transferred(model_bytes_, 0);
+      if (!runner.empty) lead_.transferred(model_bytes_, 0);
     }
+    runner.phase = Phase::kHeld;
+    runner.sent = runner.sends;
+    runner.arrived = now_;
     execute(now_, lead_.pushed(now_, report));
-    if (!lead_.present(worker)) ++runner.life;
+    // What it might have computed after its last push is nobody's: it counts as pushing.
+    if (!lead_.present(worker)) forget(runner);
   }
 
   void leave(WorkerId worker) {
     cut_off(worker);
-    Runner& runner = runners_[worker.value];
+    forget(runners_[worker.value]);
+  }
+
+  // It has left: nothing more comes of it.
+  static void forget(Runner& runner) {
     ++runner.life;
-    runner.running = false;
+    runner.phase = Phase::kHeld;
+    runner.release = {};
   }
 
   void execute(Instant now, std::span<const lead::Order> orders) {
@@ -191,7 +241,8 @@ class Simulator::World {
   void carry_out(Instant, const lead::Order&, const lead::Accept& accept) {
     if (!store_) return;
     Runner& runner = runners_[accept.worker.value];
-    store_->accept(accept.push, accept.worker, accept.empty ? nullptr : std::move(runner.task->gradient));
+    const std::shared_ptr<learn::Tensor> push = std::move(runner.task->push);
+    store_->accept(accept.push, accept.worker, accept.empty ? nullptr : push);
   }
   void carry_out(Instant, const lead::Order&, const sync::Merge& merge) {
     if (store_) store_->merge(merge.into, merge.from);
@@ -205,9 +256,11 @@ class Simulator::World {
   }
   void carry_out(Instant now, const lead::Order&, const lead::Release& release) {
     Runner& runner = runners_[release.worker.value];
-    runner.running = true;
+    runner.phase = Phase::kReleased;
+    runner.allowed = runner.release.overlap_steps;
+    runner.rate_before = runner.release.learning_rate;
+    runner.release = release;
     runner.released = now;
-    runner.timing = {.compute = kUnknown, .delay = kUnknown, .upload = kUnknown, .download = kUnknown};
     const Instant leaves = std::max(now, updates_done_);
     const bool take = release.refresh == sync::Refresh::kTake;
     if (learning_ && take) {
@@ -215,9 +268,8 @@ class Simulator::World {
       store_->released(release.worker);
       lead_.transferred(0, model_bytes_);
     }
-    if (learning_) start_task(release.worker);
     if (!take || down_.is_free()) {
-      begin_computing(release.worker, leaves + down_.latency());
+      set_course(release.worker, leaves + down_.latency());
     } else {
       plan(leaves, Kind::kDownload, release.worker);
     }
@@ -250,60 +302,135 @@ class Simulator::World {
     }
   }
 
-  // The arithmetic of a step starts when the worker is released, and is joined when its push is due.
-  void start_task(WorkerId worker) {
+  // At most `most` mini-batches of the worker, `first` and those after it, one after the other from `at` on, as far as
+  // they begin before `until`; what lies after `end` is left out. One that would take longer than `limit` is given up
+  // then, and is the last.
+  Steps take_steps(WorkerId worker, Step first, Instant at, Step most, Instant until, Instant end = kNever,
+                   std::optional<Duration> limit = {}) {
+    const Duration whole = runners_[worker.value].compute;
+    Steps steps;
+    while (steps.taken < most && at < until && !steps.given_up) {
+      const delay::Slowness slowness = stragglers_[worker.value].at(first + steps.taken, at);
+      Duration compute =
+          slowness.factor == 1 ? whole : Duration(std::llround(static_cast<double>(whole.count()) * slowness.factor));
+      Duration delay = slowness.compute;
+      steps.given_up = limit && compute + delay > *limit;
+      const Duration most_time = std::min(steps.given_up ? *limit : Duration::max(), end - at);
+      compute = std::min(compute, most_time);
+      delay = std::min(delay, most_time - compute);
+      steps.compute += compute;
+      steps.delay += delay;
+      steps.network = slowness.network;
+      ++steps.taken;
+      at += compute + delay;
+    }
+    steps.end = at;
+    return steps;
+  }
+
+  // The answer to the worker's last push will be in place at `in_place`: what it does up to its next push is known.
+  void set_course(WorkerId worker, Instant in_place) {
     Runner& runner = runners_[worker.value];
+    runner.phase = Phase::kOnCourse;
+    runner.in_place = in_place;
+    runner.first = runner.step;
+    // One that would begin at this very instant is not begun: the answer is there.
+    const Steps before = take_steps(worker, runner.step, runner.sent, runner.allowed, in_place);
+    runner.overlapped = before.taken;
+    runner.overlapped_to = before.taken > 0 ? before.end : runner.sent;
+    runner.begins = std::max(in_place, runner.overlapped_to);
+    const bool none_to_push = runner.overlapped == lost_steps(runner);
+    const Step wanted = std::max<Step>(runner.release.local_steps, none_to_push ? 1 : 0);
+    const Steps after =
+        take_steps(worker, runner.step + before.taken, runner.begins, wanted, kNever, kNever, runner.release.limit);
+    runner.steps = after.taken;
+    runner.empty = after.given_up;
+    runner.step += before.taken + after.taken;
+    runner.sends = after.end;
+    runner.network_delay = after.taken > 0 ? after.network : before.network;
+    runner.timing = {.compute = before.compute + after.compute,
+                     .delay = before.delay + after.delay,
+                     .upload = {},
+                     .download = in_place - runner.released};
+    if (learning_) start_task(runner);
+    if (up_.is_free() || runner.empty) {
+      // Of a push that was given up only the word goes over the network.
+      runner.timing.upload = up_.latency() + runner.network_delay;
+      plan(runner.sends + runner.timing.upload, Kind::kPush, worker);
+    } else {
+      plan(runner.sends, Kind::kUpload, worker);
+    }
+  }
+
+  // Mini-batches taken before the answer came that it throws away.
+  Step lost_steps(const Runner& runner) const {
+    const bool loses =
+        runner.release.refresh == sync::Refresh::kTake && traits_.rebase == sync::Traits::Rebase::kDiscard;
+    return loses ? runner.overlapped : 0;
+  }
+
+  // The arithmetic is done while the clock goes on, and is joined when the push is due.
+  void start_task(Runner& runner) {
     Task& task = *runner.task;
-    const auto batch = learning_->batches[worker.value].batch(runner.step);
-    task.samples.assign(batch.begin(), batch.end());
-    task.gradient = store_->buffer();
+    task.leg = {.overlapped = runner.overlapped,
+                .rate_before = runner.rate_before,
+                .model = std::move(runner.snapshot),
+                .steps = runner.steps,
+                .rate = runner.release.learning_rate,
+                .empty = runner.empty};
+    task.push = store_->buffer();
     arena_.execute([&] {
-      task.group.run([&task, this, snapshot = runner.snapshot] {
+      task.group.run([&task, this] {
         std::unique_ptr<learn::Workspace> workspace = workspaces_.take();
-        task.loss = learning_->model.gradient(snapshot->values(), *learning_->splits.train, task.samples,
-                                              task.gradient->values(), *workspace);
+        task.loss = task.trainer.run(task.leg, task.push->values(), *workspace);
+        task.leg.model.reset();
         workspaces_.give_back(std::move(workspace));
       });
     });
   }
 
-  void begin_computing(WorkerId worker, Instant at) {
-    Runner& runner = runners_[worker.value];
-    const delay::Slowness slowness = stragglers_[worker.value].at(runner.step, at);
-    ++runner.step;
-    runner.timing.download = at - runner.released;
-    runner.timing.compute = slowness.factor == 1
-                                ? runner.compute
-                                : Duration(std::llround(static_cast<double>(runner.compute.count()) * slowness.factor));
-    runner.timing.delay = slowness.compute;
-    runner.network_delay = slowness.network;
-    runner.upload_began = at + runner.timing.compute + runner.timing.delay;
-    if (up_.is_free()) {
-      runner.timing.upload = runner.network_delay;
-      plan(runner.upload_began + runner.network_delay, Kind::kPush, worker);
-    } else {
-      plan(runner.upload_began, Kind::kUpload, worker);
-    }
+  // How much of the worker's last push, hold and pull went by until `instant`, as far as they have come.
+  static lead::Hidden hidden_until(const Runner& runner, Instant instant) {
+    const auto part = [&](Instant from, Instant to) {
+      return std::max(Duration::zero(), std::min(instant, to) - from);
+    };
+    const bool released = runner.phase != Phase::kHeld;
+    const Instant in_place = runner.phase == Phase::kOnCourse ? runner.in_place : kNever;
+    return {.push = part(runner.sent, runner.arrived),
+            .wait = part(runner.arrived, released ? runner.released : kNever),
+            .pull = released ? part(runner.released, in_place) : Duration::zero()};
   }
 
   void plan(Instant at, Kind kind, WorkerId worker) { due_.push({at, kind, worker, runners_[worker.value].life}); }
 
-  // Shares out the time since the release over the parts of the step that is cut off now.
+  // What the worker has done since its last push was sent, up to now.
   void cut_off(WorkerId worker) {
     const Runner& runner = runners_[worker.value];
-    if (!runner.running) return;
-    Duration left = now_ - runner.released;
-    const auto part = [&](Duration whole) {
-      const Duration taken = std::min(left, whole);
-      left -= taken;
-      return taken;
-    };
     sync::Timing partial;
-    partial.download = part(runner.timing.download);
-    partial.compute = part(runner.timing.compute);
-    partial.delay = part(runner.timing.delay);
-    partial.upload = part(runner.timing.upload);
-    lead_.cut_off(worker, partial);
+    const auto add = [&](const Steps& steps) {
+      partial.compute += steps.compute;
+      partial.delay += steps.delay;
+      return steps.end;
+    };
+    const bool on_course = runner.phase == Phase::kOnCourse;
+    const Step allowed = runner.phase == Phase::kHeld ? runner.release.overlap_steps : runner.allowed;
+    if (runner.phase == Phase::kHeld && allowed == 0) return;
+    if (runner.phase != Phase::kHeld) {
+      partial.download = (on_course ? std::min(now_, runner.in_place) : now_) - runner.released;
+    }
+    const Instant overlapped_to = add(take_steps(worker, on_course ? runner.first : runner.step, runner.sent, allowed,
+                                                 on_course ? std::min(now_, runner.in_place) : now_, now_));
+    const lead::Hidden hidden = hidden_until(runner, overlapped_to);
+    if (on_course) {
+      add(take_steps(worker, runner.first + runner.overlapped, runner.begins, runner.steps, now_,
+                     std::min(now_, runner.sends)));
+      if (now_ > runner.sends) {
+        const Instant computed_to =
+            add(take_steps(worker, runner.step, runner.sends, runner.release.overlap_steps, now_, now_));
+        partial.upload = now_ - computed_to;
+      }
+    }
+    lead_.cut_off(worker, partial, {}, hidden);
   }
 
   // Now and then: has somebody interrupted, is it time to tell how far it is.
@@ -322,6 +449,7 @@ class Simulator::World {
   std::vector<delay::Stragglers> stragglers_;
   Learning* learning_;
   Options options_;
+  sync::Traits traits_;
   oneapi::tbb::global_control parallelism_;
   oneapi::tbb::task_arena arena_;
   std::size_t model_bytes_;

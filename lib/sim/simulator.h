@@ -16,6 +16,7 @@
 #include "learn/evaluator.h"
 #include "learn/model.h"
 #include "learn/model_store.h"
+#include "learn/trainer.h"
 #include "sim/config.h"
 
 namespace psctl::sim {
