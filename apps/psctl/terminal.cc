@@ -1,11 +1,15 @@
 #include "terminal.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <fmt/color.h>
 #include <fmt/format.h>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <unistd.h>
+#include <utility>
+#include <vector>
 
 namespace psctl::app {
 namespace {
@@ -25,6 +29,85 @@ std::string waiting_text(const lead::Progress& progress, std::size_t workers) {
   for (WorkerId worker : progress.waiting) names += fmt::format("{}{}", names.empty() ? "" : ",", worker.value);
   return fmt::format("worker{} {} wait{}", progress.waiting.size() > 1 ? "s" : "", names,
                      progress.waiting.size() > 1 ? "" : "s");
+}
+
+using Json = nlohmann::json;
+
+// Of more workers than that, the table shows those that held the others most.
+constexpr std::size_t kMostRows = 16;
+constexpr std::size_t kFewRows = 8;
+constexpr std::size_t kHeldByShown = 2;
+
+// "3 12.50 s, 1 0.20 s, others 0.01 s"
+std::string held_by_text(const Json& worker) {
+  std::string text;
+  double shown = 0;
+  const Json& charges = worker["held_by"];
+  for (std::size_t i = 0; i < std::min(charges.size(), kHeldByShown); ++i) {
+    const Json& charge = charges[i];
+    const double seconds = charge["s"].get<double>();
+    shown += seconds;
+    text += fmt::format("{}{} {:.2f} s", text.empty() ? "" : ", ",
+                        charge["worker"].is_null() ? "deadline" : charge["worker"].dump(), seconds);
+  }
+  if (charges.size() <= kHeldByShown) return text.empty() ? "-" : text;
+  return fmt::format("{}, others {:.2f} s", text, worker["wait_s"].get<double>() - shown);
+}
+
+void print_workers(const Json& workers) {
+  std::vector<const Json*> rows;
+  for (const Json& worker : workers) rows.push_back(&worker);
+  if (rows.size() > kMostRows) {
+    std::ranges::stable_sort(rows, std::greater<>(),
+                             [](const Json* worker) { return (*worker)["held_others_s"].get<double>(); });
+    rows.resize(kFewRows);
+  }
+  fmt::print("{:>6} {:>8} {:>9} {:>9} {:>8} {:>8} {:>8} {:>8} {:>9}  {}\n", "worker", "steps", "computing", "compute s",
+             "delay s", "push s", "wait s", "pull s", "staleness", "held by");
+  for (const Json* row : rows) {
+    const Json& w = *row;
+    fmt::print("{:>6} {:>8} {:>7.0f} % {:>9.2f} {:>8.2f} {:>8.2f} {:>8.2f} {:>8.2f} {:>9.2f}  {}\n",
+               w["worker"].get<int>(), w["steps"].get<std::uint64_t>(), w["compute_share"].get<double>() * 100,
+               w["compute_s"].get<double>(), w["delay_s"].get<double>(), w["push_s"].get<double>(),
+               w["wait_s"].get<double>(), w["pull_s"].get<double>(), w["staleness_mean"].get<double>(),
+               held_by_text(w));
+  }
+  if (rows.size() < workers.size()) {
+    fmt::print("{:>6} the {} that held the others most; {} more in workers.csv\n", "...", rows.size(),
+               workers.size() - rows.size());
+  }
+}
+
+// Who kept the others waiting; where nobody waited, who was clearly slower than the rest.
+std::string straggler_text(const Json& workers) {
+  constexpr double kTinyShare = 1e-4;     // of the workers' time: nobody would call that waiting
+  constexpr double kClearlySlower = 1.2;  // times the median
+  double wait = 0, wall = 0;
+  const Json* straggler = nullptr;
+  std::vector<std::pair<double, int>> step_times;
+  for (const Json& worker : workers) {
+    wait += worker["wait_s"].get<double>();
+    wall += worker["wall_s"].get<double>();
+    const auto held = [](const Json& w) { return w["held_others_s"].get<double>(); };
+    if (!straggler || held(worker) > held(*straggler)) straggler = &worker;
+    if (const double steps = worker["steps"].get<double>(); steps > 0) {
+      step_times.emplace_back((worker["wall_s"].get<double>() - worker["wait_s"].get<double>()) / steps,
+                              worker["worker"].get<int>());
+    }
+  }
+  if (wait > kTinyShare * wall) {
+    const double held = (*straggler)["held_others_s"].get<double>();
+    return fmt::format("straggler: worker {}, it held the others for {:.2f} s, {:.0f} % of all waiting",
+                       (*straggler)["worker"].get<int>(), held, held / wait * 100);
+  }
+  std::string text = "nobody waited";
+  if (step_times.size() < 2) return text;
+  std::ranges::sort(step_times);
+  const auto [slowest, worker] = step_times.back();
+  const double median = step_times[(step_times.size() - 1) / 2].first;
+  if (slowest < kClearlySlower * median) return text;
+  return fmt::format("{}; worker {} is the slowest, {:.1f} ms a step, {:.1f} times the median", text, worker,
+                     slowest * 1e3, slowest / median);
 }
 
 }  // namespace
@@ -75,15 +158,7 @@ void print_summary(const std::string& text, const std::string& folder) {
     if (!summary.contains(key) || !summary[key].is_number()) return none;
     return fmt::format(fmt::runtime(format), summary[key].get<double>());
   };
-  fmt::print("{:>6} {:>8} {:>10} {:>9} {:>8} {:>8} {:>8} {:>8} {:>8} {:>9}\n", "worker", "steps", "samples",
-             "compute s", "delay s", "push s", "wait s", "pull s", "other s", "staleness");
-  for (const auto& w : summary["workers"]) {
-    fmt::print("{:>6} {:>8} {:>10} {:>9.2f} {:>8.2f} {:>8.2f} {:>8.2f} {:>8.2f} {:>8.2f} {:>9.2f}\n",
-               w["worker"].get<int>(), w["steps"].get<std::uint64_t>(), w["samples"].get<std::uint64_t>(),
-               w["compute_s"].get<double>(), w["delay_s"].get<double>(), w["push_s"].get<double>(),
-               w["wait_s"].get<double>(), w["pull_s"].get<double>(), w["other_s"].get<double>(),
-               w["staleness_mean"].get<double>());
-  }
+  print_workers(summary["workers"]);
   fmt::print("\n{} on the {} clock, {}: {} updates in {:.1f} s, {} samples/s\n", summary["strategy"].get<std::string>(),
              summary["clock"].get<std::string>(), summary["status"].get<std::string>(),
              summary["updates"].get<std::uint64_t>(), summary["time_s"].get<double>(),
@@ -91,6 +166,7 @@ void print_summary(const std::string& text, const std::string& folder) {
   fmt::print("test accuracy {} (best {}), computing {} of the time, waiting {}\n",
              number("final_accuracy", "{:.4f}", "not measured"), number("best_accuracy", "{:.4f}", "-"),
              percent("compute_share"), percent("wait_share"));
+  fmt::print("{}\n", straggler_text(summary["workers"]));
   if (summary.value("diverged", false)) fmt::print("the model diverged: its numbers are no longer finite\n");
   if (summary["disturbed"].is_boolean() && summary["disturbed"].get<bool>()) {
     fmt::print("the machine itself disturbed this run, its times are not those that were asked for:\n  {}\n",

@@ -24,6 +24,11 @@ void check_parts(const std::string& run, double tolerance) {
     for (const char* part : {"compute_s", "delay_s", "push_s", "wait_s", "pull_s"}) parts += workers.number(i, part);
     BOOST_TEST(wall > 0);
     BOOST_TEST(std::abs(parts - wall) < 1e-6);
+    double held = 0;
+    std::istringstream charges(workers.rows[i].at("held_by"));
+    for (std::string charge; std::getline(charges, charge, ';');)
+      held += std::stod(charge.substr(charge.find(':') + 1));
+    BOOST_TEST(std::abs(held - workers.number(i, "wait_s")) < 1e-8);
     BOOST_TEST(std::abs(other) <= tolerance * wall, "worker " << i << ": " << other << " of " << wall << " s");
   }
 }
