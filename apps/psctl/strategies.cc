@@ -15,6 +15,7 @@ std::string text_of(const sync::ParameterValue& value) {
 }
 
 std::string range_of(const sync::Parameter& parameter) {
+  if (std::holds_alternative<bool>(parameter.default_value.value_or(parameter.type_of_absent))) return "true or false";
   if (!parameter.choices.empty()) return enumerate(parameter.choices, "or");
   if (std::isfinite(parameter.minimum) && std::isfinite(parameter.maximum)) {
     return fmt::format("{} to {}", parameter.minimum, parameter.maximum);

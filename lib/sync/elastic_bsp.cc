@@ -113,15 +113,16 @@ Entry elastic_bsp_entry() {
           "Steps are counted, never timed. Endings count from the release at the barrier. interval: free leaves out "
           "the wait at a barrier, between_pushes does not, as the authors' generator. final_push: arrival applies "
           "also the last push at once. A worker whose speed is not known yet takes one step; one that joins enters "
-          "with the next superstep, and the held push of one that left counts at the barrier. planner: zipline gives "
-          "the result of Algorithm 2 without its search, zipline_paper is that search word by word.",
+          "with the next superstep, and the held push of one that left counts at the barrier. planner: zipline and "
+          "lazy_queue give the result of Algorithm 2 without its search, zipline_paper is that search word by word.",
       .parameters =
           {lookahead_parameter(),
            planner_parameter(),
            {.name = "final_push",
             .default_value = std::string("barrier"),
             .choices = {"barrier", "arrival"},
-            .meaning = "when a worker's last push of a superstep is applied: with the mean at the barrier, or at once"},
+            .meaning = "when a worker's last push of a superstep is applied: with the mean at the barrier, or at once",
+            .origin = Origin::kOurs},
            {.name = "warmup_supersteps",
             .default_value = std::int64_t{1},
             .minimum = 1,

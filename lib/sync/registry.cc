@@ -16,10 +16,11 @@ Entry bap_entry();
 Entry elastic_bsp_entry();
 Entry local_sgd_entry();
 Entry wbsp_entry();
+Entry pcp_entry();
 
 std::span<const Entry> entries() {
-  static const std::array all = {bsp_entry(), asp_entry(),         ssp_entry(),       backup_entry(),
-                                 bap_entry(), elastic_bsp_entry(), local_sgd_entry(), wbsp_entry()};
+  static const std::array all = {bsp_entry(),         asp_entry(),       ssp_entry(),  backup_entry(), bap_entry(),
+                                 elastic_bsp_entry(), local_sgd_entry(), wbsp_entry(), pcp_entry()};
   return all;
 }
 

@@ -289,4 +289,149 @@ BOOST_AUTO_TEST_CASE(a_versioned_commit_of_wbsp_holds_a_push_of_every_worker_pre
   check_turnover("wbsp", {}, {.weights_sum_to_one = false, .check = complete});
 }
 
+// A cluster for pcp of workers that always take the same time for a step, an upload and a download.
+class Rounds {
+ public:
+  struct Speed {
+    std::int64_t compute, upload, download;
+  };
+
+  Rounds(const Given& given, std::vector<Speed> speeds)
+      : speeds_(std::move(speeds)), sync_(started("pcp", given, static_cast<std::uint32_t>(speeds_.size()))) {}
+
+  // All push what they were released for; returns what the next round asks for: steps, and steps during the
+  // synchronization.
+  std::vector<std::pair<Step, Step>> next() {
+    for (std::uint32_t id = 0; id < speeds_.size(); ++id) {
+      const auto& [compute, upload, download] = speeds_[id];
+      const Worker& worker = sync_.cluster().worker(WorkerId(id));
+      const Step steps = worker.local_steps + worker.overlap_allowed;
+      sync_.handle(at(++now_), Pushed{.worker = WorkerId(id),
+                                      .steps = steps,
+                                      .overlapped = worker.overlap_allowed,
+                                      .timing = {.compute = Duration(compute * steps),
+                                                 .upload = Duration(upload),
+                                                 .download = Duration(download)}});
+    }
+    return asked();
+  }
+  std::vector<std::pair<Step, Step>> asked() const {
+    std::vector<std::pair<Step, Step>> all;
+    for (const Worker& worker : sync_.cluster().workers()) all.emplace_back(worker.local_steps, worker.overlap_steps);
+    return all;
+  }
+  void set_speed(std::uint32_t worker, const Speed& speed) { speeds_[worker] = speed; }
+
+ private:
+  std::vector<Speed> speeds_;
+  Synchronizer sync_;
+  std::int64_t now_ = 0;
+};
+
+using Asked = std::vector<std::pair<Step, Step>>;
+
+BOOST_AUTO_TEST_CASE(pcp_plans_arrivals_that_coincide_and_steps_that_fill_the_synchronization) {
+  // Steps of 2, 3 and 7, everything sent in 1: pushes after 3, 2 and 1 steps arrive 8, 8 and 9 after the release, the
+  // next model is there at 10. Then workers 0 and 1 have waited for 3 and worker 2 for 2.
+  const std::vector<Rounds::Speed> speeds = {{2, 1, 1}, {3, 1, 1}, {7, 1, 1}};
+  Rounds rounds({{"lookahead", std::int64_t{6}}}, speeds);
+  BOOST_TEST((rounds.asked() == Asked{{1, 0}, {1, 0}, {1, 0}}));
+  for (int round = 0; round < 3; ++round) BOOST_TEST((rounds.next() == Asked{{3, 1}, {2, 1}, {1, 0}}));
+  Rounds waiting({{"lookahead", std::int64_t{6}}, {"overlap", false}}, speeds);
+  for (int round = 0; round < 3; ++round) BOOST_TEST((waiting.next() == Asked{{3, 0}, {2, 0}, {1, 0}}));
+  BOOST_TEST(!make_with("pcp", {{"overlap", false}})->traits().overlap);
+  BOOST_TEST((make_with("pcp", {})->traits().rebase == Traits::Rebase::kReapply));
+}
+
+BOOST_AUTO_TEST_CASE(pcp_counts_communication_into_the_plan) {
+  // The second worker computes as fast but takes 10 longer to send: the first takes six steps for its one.
+  Rounds rounds({{"overlap", false}}, {{2, 0, 0}, {2, 10, 0}});
+  BOOST_TEST((rounds.next() == Asked{{6, 0}, {1, 0}}));
+  Rounds slow_download({}, {{2, 0, 0}, {2, 0, 10}});
+  BOOST_TEST((slow_download.next() == Asked{{6, 0}, {1, 5}}));
+}
+
+BOOST_AUTO_TEST_CASE(pcp_follows_speeds_by_a_moving_average) {
+  Rounds rounds({{"overlap", false}, {"smoothing", 0.75}}, {{4, 0, 0}, {40, 0, 0}});
+  BOOST_TEST((rounds.next() == Asked{{10, 0}, {1, 0}}));
+  rounds.set_speed(0, {12, 0, 0});  // 4 becomes 0.75 * 4 + 0.25 * 12 = 6; 42 is closest to 40, 36 is not
+  BOOST_TEST((rounds.next() == Asked{{7, 0}, {1, 0}}));
+  Rounds last({{"overlap", false}, {"smoothing", 0.0}}, {{4, 0, 0}, {40, 0, 0}});
+  last.next();
+  last.set_speed(0, {20, 0, 0});
+  BOOST_TEST((last.next() == Asked{{2, 0}, {1, 0}}));
+}
+
+BOOST_AUTO_TEST_CASE(pcp_has_a_simple_planner_and_a_cap) {
+  const std::vector<Rounds::Speed> speeds = {{4, 1, 1}, {5, 1, 1}, {14, 1, 1}};
+  // Closest together are 4 steps of 4, 3 of 5 and 1 of 14, a spread of 2; until the end of the latter there fit 3
+  // and 2. The model is back after another 2: one more step of 4 and of 5 has room.
+  BOOST_TEST(
+      (Rounds({{"overlap", false}, {"lookahead", std::int64_t{4}}}, speeds).next() == Asked{{4, 0}, {3, 0}, {1, 0}}));
+  BOOST_TEST((Rounds({{"planner", std::string("simple")}}, speeds).next() == Asked{{3, 1}, {2, 1}, {1, 0}}));
+  BOOST_TEST(
+      (Rounds({{"planner", std::string("simple")}, {"max_local_steps", std::int64_t{2}}, {"overlap", false}}, speeds)
+           .next() == Asked{{2, 0}, {2, 0}, {1, 0}}));
+  BOOST_TEST((Rounds({{"max_local_steps", std::int64_t{2}}, {"overlap", false}}, speeds).next() ==
+              Asked{{2, 0}, {2, 0}, {1, 0}}));
+}
+
+BOOST_AUTO_TEST_CASE(pcp_gives_one_step_to_a_worker_that_it_does_not_know) {
+  Synchronizer sync(make_with("pcp", {}), 3, 2);
+  sync.handle(at(0), Joined{WorkerId(0)});
+  sync.handle(at(0), Joined{WorkerId(1)});
+  BOOST_TEST(sync.handle(at(1), Joined{WorkerId(2)}).empty());
+  sync.handle(at(2), Pushed{.worker = WorkerId(0), .timing = {.compute = Duration(1)}});
+  const auto outcomes = sync.handle(at(6), Pushed{.worker = WorkerId(1), .timing = {.compute = Duration(5)}});
+  BOOST_TEST(all_of<Apply>(outcomes)[0].shares.size() == 2U);
+  const std::vector<Step> expected = {5, 1, 1};
+  for (std::uint32_t id = 0; id < 3; ++id) {
+    BOOST_TEST(sync.cluster().worker(WorkerId(id)).local_steps == expected[id]);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(pcp_survives_whoever_comes_and_goes) {
+  for (const char* planner : {"zipline", "simple"}) {
+    for (const bool overlap : {false, true}) {
+      check_turnover("pcp", {{"planner", std::string(planner)}, {"overlap", overlap}}, {});
+    }
+  }
+  check_turnover("pcp", {{"max_local_steps", std::int64_t{2}}, {"lookahead", std::int64_t{1}}}, {});
+}
+
+// Planted mistakes.
+
+class RoundsThatLoseADeparture : public Strategy {
+  std::vector<Decision> decide(const Cluster& cluster, Instant) override {
+    std::size_t joined = 0;
+    for (const Worker& worker : cluster.workers()) joined += worker.phase != Phase::kAbsent ? 1U : 0U;
+    if (cluster.waiting().size() < joined) return {};  // counts those that have left
+    std::vector<Decision> decisions;
+    for (const auto& [id, push] : cluster.pending()) decisions.emplace_back(Apply{.shares = {{.push = id}}});
+    for (const auto& [step, worker] : cluster.waiting()) decisions.emplace_back(Release{.worker = worker});
+    return decisions;
+  }
+};
+
+class UpdatesThatForgetALeaver : public Strategy {
+  std::vector<Decision> decide(const Cluster& cluster, Instant) override {
+    std::vector<Decision> decisions;
+    for (const auto& [step, worker] : cluster.waiting()) {
+      for (const auto& [id, push] : cluster.pending()) {
+        if (push.worker == worker && cluster.computing() == 0) decisions.emplace_back(Apply{.shares = {{.push = id}}});
+      }
+    }
+    if (cluster.computing() > 0) return {};
+    for (const auto& [step, worker] : cluster.waiting()) decisions.emplace_back(Release{.worker = worker});
+    return decisions;
+  }
+};
+
+BOOST_AUTO_TEST_CASE(random_runs_catch_planted_mistakes) {
+  const auto lost = Turnover([] { return std::make_unique<RoundsThatLoseADeparture>(); }, {}).run(400);
+  BOOST_TEST(lost.value_or("").find("nothing will ever release them") != std::string::npos, lost.value_or(""));
+  const auto forgotten = Turnover([] { return std::make_unique<UpdatesThatForgetALeaver>(); }, {}).run(400);
+  BOOST_TEST(forgotten.value_or("").find("never used") != std::string::npos, forgotten.value_or(""));
+}
+
 BOOST_AUTO_TEST_SUITE_END()
