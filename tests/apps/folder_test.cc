@@ -136,6 +136,31 @@ BOOST_AUTO_TEST_CASE(a_timeline_is_valid_json_with_a_track_a_worker) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(the_table_at_the_end_says_who_held_whom_and_names_the_straggler) {
+  const TemporaryFolder folder;
+  const auto table = [&](std::vector<std::string> overrides) {
+    std::vector<std::string> arguments = {"train", "--config", PSCTL_SOURCE_DIR "/configs/vectors.yaml", "--out",
+                                          folder / "results"};
+    arguments.insert(arguments.end(), overrides.begin(), overrides.end());
+    Process psctl(folder, arguments);
+    BOOST_TEST(psctl.wait() == 0, psctl.error());
+    return psctl.out();
+  };
+  const std::string bsp = table({});
+  BOOST_TEST(contains(bsp, " 2 15.00 s\n"), bsp);
+  BOOST_TEST(contains(bsp, " 2 12.00 s\n"), bsp);
+  BOOST_TEST(contains(bsp, "straggler: worker 2, it held the others for 27.00 s, 100 % of all waiting\n"), bsp);
+  const std::string asp = table({"strategy=asp"});
+  BOOST_TEST(contains(asp, "nobody waited; worker 2 is the slowest, 7000.0 ms a step, 2.3 times the median\n"), asp);
+  const std::string alike = table({"strategy=asp", "cluster.compute_ms=[10, 10, 11]", "stop.time_s=1"});
+  BOOST_TEST(contains(alike, "nobody waited\n"), alike);
+  const std::string many = table({"cluster.workers=100", "cluster.compute_ms=10", "stop.time_s=1",
+                                  "+stragglers={workers: [7, 42], kind: uniform, min_ms: 0, max_ms: 50}"});
+  BOOST_TEST(std::ranges::count(many, '\n') < 20, many);
+  BOOST_TEST(contains(many, "\n     7 "), many);
+  BOOST_TEST(contains(many, "\n    42 "), many);
+}
+
 BOOST_AUTO_TEST_CASE(a_quiet_run_prints_nothing) {
   for (const char* clock : {"clock=virtual", "clock=real"}) {
     const App app;
