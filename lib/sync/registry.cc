@@ -13,14 +13,17 @@ Entry asp_entry();
 Entry ssp_entry();
 Entry backup_entry();
 Entry bap_entry();
+Entry dssp_entry();
 Entry elastic_bsp_entry();
 Entry local_sgd_entry();
+Entry psp_entry();
 Entry wbsp_entry();
 Entry pcp_entry();
 
 std::span<const Entry> entries() {
-  static const std::array all = {bsp_entry(),         asp_entry(),       ssp_entry(),  backup_entry(), bap_entry(),
-                                 elastic_bsp_entry(), local_sgd_entry(), wbsp_entry(), pcp_entry()};
+  static const std::array all = {bsp_entry(),       asp_entry(),    ssp_entry(), dssp_entry(),
+                                 psp_entry(),       backup_entry(), bap_entry(), elastic_bsp_entry(),
+                                 local_sgd_entry(), wbsp_entry(),   pcp_entry()};
   return all;
 }
 
