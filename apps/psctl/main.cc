@@ -25,6 +25,7 @@ struct Verb {
 
 constexpr Verb kVerbs[] = {
     {"train", "one run, with real processes or on a virtual clock", psctl::app::train},
+    {"replay", "recompute a run from its decision log: equal decisions, equal weights", psctl::app::replay},
     {"config", "show, check or explain a configuration", psctl::app::config},
     {"strategies", "what strategies there are, and their parameters", psctl::app::strategies},
     {"server", "one server of a run, for launchers and for hands", psctl::app::server, true},

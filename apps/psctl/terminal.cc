@@ -122,11 +122,15 @@ ProgressLine::~ProgressLine() {
   if (live_ && shown_) fmt::print(stderr, "\r\033[K");
 }
 
-void ProgressLine::show(const lead::Progress& progress) {
+bool ProgressLine::due() {
   const auto now = std::chrono::steady_clock::now();
-  if (quiet_ || now < next_) return;
+  if (quiet_ || now < next_) return false;
   next_ = now + (live_ ? std::chrono::milliseconds(200) : std::chrono::milliseconds(2000));
-  shown_ = true;
+  return true;
+}
+
+void ProgressLine::show(const lead::Progress& progress) {
+  if (!due()) return;
   std::string line;
   if (!progress.started) {
     line = "starting";
@@ -138,6 +142,16 @@ void ProgressLine::show(const lead::Progress& progress) {
                        progress.accuracy ? fmt::format("{:.4f}", *progress.accuracy) : "  -   ", rate,
                        waiting_text(progress, workers_), progress.stopped ? "  (last evaluation)" : "");
   }
+  draw(line);
+}
+
+void ProgressLine::show(const std::string& what, double share) {
+  const bool worth_it = std::chrono::steady_clock::now() - began_ > std::chrono::milliseconds(500);
+  if (worth_it && due()) draw(fmt::format("{}: {:3.0f} %", what, share * 100));
+}
+
+void ProgressLine::draw(const std::string& line) {
+  shown_ = true;
   if (live_) {
     fmt::print(stderr, "\r\033[K{}", line);
   } else {

@@ -17,8 +17,12 @@ class ProgressLine {
   ProgressLine(std::size_t workers, bool quiet);
   ~ProgressLine();  // leaves the terminal's line clean
   void show(const lead::Progress& progress);
+  void show(const std::string& what, double share);  // of a replay: "what: 42 %"
 
  private:
+  bool due();
+  void draw(const std::string& line);
+
   bool quiet_, live_;
   std::size_t workers_;
   std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();

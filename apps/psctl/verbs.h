@@ -4,6 +4,7 @@
 namespace psctl::app {
 
 int train(int argc, char** argv);
+int replay(int argc, char** argv);
 int config(int argc, char** argv);
 int strategies(int argc, char** argv);
 int server(int argc, char** argv);

@@ -24,6 +24,7 @@ std::size_t joining_at_start(const ClusterConfig& cluster) {
 }
 
 trace::DecisionLog log_of(const Setup& setup) {
+  if (setup.decisions) return trace::DecisionLog(setup.decisions);
   if (!setup.trace.decisions || setup.folder.empty()) return {};
   return trace::DecisionLog(setup.folder + "/decisions.csv");
 }

@@ -85,7 +85,8 @@ struct Setup {
   std::size_t batch_size = 0;       // of the mini-batches whose samples are lost
   std::size_t model_bytes = 0;
   bool virtual_clock = true;
-  std::string folder;  // of the run; empty: nothing is written
+  std::string folder;                       // of the run; empty: nothing is written
+  trace::DecisionLog::Sink decisions = {};  // given: the decision log goes there
 };
 
 // How a run ended, where only the driver knows.

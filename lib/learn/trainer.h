@@ -2,7 +2,10 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "data/batches.h"
 #include "learn/local_worker.h"
@@ -19,6 +22,26 @@ struct Leg {
   Step steps = 1;          // then so many mini-batches
   double rate = 0;         // at this learning rate; local workers only
   bool empty = false;      // the last mini-batch is given up: there is nothing to push
+};
+
+// Scratch for those who compute at the same time, not for every worker. Thread-safe.
+class Workspaces {
+ public:
+  std::unique_ptr<Workspace> take() {
+    const std::lock_guard lock(mutex_);
+    if (free_.empty()) return std::make_unique<Workspace>();
+    std::unique_ptr<Workspace> workspace = std::move(free_.back());
+    free_.pop_back();
+    return workspace;
+  }
+  void give_back(std::unique_ptr<Workspace> workspace) {
+    const std::lock_guard lock(mutex_);
+    free_.push_back(std::move(workspace));
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Workspace>> free_;
 };
 
 class Trainer {

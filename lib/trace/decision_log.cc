@@ -1,5 +1,6 @@
 #include "trace/decision_log.h"
 
+#include <algorithm>
 #include <cstddef>
 
 namespace psctl::trace {
@@ -26,7 +27,7 @@ std::string shares_text(const sync::Apply& apply) {
 
 }  // namespace
 
-DecisionLog::DecisionLog(const std::string& path) : file_(path, "sequence,time_s,kind,worker,step,version,detail") {}
+DecisionLog::DecisionLog(const std::string& path) : file_(path, kHeader) {}
 
 void DecisionLog::event(std::uint64_t sequence, Instant now, const sync::Event& event, PushId push, Step step,
                         Version version) {
@@ -34,20 +35,15 @@ void DecisionLog::event(std::uint64_t sequence, Instant now, const sync::Event& 
   const std::string time = exact_seconds(now);
   std::visit(
       Match{
-          [&](const sync::Joined& e) {
-            file_.line("{},{},joined,{},{},{},", sequence, time, e.worker.value, step, version);
-          },
+          [&](const sync::Joined& e) { line("{},{},joined,{},{},{},", sequence, time, e.worker.value, step, version); },
           [&](const sync::Pushed& e) {
-            file_.line(
-                "{},{},pushed,{},{},{},push={} steps={}{}{} compute_ns={} delay_ns={} upload_ns={} download_ns={}",
-                sequence, time, e.worker.value, step, version, push.value, e.steps, e.empty ? " empty=1" : "",
-                e.overlapped > 0 ? fmt::format(" overlapped={} lost={}", e.overlapped, e.lost) : "",
-                e.timing.compute.count(), e.timing.delay.count(), e.timing.upload.count(), e.timing.download.count());
+            line("{},{},pushed,{},{},{},push={} steps={}{}{} compute_ns={} delay_ns={} upload_ns={} download_ns={}",
+                 sequence, time, e.worker.value, step, version, push.value, e.steps, e.empty ? " empty=1" : "",
+                 e.overlapped > 0 ? fmt::format(" overlapped={} lost={}", e.overlapped, e.lost) : "",
+                 e.timing.compute.count(), e.timing.delay.count(), e.timing.upload.count(), e.timing.download.count());
           },
-          [&](const sync::Left& e) {
-            file_.line("{},{},left,{},{},{},", sequence, time, e.worker.value, step, version);
-          },
-          [&](const sync::Woke&) { file_.line("{},{},woke,,,{},", sequence, time, version); },
+          [&](const sync::Left& e) { line("{},{},left,{},{},{},", sequence, time, e.worker.value, step, version); },
+          [&](const sync::Woke&) { line("{},{},woke,,,{},", sequence, time, version); },
       },
       event);
 }
@@ -56,30 +52,34 @@ void DecisionLog::decision(std::uint64_t sequence, Instant now, const sync::Outc
                            double learning_rate) {
   if (!on()) return;
   const std::string time = exact_seconds(now);
-  std::visit(
-      Match{
-          [&](const sync::Merge& d) {
-            file_.line("{},{},merge,,,{},into={} from={}", sequence, time, outcome.version, d.into.value, d.from.value);
-          },
-          [&](const sync::Apply& d) {
-            file_.line("{},{},apply,,,{},shares={} rate={} learning_rate={}{}", sequence, time, outcome.version,
-                       shares_text(d), d.rate, learning_rate, d.reset ? " reset=1" : "");
-          },
-          [&](const sync::Discard& d) {
-            file_.line("{},{},discard,,,{},push={}", sequence, time, outcome.version, d.push.value);
-          },
-          [&](const sync::Release& d) {
-            file_.line("{},{},release,{},{},{},refresh={} local_steps={} overlap_steps={}{}{}", sequence, time,
-                       d.worker.value, step, outcome.version, d.refresh == sync::Refresh::kTake ? "take" : "keep",
-                       d.local_steps, d.overlap_steps, d.limit ? fmt::format(" limit_ns={}", d.limit->count()) : "",
-                       learning_rate > 0 ? fmt::format(" learning_rate={}", learning_rate) : "");
-          },
-      },
-      outcome.decision);
+  std::visit(Match{
+                 [&](const sync::Merge& d) {
+                   line("{},{},merge,,,{},into={} from={}", sequence, time, outcome.version, d.into.value,
+                        d.from.value);
+                 },
+                 [&](const sync::Apply& d) {
+                   line("{},{},apply,,,{},shares={} rate={} learning_rate={}{}", sequence, time, outcome.version,
+                        shares_text(d), d.rate, learning_rate, d.reset ? " reset=1" : "");
+                 },
+                 [&](const sync::Discard& d) {
+                   line("{},{},discard,,,{},push={}", sequence, time, outcome.version, d.push.value);
+                 },
+                 [&](const sync::Release& d) {
+                   line("{},{},release,{},{},{},refresh={} local_steps={} overlap_steps={}{}{}", sequence, time,
+                        d.worker.value, step, outcome.version, d.refresh == sync::Refresh::kTake ? "take" : "keep",
+                        d.local_steps, d.overlap_steps, d.limit ? fmt::format(" limit_ns={}", d.limit->count()) : "",
+                        learning_rate > 0 ? fmt::format(" learning_rate={}", learning_rate) : "");
+                 },
+             },
+             outcome.decision);
 }
 
 void DecisionLog::stop(std::uint64_t sequence, Instant now, Version version, const std::string& reason) {
-  file_.line("{},{},stop,,,{},{}", sequence, exact_seconds(now), version, reason);
+  if (!on()) return;
+  std::string one_line = reason;  // it may come from outside
+  std::ranges::replace_if(
+      one_line, [](unsigned char c) { return c < ' '; }, ' ');
+  line("{},{},stop,,,{},{}", sequence, exact_seconds(now), version, one_line);
   file_.flush();
 }
 
