@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <deque>
-#include <mutex>
 #include <oneapi/tbb/global_control.h>
 #include <oneapi/tbb/task_arena.h>
 #include <oneapi/tbb/task_group.h>
@@ -40,26 +39,6 @@ struct Task {
 struct Look {
   oneapi::tbb::task_group group;
   trace::Evaluation evaluation;
-};
-
-// One scratch space for each gradient that is being computed, not one a worker.
-class Workspaces {
- public:
-  std::unique_ptr<learn::Workspace> take() {
-    const std::lock_guard lock(mutex_);
-    if (free_.empty()) return std::make_unique<learn::Workspace>();
-    std::unique_ptr<learn::Workspace> workspace = std::move(free_.back());
-    free_.pop_back();
-    return workspace;
-  }
-  void give_back(std::unique_ptr<learn::Workspace> workspace) {
-    const std::lock_guard lock(mutex_);
-    free_.push_back(std::move(workspace));
-  }
-
- private:
-  std::mutex mutex_;
-  std::vector<std::unique_ptr<learn::Workspace>> free_;
 };
 
 constexpr Instant kNever = Instant::max();
@@ -460,7 +439,7 @@ class Simulator::World {
   std::vector<Runner> runners_;
   std::priority_queue<Due, std::vector<Due>, std::greater<>> due_;
   std::unique_ptr<learn::ModelStore> store_;
-  Workspaces workspaces_;
+  learn::Workspaces workspaces_;
   std::deque<std::unique_ptr<Look>> looks_;
   std::uint64_t events_ = 0;
   std::chrono::steady_clock::time_point next_progress_{};

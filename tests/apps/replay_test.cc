@@ -108,7 +108,6 @@ std::string copy_of(const App& app, const std::string& run) {
 
 BOOST_AUTO_TEST_CASE(a_virtual_run_of_every_strategy_replays_equal_with_workers_that_come_and_go) {
   for (const sync::Entry& entry : sync::entries()) {
-    if (entry.kind == sync::Traits::Kind::kLocal) continue;
     BOOST_TEST_CONTEXT(entry.name) {
       const App app;
       check_equal(app, app.train(kEnd + Overrides{"clock=virtual", "strategy=" + entry.name}));
