@@ -118,6 +118,7 @@ class Simulator::World {
   }
 
   learn::Snapshot model() const { return store_ ? store_->snapshot() : nullptr; }
+  std::size_t tensors() const { return store_ ? store_->tensors() : 0; }
 
  private:
   // Where a worker is: without a release, with one whose answer is on its way, or on a course to its next push that
@@ -454,6 +455,8 @@ Simulator::~Simulator() = default;
 void Simulator::run() { world_->run(); }
 
 learn::Snapshot Simulator::model() const { return world_->model(); }
+
+std::size_t Simulator::tensors() const { return world_->tensors(); }
 
 std::string Simulator::model_digest() const {
   const learn::Snapshot snapshot = model();

@@ -49,6 +49,7 @@ class Simulator {
   void run();
   std::string model_digest() const;  // empty without learning
   learn::Snapshot model() const;     // null without learning
+  std::size_t tensors() const;       // models and pushes in existence: what the memory of the server side is
 
  private:
   class World;

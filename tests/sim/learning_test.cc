@@ -25,12 +25,14 @@ BOOST_AUTO_TEST_SUITE(learning)
 
 BOOST_AUTO_TEST_CASE(two_runs_of_one_configuration_write_the_same_bytes_whatever_the_number_of_threads) {
   const test::Learner learner;
-  for (const char* name : {"bsp", "asp", "ssp"}) {
+  for (const sync::Entry& entry : sync::entries()) {
+    const std::string& name = entry.name;
+    const auto strategy = [&] { return test::strategy(name, {}, test::setting_of(learner, 4)); };
     const test::TemporaryFolder first, second;
-    const auto a = test::run({.compute_ms = {20, 23, 20, 31}, .network = {}}, setup_of(first.path()),
-                             test::strategy(name), kRules, &learner, 1);
-    const auto b = test::run({.compute_ms = {20, 23, 20, 31}, .network = {}}, setup_of(second.path()),
-                             test::strategy(name), kRules, &learner, 3);
+    const auto a = test::run({.compute_ms = {20, 23, 20, 31}, .network = {}}, setup_of(first.path()), strategy(),
+                             kRules, &learner, 1);
+    const auto b = test::run({.compute_ms = {20, 23, 20, 31}, .network = {}}, setup_of(second.path()), strategy(),
+                             kRules, &learner, 3);
     BOOST_TEST(a.digest == b.digest);
     for (const char* file : {"steps.csv", "evals.csv", "decisions.csv", "workers.csv", "summary.json"}) {
       const std::string content = test::read_file(first / file);

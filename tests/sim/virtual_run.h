@@ -15,10 +15,11 @@
 namespace psctl::test {
 
 inline std::unique_ptr<sync::Strategy> strategy(const std::string& name,
-                                                std::map<std::string, sync::ParameterValue, std::less<>> given = {}) {
+                                                std::map<std::string, sync::ParameterValue, std::less<>> given = {},
+                                                const sync::Setting& setting = {.workers = 1, .batch_size = 1}) {
   auto values = sync::defaults(*sync::find(name)).values();
   for (auto& [key, value] : given) values[key] = value;
-  return sync::make({.name = name, .parameters = sync::Parameters(values)}, {.workers = 1, .batch_size = 1});
+  return sync::make({.name = name, .parameters = sync::Parameters(values)}, setting);
 }
 
 inline std::vector<delay::Stragglers> stragglers(const std::vector<delay::Rule>& rules, std::size_t workers,
@@ -67,9 +68,21 @@ struct Learner {
   }
 };
 
+// What a strategy may want to know of a run of `learner`.
+inline sync::Setting setting_of(const Learner& learner, std::size_t workers) {
+  const std::size_t samples = learner.splits.train->size();
+  return {.workers = workers,
+          .steps_per_epoch = samples / workers / learner.batch_size,
+          .total_samples = 3 * samples,
+          .train_samples = samples,
+          .batch_size = learner.batch_size,
+          .seed = 1};
+}
+
 struct Outcome {
   nlohmann::json summary;
   std::string digest;
+  std::size_t tensors = 0;
 };
 
 inline Outcome run(const sim::SimConfig& config, lead::Setup setup, std::unique_ptr<sync::Strategy> strategy,
@@ -90,7 +103,7 @@ inline Outcome run(const sim::SimConfig& config, lead::Setup setup, std::unique_
                            {.threads = threads, .wait_for_evaluations = wait, .interrupted = nullptr, .progress = {}});
   simulator.run();
   const std::string digest = simulator.model_digest();
-  return {nlohmann::json::parse(lead.finish({.model_digest = digest})), digest};
+  return {nlohmann::json::parse(lead.finish({.model_digest = digest})), digest, simulator.tensors()};
 }
 
 }  // namespace psctl::test
