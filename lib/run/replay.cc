@@ -51,7 +51,7 @@ class Preview {
     bool empty = false;
   };
 
-  Preview(trace::DecisionReader& log, std::size_t workers) : pushes_(workers), leaves_(workers) {
+  Preview(trace::DecisionReader& log, std::size_t workers) : pushes_(workers), given_(workers), leaves_(workers) {
     while (const std::optional<LoggedRow> row = log.next()) {
       if (row->worker.value >= workers) continue;  // told when the comparison comes to it
       if (row->kind == LoggedRow::Kind::kLeft) leaves_[row->worker.value] = true;
@@ -67,16 +67,15 @@ class Preview {
 
   // The worker's next push; none: the log has no more. Each is given once.
   std::optional<Push> next_push(WorkerId worker) {
-    std::deque<Push>& pushes = pushes_[worker.value];
-    if (pushes.empty()) return std::nullopt;
-    const Push push = pushes.front();
-    pushes.pop_front();
-    return push;
+    const std::vector<Push>& pushes = pushes_[worker.value];
+    std::size_t& given = given_[worker.value];
+    return given < pushes.size() ? std::optional(pushes[given++]) : std::nullopt;
   }
   bool leaves(WorkerId worker) const { return leaves_[worker.value]; }
 
  private:
-  std::vector<std::deque<Push>> pushes_;  // of each worker
+  std::vector<std::vector<Push>> pushes_;  // of each worker
+  std::vector<std::size_t> given_;         // of those
   std::vector<bool> leaves_;
 };
 

@@ -1,52 +1,9 @@
 // A run and its replay: equal for every strategy in both worlds; a log, a configuration or data that were changed are
 // told with the place.
-#include "app.h"
-#include "sync/registry.h"
+#include "replay.h"
 
 namespace psctl::test {
 namespace {
-
-using Overrides = std::vector<std::string>;
-
-Overrides operator+(Overrides left, const Overrides& right) {
-  left.insert(left.end(), right.begin(), right.end());
-  return left;
-}
-
-struct Told {
-  int code = -1;
-  std::string out, error;
-};
-
-Told replay(const App& app, const std::vector<std::string>& arguments) {
-  Process process(app.folder(), std::vector<std::string>{"replay"} + arguments);
-  const int code = process.wait();
-  return {code, process.out(), process.error()};
-}
-
-std::string with_commas(std::size_t number) {
-  std::string digits = std::to_string(number);
-  for (std::size_t at = digits.size(); at > 3; at -= 3) digits.insert(at - 3, ",");
-  return digits;
-}
-
-// The replay of a sound run is equal, and has compared every row of its log.
-void check_equal(const App& app, const std::string& run) {
-  const Told told = replay(app, {run});
-  BOOST_TEST(told.code == 0, told.error);
-  BOOST_TEST(told.error == "");
-  std::size_t events = 0, decisions = 0;
-  for (const auto& row : read_table(run + "/decisions.csv").rows) {
-    const std::string& kind = row.at("kind");
-    const bool event = kind == "joined" || kind == "pushed" || kind == "left" || kind == "woke";
-    ++(event ? events : decisions);
-  }
-  const std::string digest = App::digest(run).substr(0, 12);
-  BOOST_TEST(
-      told.out.starts_with(fmt::format("replay of {}: {} events and {} decisions equal, model_digest equal ({}…), ",
-                                       run, with_commas(events), with_commas(decisions - 1), digest)),
-      told.out);
-}
 
 void check_told(const App& app, const std::string& run, int code, const std::string& message) {
   const Told told = replay(app, {run});
@@ -54,13 +11,6 @@ void check_told(const App& app, const std::string& run, int code, const std::str
   BOOST_TEST(contains(told.error, message), "\n" << told.error << "has no\n" << message);
   BOOST_TEST(told.out == "");
 }
-
-const Overrides kDelays = {"+stragglers={workers: [1], kind: uniform, min_ms: 0, max_ms: 8}",
-                           "+stragglers={workers: [2], kind: constant, delay_ms: 5, on: network}"};
-const Overrides kMembers = {"cluster.workers=4", "cluster.compute_ms=[5, 6, 9, 7]",
-                            "cluster.membership=[{worker: 1, leave_step: 9}, {worker: 2, join_step: 4}, {worker: 3, "
-                            "join_s: 0.02, leave_s: 0.09}]"};
-const Overrides kEnd = {"stop={samples: 960}"};
 
 // Lines of a run's decision log; the header is line 1, as in messages.
 class Log {
@@ -116,6 +66,35 @@ BOOST_AUTO_TEST_CASE(a_virtual_run_of_every_strategy_replays_equal_with_workers_
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_virtual_run_replays_equal_with_what_a_strategy_does_only_when_asked) {
+  const Overrides network = {"cluster.network={latency_ms: 3, bandwidth_mbps: 10, server_bandwidth_mbps: 50}"};
+  for (const std::string strategy :
+       {"{name: wbsp, overlap: true, rebase: reapply}", "{name: wbsp, overlap: true, rebase: discard}",
+        "{name: wbsp, commit: arrival, slowest: fixed}", "{name: bap, max_iteration_ms: 8}",
+        "{name: dssp, credit: exact, release: next_push}", "{name: elastic_bsp, final_push: arrival}",
+        "{name: ssp, apply: on_release}", "{name: asp, update_scale: mean}"}) {
+    BOOST_TEST_CONTEXT(strategy) {
+      const App app;
+      check_equal(app, app.train(kEnd + kDelays + network + Overrides{"clock=virtual", "strategy=" + strategy}));
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_leave_of_a_worker_that_is_not_there_any_more_leaves_no_row_and_replays_equal) {
+  const App app;
+  const std::string run = app.train(
+      {"clock=virtual", "strategy=asp", "stop={steps_per_worker: 10}", "cluster.workers=4", "cluster.compute_ms=5",
+       "cluster.membership=[{worker: 1, leave_s: 0.07}, {worker: 2, leave_s: 0.02}, {worker: 3, join_s: 0.06}]"});
+  const Log log(run);
+  const auto left = [&](int worker) {
+    return std::ranges::count_if(
+        log.lines, [&](const std::string& line) { return contains(line, fmt::format(",left,{},", worker)); });
+  };
+  BOOST_TEST(left(1) == 1);  // at its tenth step, before 0.07 s
+  BOOST_TEST(left(3) == 1);  // after that
+  check_equal(app, run);
+}
+
 BOOST_AUTO_TEST_CASE(a_real_run_of_every_strategy_replays_equal) {
   std::size_t servers = 0;
   for (const sync::Entry& entry : sync::entries()) {
@@ -136,7 +115,9 @@ BOOST_AUTO_TEST_CASE(a_run_of_every_optimizer_and_schedule_replays_equal) {
        {"{kind: sgd, weight_decay: 0.001, schedule: {kind: step, every_epochs: 0.5, factor: 0.5}}",
         "{kind: momentum, staleness: {kind: inverse, offset: 1}, schedule: {kind: cosine, epochs: 2}}",
         "{kind: nesterov, schedule: {kind: exponential, factor: 0.9, warmup_epochs: 1}}",
-        "{kind: adagrad, learning_rate: 0.01, staleness: {kind: inverse}}", "{kind: adam, learning_rate: 0.001}"}) {
+        "{kind: adagrad, learning_rate: 0.01, staleness: {kind: inverse}}", "{kind: adam, learning_rate: 0.001}",
+        "{kind: sgd, staleness: {kind: dc, mode: constant, lambda: 0.04}}",
+        "{kind: momentum, learning_rate: 0.01, staleness: {kind: dc, mode: adaptive, lambda: 2}}"}) {
     BOOST_TEST_CONTEXT(optimizer) {
       check_equal(app,
                   app.train(kEnd + kDelays + Overrides{"clock=virtual", "strategy=asp", "optimizer=" + optimizer}));
