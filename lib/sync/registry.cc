@@ -13,6 +13,7 @@ Entry asp_entry();
 Entry ssp_entry();
 Entry backup_entry();
 Entry bap_entry();
+Entry a2s_entry();
 Entry dssp_entry();
 Entry elastic_bsp_entry();
 Entry local_sgd_entry();
@@ -21,9 +22,9 @@ Entry wbsp_entry();
 Entry pcp_entry();
 
 std::span<const Entry> entries() {
-  static const std::array all = {bsp_entry(),       asp_entry(),    ssp_entry(), dssp_entry(),
-                                 psp_entry(),       backup_entry(), bap_entry(), elastic_bsp_entry(),
-                                 local_sgd_entry(), wbsp_entry(),   pcp_entry()};
+  static const std::array all = {bsp_entry(),         asp_entry(),       ssp_entry(),  dssp_entry(),
+                                 psp_entry(),         backup_entry(),    bap_entry(),  a2s_entry(),
+                                 elastic_bsp_entry(), local_sgd_entry(), wbsp_entry(), pcp_entry()};
   return all;
 }
 

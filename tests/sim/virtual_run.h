@@ -14,9 +14,9 @@
 
 namespace psctl::test {
 
-inline std::unique_ptr<sync::Strategy> strategy(const std::string& name,
-                                                std::map<std::string, sync::ParameterValue, std::less<>> given = {},
-                                                const sync::Setting& setting = {.workers = 1, .batch_size = 1}) {
+inline std::unique_ptr<sync::Strategy> strategy(
+    const std::string& name, std::map<std::string, sync::ParameterValue, std::less<>> given = {},
+    const sync::Setting& setting = {.workers = 1, .steps_per_epoch = 10, .total_samples = 1000, .batch_size = 1}) {
   auto values = sync::defaults(*sync::find(name)).values();
   for (auto& [key, value] : given) values[key] = value;
   return sync::make({.name = name, .parameters = sync::Parameters(values)}, setting);

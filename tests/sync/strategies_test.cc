@@ -78,13 +78,14 @@ BOOST_AUTO_TEST_CASE(the_slowest_workers_departure_frees_the_others_under_ssp) {
 }
 
 BOOST_AUTO_TEST_CASE(every_entry_tells_what_a_user_needs) {
+  const Setting known{.workers = 2, .steps_per_epoch = 5, .total_samples = 100, .train_samples = 10, .batch_size = 1};
   std::set<std::string> names;
   for (const Entry& entry : entries()) {
     BOOST_TEST(names.insert(entry.name).second);
     BOOST_TEST(!entry.rule.empty());
     BOOST_TEST(!entry.source.empty());
     for (const Parameter& parameter : entry.parameters) BOOST_TEST(!parameter.meaning.empty());
-    BOOST_CHECK_NO_THROW(entry.make(defaults(entry), Setting{.workers = 2, .batch_size = 1}));
+    BOOST_CHECK_NO_THROW(entry.make(defaults(entry), known));
   }
 }
 
