@@ -113,13 +113,9 @@ class OrderStream {
   std::thread thread_;
 };
 
-Duration not_negative(std::int64_t nanoseconds) { return Duration(std::max<std::int64_t>(0, nanoseconds)); }
-
-sync::Timing timing_of(const wire::StepRequest& request, Duration receive) {
-  return {.compute = not_negative(request.compute_ns),
-          .delay = not_negative(request.delay_ns),
-          .upload = not_negative(request.upload_ns) + receive,
-          .download = not_negative(request.download_ns)};
+Step checked_count(std::int64_t number, std::int64_t most, const char* of) {
+  if (number < 0 || number > most) throw WorldError(fmt::format("{} {}: there can be 0 to {}", number, of, most));
+  return static_cast<Step>(number);
 }
 
 }  // namespace
@@ -140,6 +136,7 @@ class LeadServer::Impl {
   struct Slot {
     bool came = false;
     bool gone = false;  // said goodbye
+    bool late = false;  // its last push came when it could not count any more
     std::string host;
     std::int64_t process = 0;
     std::optional<lead::Release> release;  // decided, not yet answered
@@ -156,7 +153,10 @@ class LeadServer::Impl {
     LeadSession(Impl& impl, const Connection& connection) : impl_(impl), connection_(connection), hold_(connection) {}
 
     wire::JoinReply join(const wire::JoinRequest& request) override { return impl_.join(*this, request); }
-    Incoming destination(const wire::StepRequest&, std::size_t length) override {
+    Incoming destination(const wire::StepRequest& request, std::size_t length) override {
+      if (length > 0 && (request.push < 1 || request.again || request.empty)) {
+        throw WorldError("a tensor came with a request that has none");
+      }
       return impl_.shard_.destination(length);
     }
     StepAnswer step(const wire::StepRequest& request, Incoming tensor, Duration receive) override {
@@ -189,6 +189,10 @@ class LeadServer::Impl {
   void closed(LeadSession& session, Closing closing, const std::string& why);
 
   // ---- under the lock
+  Duration checked_duration(std::int64_t nanoseconds, const char* of) const;
+  sync::Timing timing_of(const wire::StepRequest& request, Duration receive) const;
+  template <class Request>
+  lead::Hidden hidden_of(const Request& request) const;
   Instant now() const { return Instant(std::chrono::duration_cast<Duration>(steady_clock::now() - gate_)); }
   void received(const wire::StepRequest& request, const Incoming& tensor, steady_clock::time_point arrived,
                 Duration receive);
@@ -287,7 +291,9 @@ StepAnswer LeadServer::Impl::step(LeadSession& session, const wire::StepRequest&
   if (pushes && !over_for(worker)) {
     received(request, tensor, arrived, receive);
   } else if (pushes && !ended_) {
-    lead_.cut_off(worker, timing_of(request, receive));  // too late to count, but time that was spent
+    // Too late to count, but time that was spent.
+    slot.late = true;
+    lead_.cut_off(worker, timing_of(request, receive), {}, hidden_of(request));
   }
 
   const auto deadline = arrived + kHoldAnswer;
@@ -334,26 +340,66 @@ StepAnswer LeadServer::Impl::step(LeadSession& session, const wire::StepRequest&
 
 void LeadServer::Impl::received(const wire::StepRequest& request, const Incoming& tensor,
                                 steady_clock::time_point arrived, Duration receive) {
-  if (request.empty || request.steps != 1) throw WorldError("a push of other than one step, which no release allowed");
-  if (tensor.bytes.empty()) throw WorldError("the push came without its tensor");
   const WorkerId worker(static_cast<std::uint32_t>(request.worker));
-  if (!request.empty) shard_.put(worker, tensor);
+  const std::uint64_t number = lead_.cluster().worker(worker).pushes + 1;
+  if (request.push != static_cast<std::int64_t>(number)) {
+    throw WorldError(fmt::format("push {} of worker {} came where {} is due", request.push, request.worker, number));
+  }
+  if (request.empty != tensor.bytes.empty()) throw WorldError("the push came without its tensor");
+  const auto most = static_cast<std::int64_t>(sync::kAnyNumber);
+  const Step steps = checked_count(request.steps, most, "steps");
+  const std::uint64_t samples = request.empty ? 0 : steps * setup_.batch_size;
+  if (request.samples != static_cast<std::int64_t>(samples)) {
+    throw WorldError(fmt::format("{} samples in {} steps of {}{}", request.samples, steps, setup_.batch_size,
+                                 request.empty ? " that were given up" : ""));
+  }
   const Instant now = this->now();
   // The time that this thread waited for its turn belongs to the push, not to the strategy.
   const Duration turn = steady_clock::now() - arrived;
   const lead::PushReport report{.worker = worker,
-                                .steps = static_cast<Step>(std::max<std::int64_t>(0, request.steps)),
+                                .steps = steps,
                                 .empty = request.empty,
+                                .overlapped = checked_count(request.overlapped, most, "overlapped steps"),
+                                .lost = checked_count(request.lost, most, "lost steps"),
                                 .timing = timing_of(request, receive + turn),
-                                .samples = static_cast<std::uint64_t>(std::max<std::int64_t>(0, request.samples)),
+                                .hidden = hidden_of(request),
+                                .samples = samples,
                                 .loss = request.loss};
   try {
-    dispatch(lead_.pushed(now, report));
+    const std::span<const lead::Order> orders = lead_.pushed(now, report);
+    if (!request.empty) {
+      shard_.put(worker, number, tensor, arrived);
+      lead_.transferred(setup_.parameters * sizeof(float), 0);
+    }
+    dispatch(orders);
   } catch (const InternalError& error) {
     fail(error.what());
     throw;
   }
-  if (!request.empty) lead_.transferred(setup_.parameters * sizeof(float), 0);
+}
+
+// What a peer says that something took: it can hardly be longer than the run.
+Duration LeadServer::Impl::checked_duration(std::int64_t nanoseconds, const char* of) const {
+  const Duration longest = (steady_clock::now() - gate_) * 101 / 100 + std::chrono::seconds(1);
+  if (nanoseconds < 0 || nanoseconds > longest.count()) {
+    throw WorldError(fmt::format("{} took {} ns: the run has taken {}", of, nanoseconds,
+                                 std::chrono::nanoseconds(steady_clock::now() - gate_).count()));
+  }
+  return Duration(nanoseconds);
+}
+
+sync::Timing LeadServer::Impl::timing_of(const wire::StepRequest& request, Duration receive) const {
+  return {.compute = checked_duration(request.compute_ns, "computing"),
+          .delay = checked_duration(request.delay_ns, "the delay"),
+          .upload = checked_duration(request.upload_ns, "the push") + receive,
+          .download = checked_duration(request.download_ns, "the pull")};
+}
+
+template <class Request>
+lead::Hidden LeadServer::Impl::hidden_of(const Request& request) const {
+  return {.push = checked_duration(request.hidden_push_ns, "the hidden part of the push"),
+          .wait = checked_duration(request.hidden_wait_ns, "the hidden part of the wait"),
+          .pull = checked_duration(request.hidden_pull_ns, "the hidden part of the pull")};
 }
 
 StepAnswer LeadServer::Impl::pull(const wire::PullRequest& request) {
@@ -375,15 +421,20 @@ void LeadServer::Impl::bye(LeadSession& session, const wire::ByeRequest& request
     fail(fmt::format("{} left before the end: {}", name_of(session.worker_->value), request.reason));
   }
   if (!slot.gone && !ended_) {
+    sync::Timing partial{.compute = checked_duration(request.compute_ns, "computing"),
+                         .delay = checked_duration(request.delay_ns, "the delay"),
+                         .upload = checked_duration(request.upload_ns, "the push"),
+                         .download = checked_duration(request.download_ns, "the pull")};
+    const Duration wall = checked_duration(request.wall_ns, "the worker's part");
+    checked_duration(request.without_core_ns, "computing without a core");
+    checked_duration(request.oversleep_ns, "sleeping longer than asked");
+    const lead::Hidden hidden = hidden_of(request);
+    if (slot.late) partial.upload -= hidden.push;  // that push is not in the account, only its time
     slot.gone = true;
     slot.bye = request;
-    lead_.cut_off(*session.worker_,
-                  {.compute = not_negative(request.compute_ns),
-                   .delay = not_negative(request.delay_ns),
-                   .upload = not_negative(request.upload_ns),
-                   .download = not_negative(request.download_ns)},
-                  request.wall_ns > 0 ? std::optional(slot.admission.value_or(Duration{}) + Duration(request.wall_ns))
-                                      : std::nullopt);
+    lead_.cut_off(*session.worker_, partial,
+                  wall > Duration::zero() ? std::optional(slot.admission.value_or(Duration{}) + wall) : std::nullopt,
+                  hidden);
   }
   changed_.notify_all();
 }

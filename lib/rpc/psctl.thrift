@@ -42,8 +42,8 @@ struct ReplyHeader {
   2: required i64 version           // of the model that was released
   3: required i64 sequence          // of the release in the lead's order
   4: required bool refresh          // take that model, or keep the one at hand
-  5: required i64 local_steps
-  6: required i64 overlap_steps
+  5: required i64 local_steps       // mini-batches to the next push; 0: push as soon as there is one
+  6: required i64 overlap_steps     // most to take while that push is on its way
   7: required i64 limit_ns          // give the step up after this long; 0: never
   8: required double rate           // learning rate of local steps
   9: required i64 receive_ns        // from the first byte of the request to its last
@@ -61,7 +61,7 @@ struct Reply {
 
 struct PieceRequest {
   1: required i32 worker
-  2: required i64 push              // as in StepRequest
+  2: required i64 push              // the number that StepRequest will have
 }
 
 struct PieceReply {
@@ -108,6 +108,9 @@ struct ByeRequest {
   7: i64 upload_ns                  // of the step that was cut off
   8: i64 without_core_ns            // time within its computing in which it had no core
   9: i64 oversleep_ns               // how much longer than asked its delays took
+  10: i64 hidden_push_ns            // of the last exchange: how much of it the worker computed through
+  11: i64 hidden_wait_ns
+  12: i64 hidden_pull_ns
 }
 
 struct Status {

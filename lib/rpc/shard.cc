@@ -13,8 +13,9 @@ Outgoing outgoing(learn::Snapshot model) {
 
 }  // namespace
 
-Shard::Shard(const learn::OptimizerConfig& optimizer, std::span<const float> initial, std::size_t workers)
-    : bytes_(initial.size_bytes()), store_(optimizer, initial), incoming_(workers), released_(workers) {
+Shard::Shard(const learn::OptimizerConfig& optimizer, std::span<const float> initial, std::size_t workers,
+             sync::Traits::Kind kind)
+    : bytes_(initial.size_bytes()), store_(optimizer, initial, kind), arrivals_(workers), released_(workers) {
   check_tensor_bytes(bytes_);
 }
 
@@ -27,9 +28,22 @@ Incoming Shard::destination(std::size_t length) {
   return {.bytes = std::as_writable_bytes(tensor->values()), .owner = tensor};
 }
 
-void Shard::put(WorkerId worker, const Incoming& tensor) {
-  const std::lock_guard lock(mutex_);
-  incoming_.at(worker.value) = std::static_pointer_cast<learn::Tensor>(tensor.owner);
+void Shard::put(WorkerId worker, std::uint64_t number, const Incoming& tensor,
+                std::chrono::steady_clock::time_point deadline) {
+  std::unique_lock lock(mutex_);
+  Arrivals& arrivals = arrivals_.at(worker.value);
+  const auto late = [&] { return number <= arrivals.accepted; };
+  const auto room = [&] { return arrivals.tensors.size() < kMostArrivals || arrivals.tensors.contains(number); };
+  const bool in_time = executed_.wait_until(lock, deadline, [&] { return late() || room(); });
+  if (late()) {
+    throw WorldError(fmt::format("push {} of worker {} came where {} has been accepted already", number, worker.value,
+                                 arrivals.accepted));
+  }
+  if (!in_time) {
+    throw WorldError(fmt::format("push {} of worker {} came while {} before it were not accepted", number, worker.value,
+                                 arrivals.tensors.size()));
+  }
+  arrivals.tensors[number] = std::static_pointer_cast<learn::Tensor>(tensor.owner);
 }
 
 void Shard::execute(std::span<const lead::Order> orders) {
@@ -43,10 +57,7 @@ void Shard::execute(const lead::Order& order) {
     throw WorldError(fmt::format("order {} came after order {}", order.sequence, sequence_));
   sequence_ = order.sequence;
   if (const auto* accept = std::get_if<lead::Accept>(&order.what)) {
-    std::shared_ptr<learn::Tensor> tensor = std::move(incoming_.at(accept->worker.value));
-    if (!accept->empty && !tensor)
-      throw WorldError(fmt::format("the piece of worker {}'s push is missing", accept->worker.value));
-    store_.accept(accept->push, accept->worker, accept->empty ? nullptr : std::move(tensor));
+    this->accept(*accept);
   } else if (const auto* merge = std::get_if<sync::Merge>(&order.what)) {
     store_.merge(merge->into, merge->from);
   } else if (const auto* update = std::get_if<lead::Update>(&order.what)) {
@@ -61,6 +72,22 @@ void Shard::execute(const lead::Order& order) {
   } else {
     looks_.emplace(order.sequence, store_.snapshot());
   }
+}
+
+void Shard::accept(const lead::Accept& accept) {
+  Arrivals& arrivals = arrivals_.at(accept.worker.value);
+  std::shared_ptr<learn::Tensor> tensor;
+  if (!accept.empty) {
+    const auto found = arrivals.tensors.find(accept.number);
+    if (found == arrivals.tensors.end()) {
+      throw WorldError(
+          fmt::format("the tensor of push {} of worker {} is missing", accept.number, accept.worker.value));
+    }
+    tensor = std::move(found->second);
+  }
+  arrivals.accepted = accept.number;
+  arrivals.tensors.erase(arrivals.tensors.begin(), arrivals.tensors.upper_bound(accept.number));
+  store_.accept(accept.push, accept.worker, std::move(tensor));
 }
 
 void Shard::wait_for(std::unique_lock<std::mutex>& lock, std::uint64_t sequence,

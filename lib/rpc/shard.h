@@ -17,17 +17,22 @@
 
 namespace psctl::rpc {
 
-// Thread-safe. Memory is O(model x workers): a push and a pin a worker at most, and one pin a look.
+// Thread-safe. Memory is O(model x workers): two pushes and a pin a worker at most, and one pin a look.
 class Shard {
  public:
-  // `initial`: this server's range of version 0.
-  Shard(const learn::OptimizerConfig& optimizer, std::span<const float> initial, std::size_t workers);
+  // `initial`: this server's range of version 0. `kind`: of the strategy's workers.
+  Shard(const learn::OptimizerConfig& optimizer, std::span<const float> initial, std::size_t workers,
+        sync::Traits::Kind kind = sync::Traits::Kind::kGradient);
 
   std::size_t bytes() const { return bytes_; }
   // A place for a push that is about to come. Throws WorldError unless `length` is 0 or exactly this range.
   Incoming destination(std::size_t length);
-  // The tensor that came from the worker; it waits for its Accept. A later one replaces it.
-  void put(WorkerId worker, const Incoming& tensor);
+  // The tensor of the worker's push of that number, from 1; it waits for its Accept. A worker that keeps its model
+  // pushes again without having heard of this server, so that its next tensor may overtake the Accept of its last. A
+  // third waits until there is room; throws WorldError if there is none at the deadline, and when that number or a
+  // later one has been accepted already.
+  void put(WorkerId worker, std::uint64_t number, const Incoming& tensor,
+           std::chrono::steady_clock::time_point deadline);
 
   void execute(std::span<const lead::Order> orders);
 
@@ -44,7 +49,15 @@ class Shard {
     std::uint64_t sequence = 0;
     learn::Snapshot model;
   };
+  // What came from one worker and was not accepted yet, by number.
+  struct Arrivals {
+    std::map<std::uint64_t, std::shared_ptr<learn::Tensor>> tensors;
+    std::uint64_t accepted = 0;  // number of the last that was
+  };
+  static constexpr std::size_t kMostArrivals = 2;
+
   void execute(const lead::Order& order);
+  void accept(const lead::Accept& accept);
   void wait_for(std::unique_lock<std::mutex>& lock, std::uint64_t sequence,
                 std::chrono::steady_clock::time_point deadline);
 
@@ -52,8 +65,8 @@ class Shard {
   mutable std::mutex mutex_;
   std::condition_variable executed_;
   learn::ModelStore store_;
-  std::vector<std::shared_ptr<learn::Tensor>> incoming_;  // of each worker
-  std::vector<Pin> released_;                             // of each worker
+  std::vector<Arrivals> arrivals_;  // of each worker
+  std::vector<Pin> released_;       // of each worker
   std::map<std::uint64_t, learn::Snapshot> looks_;
   std::uint64_t sequence_ = 0;
 };

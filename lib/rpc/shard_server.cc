@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <mutex>
 #include <optional>
+#include <set>
 
 #include "base/error.h"
 #include "rpc/orders.h"
@@ -15,6 +16,7 @@ namespace {
 using std::chrono::steady_clock;
 
 constexpr auto kPullPatience = std::chrono::seconds(10);
+constexpr auto kPiecePatience = std::chrono::seconds(10);
 constexpr auto kStartPatience = std::chrono::seconds(60);
 
 // What the connections tell the thread that serves.
@@ -24,6 +26,7 @@ struct Course {
   bool lead_came = false;
   bool stopped = false;
   std::string failure;
+  std::set<WorkerId> workers;  // that have joined
 };
 
 class ShardSession final : public Session {
@@ -31,7 +34,14 @@ class ShardSession final : public Session {
   ShardSession(const ShardServerSetup& setup, Shard& shard, Course& course)
       : setup_(setup), shard_(shard), course_(course) {}
 
-  wire::JoinReply join(const wire::JoinRequest&) override {
+  wire::JoinReply join(const wire::JoinRequest& request) override {
+    if (request.worker >= 0) {
+      const WorkerId worker = checked(request.worker);
+      const std::lock_guard lock(course_.mutex);
+      if (!course_.workers.insert(worker).second)
+        throw WorldError(fmt::format("worker {} has come already", request.worker));
+      worker_ = worker;
+    }
     wire::JoinReply reply;
     reply.rank = static_cast<std::int32_t>(setup_.rank);
     reply.servers = static_cast<std::int32_t>(setup_.servers);
@@ -44,7 +54,11 @@ class ShardSession final : public Session {
   Incoming destination(const wire::PieceRequest&, std::size_t length) override { return shard_.destination(length); }
 
   wire::PieceReply piece(const wire::PieceRequest& request, Incoming tensor, Duration receive) override {
-    shard_.put(checked(request.worker), tensor);
+    const WorkerId worker = checked(request.worker);
+    if (worker != worker_) throw WorldError(fmt::format("this connection has not joined as worker {}", request.worker));
+    if (request.push < 1) throw WorldError(fmt::format("a piece of push {}: pushes are numbered from 1", request.push));
+    if (tensor.bytes.empty()) throw WorldError("a piece came without its tensor");
+    shard_.put(worker, static_cast<std::uint64_t>(request.push), tensor, steady_clock::now() + kPiecePatience);
     wire::PieceReply reply;
     reply.receive_ns = receive.count();
     return reply;
@@ -98,6 +112,7 @@ class ShardSession final : public Session {
   Shard& shard_;
   Course& course_;
   bool is_lead_ = false;
+  std::optional<WorkerId> worker_;
 };
 
 }  // namespace

@@ -4,7 +4,6 @@
 #include <cerrno>
 #include <chrono>
 #include <fmt/format.h>
-#include <memory>
 #include <optional>
 #include <sched.h>
 #include <span>
@@ -12,15 +11,15 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/error.h"
+#include "learn/local_worker.h"
 #include "learn/tensor.h"
-#include "rpc/patience.h"
+#include "rpc/exchange.h"
 
 namespace psctl::rpc {
 namespace {
 
 using std::chrono::steady_clock;
-
-constexpr auto kServerPatience = std::chrono::seconds(60);
 
 // What this thread has used of a core.
 Duration processor_time() {
@@ -60,6 +59,15 @@ void settle(const WorkerSetup& setup) {
   ::sched_setaffinity(0, sizeof own, &own);
 }
 
+// How much of one stretch of time another covers.
+Duration common(steady_clock::time_point begin, Duration length, steady_clock::time_point from,
+                steady_clock::time_point to) {
+  const auto first = std::max(begin, from), last = std::min<steady_clock::time_point>(begin + length, to);
+  return std::max(Duration(last - first), Duration::zero());
+}
+
+// A gradient worker computes on the model as it came and pushes the gradient. A local worker has a model of its own,
+// which takes steps; what comes and what goes has buffers that it does not touch meanwhile, so that it may compute on.
 class Work {
  public:
   Work(const WorkerSetup& setup, const learn::Model& model, const data::Dataset& dataset, data::BatchOrder batches,
@@ -70,183 +78,211 @@ class Work {
         batches_(std::move(batches)),
         stragglers_(std::move(stragglers)),
         terminated_(terminated),
-        parameters_(model.parameter_count()),
-        gradient_(model.parameter_count()) {}
+        received_(model.parameter_count()),
+        gradient_(model.parameter_count()),
+        exchange_(setup.id, model.parameter_count(), terminated) {
+    const bool local = setup_.traits.kind == sync::Traits::Kind::kLocal;
+    PSCTL_CHECK(local || !setup_.traits.overlap, "only local workers overlap");
+    if (!local) return;
+    local_.emplace(setup_.optimizer, setup_.traits.rebase, model.parameter_count());
+    delta_.emplace(model.parameter_count());
+  }
 
   void run() {
     ::prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL);
+    if (setup_.traits.overlap) courier_.emplace(exchange_);  // first: it has no core of its own
     settle(setup_);
-    if (!join()) return;
+    if (!exchange_.join(setup_.servers, setup_.host)) return;
     try {
       ask_for_the_first_model();
-      while (!over_ && !terminated_) step();
+      while (!over_ && !terminated_) leg();
     } catch (const Error& error) {
+      courier_.reset();
       apologise(error.what());
       throw;
     }
+    courier_.reset();
     say_goodbye(terminated_ ? "it was told to end" : "the run is over");
   }
 
  private:
-  struct Server {
-    std::unique_ptr<Client> client;
-    std::size_t begin = 0, size = 0;  // its range of the model
+  // What goes into the next push, and what the next message tells of the time since the last one.
+  struct Taken {
+    Step steps = 0;    // not lost, the one that was given up included
+    Step in_time = 0;  // of those, the ones that were not given up
+    std::uint64_t samples = 0;
+    double loss = 0;  // sum of the means
+    Step overlapped = 0, lost = 0;
+    Duration compute{}, delay{}, upload{};  // of the lost ones too; upload: only of a push that never went out
+    Duration download{};                    // of the model that was last taken
+    Duration hidden_push{}, hidden_wait{}, hidden_pull{};
   };
 
-  // False: told to end before all servers were there.
-  bool join() {
-    wire::JoinRequest request;
-    request.worker = static_cast<std::int32_t>(setup_.id.value);
-    request.host = setup_.host;
-    request.process = ::getpid();
-    request.parameters = static_cast<std::int64_t>(model_.parameter_count());
-    std::size_t covered = 0;
-    for (const Address& address : setup_.servers) {
-      Server& server = servers_.emplace_back();
-      server.client = connect_patiently(address, kServerPatience, [this] { return terminated_.load(); });
-      if (!server.client) return false;
-      const wire::JoinReply reply = server.client->join(request);
-      server.begin = static_cast<std::size_t>(reply.shard_begin);
-      server.size = static_cast<std::size_t>(reply.shard_size);
-      const bool fits = reply.rank == static_cast<std::int32_t>(servers_.size() - 1) &&
-                        reply.servers == static_cast<std::int32_t>(setup_.servers.size()) &&
-                        reply.parameters == request.parameters && server.begin == covered;
-      covered += server.size;
-      if (!fits || covered > model_.parameter_count()) {
-        throw WorldError(fmt::format(
-            "the server at {} is number {} of {} and holds parameters {} to {} of {}: not what worker {} expects",
-            address.text(), reply.rank, reply.servers, reply.shard_begin, covered, reply.parameters, setup_.id.value));
-      }
-    }
-    if (covered != model_.parameter_count()) {
-      throw WorldError(fmt::format("the servers hold {} of {} parameters", covered, model_.parameter_count()));
-    }
-    return true;
-  }
-
-  std::span<std::byte> range_of(learn::Tensor& tensor, const Server& server) {
-    return std::as_writable_bytes(tensor.values().subspan(server.begin, server.size));
-  }
-
-  void ask_for_the_first_model() {
-    wire::StepRequest request = empty_request();
-    exchange(request, {});
-    began_ = steady_clock::now() - download_;
-  }
-
-  wire::StepRequest empty_request() const {
+  wire::StepRequest request(std::uint64_t push) const {
     wire::StepRequest request;
     request.worker = static_cast<std::int32_t>(setup_.id.value);
-    request.push = 0;
-    request.steps = 0;
-    request.samples = 0;
-    request.again = request.empty = request.final = false;
-    request.compute_ns = request.delay_ns = request.download_ns = 0;
-    request.loss = 0;
+    request.push = static_cast<std::int64_t>(push);
     return request;
   }
 
-  void step() {
+  void ask_for_the_first_model() {
+    Message question{.request = request(0), .model = received_.values(), .begun = steady_clock::now()};
+    take_in(exchange_(question));
+    began_ = steady_clock::now() - taken_.download;
+  }
+
+  // From a release to what follows its push.
+  void leg() {
+    Step steps = release_.local_steps > 0 ? static_cast<Step>(release_.local_steps) : (taken_.steps > 0 ? 0 : 1);
+    bool in_time = true;
+    for (; steps > 0 && in_time; --steps) {
+      in_time = mini_batch(Duration(release_.limit_ns));
+      if (terminated_) return;
+    }
+    push(in_time);
+  }
+
+  // Computes one and is slow where the configuration says so. False: it was not done at `limit`, if that is not 0, and
+  // given up. Computing itself cannot be interrupted, sleeping can.
+  bool mini_batch(Duration limit) {
     const auto begin = steady_clock::now();
+    const auto end = limit > Duration::zero() ? begin + limit : steady_clock::time_point::max();
     const delay::Slowness slowness =
-        stragglers_.at(steps_, Instant(std::chrono::duration_cast<Duration>(begin - began_)));
-    const auto samples = batches_.batch(steps_);
+        stragglers_.at(begun_, Instant(std::chrono::duration_cast<Duration>(begin - began_)));
+    const auto samples = batches_.batch(begun_);
+    ++begun_;
+    network_delay_ = slowness.network;
     const Duration used_before = processor_time();
-    const double loss =
-        model_.gradient(parameters_.values(), dataset_, samples, gradient_.values(), workspace_, setup_.threads);
+    const double loss = model_.gradient(local_ ? local_->parameters() : received_.values(), dataset_, samples,
+                                        gradient_.values(), workspace_, setup_.threads);
     without_core_ += std::max(Duration::zero(), steady_clock::now() - begin - (processor_time() - used_before));
-    if (slowness.factor > 1) {
+    bool in_time = steady_clock::now() <= end;
+    if (slowness.factor > 1 && in_time) {
       const auto measured = steady_clock::now() - begin;
-      pause(std::chrono::duration_cast<Duration>(measured * (slowness.factor - 1)));
+      in_time = pause(std::chrono::duration_cast<Duration>(measured * (slowness.factor - 1)), end);
     }
     const auto computed = steady_clock::now();
-    partial_.compute = computed - begin;
-    pause(slowness.compute);
+    if (in_time) in_time = pause(slowness.compute, end);
     const auto delayed = steady_clock::now();
-    partial_.delay = delayed - computed;
-    if (terminated_) return;
-    pause(slowness.network);
-    if (terminated_) {
-      partial_.upload = steady_clock::now() - delayed;
-      return;
+    taken_.delay += delayed - computed;
+    ++taken_.steps;
+    if (in_time && !terminated_) {
+      ++taken_.in_time;
+      taken_.samples += samples.size();
+      taken_.loss += loss;
+      if (local_) local_->step(gradient_.values(), release_.rate);
     }
-    ++steps_;
-    send_pieces();
-
-    wire::StepRequest request = empty_request();
-    request.push = static_cast<std::int64_t>(steps_);
-    request.steps = 1;
-    request.samples = static_cast<std::int64_t>(samples.size());
-    request.compute_ns = partial_.compute.count();
-    request.delay_ns = partial_.delay.count();
-    request.download_ns = download_.count();
-    request.loss = loss;
-    request.__set_upload_ns(std::chrono::nanoseconds(steady_clock::now() - delayed).count());
-    partial_ = {};
-    exchange(request, std::as_bytes(gradient_.values().subspan(servers_[0].begin, servers_[0].size)));
+    taken_.compute += computed - begin + (steady_clock::now() - delayed);
+    return in_time;
   }
 
-  void pause(Duration length) {
-    if (length <= Duration::zero()) return;
-    const auto until = steady_clock::now() + length;
+  // False: it was cut at `end`.
+  bool pause(Duration length, steady_clock::time_point end = steady_clock::time_point::max()) {
+    if (length <= Duration::zero()) return true;
+    const auto whole = steady_clock::now() + length;
+    const auto until = std::min<steady_clock::time_point>(whole, end);
     sleep_until(until, terminated_);
     if (!terminated_) oversleep_ += steady_clock::now() - until;
+    return whole <= end;
   }
 
-  void send_pieces() {
-    wire::PieceRequest request;
-    request.worker = static_cast<std::int32_t>(setup_.id.value);
-    request.push = static_cast<std::int64_t>(steps_);
-    const auto others = std::span(servers_).subspan(1);
-    for (Server& server : others) {
-      server.client->send_piece(request, std::as_bytes(gradient_.values().subspan(server.begin, server.size)));
+  void push(bool in_time) {
+    const Taken pushed = std::exchange(taken_, {});
+    Message message{.request = request(pushes_ + 1),
+                    .push = {},
+                    .model = received_.values(),
+                    .network_delay = network_delay_,
+                    .begun = steady_clock::now()};
+    wire::StepRequest& request = message.request;
+    request.steps = static_cast<std::int64_t>(pushed.steps);
+    request.empty = !in_time;
+    request.samples = in_time ? static_cast<std::int64_t>(pushed.samples) : 0;
+    request.loss = in_time ? pushed.loss / static_cast<double>(pushed.in_time) : 0;
+    request.compute_ns = pushed.compute.count();
+    request.delay_ns = pushed.delay.count();
+    request.download_ns = pushed.download.count();
+    request.__set_overlapped(static_cast<std::int64_t>(pushed.overlapped));
+    request.__set_lost(static_cast<std::int64_t>(pushed.lost));
+    request.__set_hidden_push_ns(pushed.hidden_push.count());
+    request.__set_hidden_wait_ns(pushed.hidden_wait.count());
+    request.__set_hidden_pull_ns(pushed.hidden_pull.count());
+    if (in_time) {
+      if (local_) local_->push(delta_->values());
+      message.push = local_ ? delta_->values() : gradient_.values();
     }
-    for (Server& server : others) server.client->receive_piece();
+    const Response response = courier_ ? compute_through(message) : exchange_in_turn(message);
+    if (response.sent) {
+      ++pushes_;
+    } else {
+      take_back(pushed, response.push);
+    }
+    take_in(response);
   }
 
-  // One push, or none, and the wait for what it is answered with; then the rest of the model from the other servers.
-  void exchange(wire::StepRequest& request, std::span<const std::byte> push) {
-    download_ = {};
-    auto asked = steady_clock::now();
-    const std::span<std::byte> destination = range_of(parameters_, servers_[0]);
-    Answer answer = servers_[0].client->step(request, push, destination);
-    while (answer.header.kind == wire::ReplyKind::HELD) {
-      if (terminated_) {
-        over_ = true;
-        return;
-      }
-      wire::StepRequest again = empty_request();
-      again.push = request.push;
-      again.again = true;
-      asked = steady_clock::now();
-      answer = servers_[0].client->step(again, {}, destination);
+  // The push never went out: the goodbye tells what it would have told.
+  void take_back(const Taken& pushed, Duration upload) {
+    taken_.compute += pushed.compute;
+    taken_.delay += pushed.delay;
+    taken_.upload = upload - taken_.hidden_push;
+    taken_.download = pushed.download;
+    taken_.hidden_push = pushed.hidden_push;
+    taken_.hidden_wait = pushed.hidden_wait;
+    taken_.hidden_pull = pushed.hidden_pull;
+  }
+
+  Response exchange_in_turn(Message& message) {
+    pause(message.network_delay);
+    if (!terminated_) return exchange_(message);
+    Response response{.begun = message.begun, .ended = steady_clock::now()};
+    response.push = response.ended - response.begun;
+    return response;
+  }
+
+  // Whether the answer has come is looked at whenever a mini-batch ends: the one at hand when it comes is overlapped.
+  Response compute_through(const Message& message) {
+    const auto allowed = static_cast<Step>(release_.overlap_steps);
+    courier_->send(message);
+    const auto from = steady_clock::now();
+    while (taken_.overlapped < allowed && !terminated_ && !courier_->back()) {
+      mini_batch(Duration::zero());
+      ++taken_.overlapped;
     }
-    if (answer.header.kind == wire::ReplyKind::STOP) {
+    const auto to = steady_clock::now();
+    const Response response = courier_->wait(terminated_);
+    if (taken_.overlapped > 0) {
+      auto phase = response.begun;
+      taken_.hidden_push = common(phase, response.push, from, to);
+      taken_.hidden_wait = common(phase += response.push, response.wait, from, to);
+      taken_.hidden_pull = common(phase += response.wait, response.pull, from, to);
+    }
+    return response;
+  }
+
+  void take_in(const Response& response) {
+    if (response.end != Response::End::kReleased) {
       over_ = true;
       return;
     }
-    if (answer.header.refresh) {
-      if (!answer.tensor) throw WorldError("the lead server sent no model where it said it would");
-      pull_the_rest(answer.header);
+    release_ = response.release;
+    taken_.download = response.pull;
+    if (!local_ && (release_.local_steps != 1 || release_.overlap_steps != 0)) {
+      throw WorldError(fmt::format("the lead server released a worker that pushes gradients for {} steps and {} more",
+                                   release_.local_steps, release_.overlap_steps));
     }
-    const Duration elapsed = steady_clock::now() - asked;
-    download_ = elapsed - Duration(answer.header.receive_ns) - Duration(answer.header.hold_ns) +
-                Duration(answer.header.since_release_ns);
-    download_ = std::max(download_, Duration::zero());
-  }
-
-  void pull_the_rest(const wire::ReplyHeader& header) {
-    wire::PullRequest request;
-    request.role = wire::Role::WORKER;
-    request.worker = static_cast<std::int32_t>(setup_.id.value);
-    request.version = header.version;
-    request.sequence = header.sequence;
-    const auto others = std::span(servers_).subspan(1);
-    for (Server& server : others) server.client->send_pull(request);
-    for (Server& server : others) {
-      if (!server.client->receive_pull(range_of(parameters_, server)).tensor) {
-        throw WorldError(fmt::format("the server at {} sent no model", server.client->address().text()));
-      }
+    if (!release_.refresh) {
+      if (!has_model_) throw WorldError("the lead server released this worker without a first model");
+      return;
+    }
+    has_model_ = true;
+    if (!local_) return;
+    const auto begin = steady_clock::now();
+    local_->take(received_.values());
+    taken_.download += steady_clock::now() - begin;
+    if (setup_.traits.rebase == sync::Traits::Rebase::kDiscard) {
+      taken_.lost += std::exchange(taken_.steps, 0);
+      taken_.in_time = 0;
+      taken_.samples = 0;
+      taken_.loss = 0;
     }
   }
 
@@ -262,15 +298,18 @@ class Work {
     wire::ByeRequest bye;
     bye.worker = static_cast<std::int32_t>(setup_.id.value);
     bye.reason = reason;
-    bye.compute_ns = partial_.compute.count();
-    bye.delay_ns = partial_.delay.count();
-    bye.__set_upload_ns(partial_.upload.count());
-    bye.__set_download_ns(download_.count());
+    bye.compute_ns = taken_.compute.count();
+    bye.delay_ns = taken_.delay.count();
+    bye.__set_upload_ns(taken_.upload.count());
+    bye.__set_download_ns(taken_.download.count());
     bye.wall_ns =
         began_ == steady_clock::time_point{} ? 0 : std::chrono::nanoseconds(steady_clock::now() - began_).count();
     bye.__set_without_core_ns(without_core_.count());
     bye.__set_oversleep_ns(oversleep_.count());
-    servers_[0].client->bye(bye);
+    bye.__set_hidden_push_ns(taken_.hidden_push.count());
+    bye.__set_hidden_wait_ns(taken_.hidden_wait.count());
+    bye.__set_hidden_pull_ns(taken_.hidden_pull.count());
+    exchange_.bye(bye);
   }
 
   WorkerSetup setup_;
@@ -279,18 +318,22 @@ class Work {
   data::BatchOrder batches_;
   delay::Stragglers stragglers_;
   const std::atomic<bool>& terminated_;
-  learn::Tensor parameters_, gradient_;
+  learn::Tensor received_, gradient_;
+  std::optional<learn::LocalWorker> local_;
+  std::optional<learn::Tensor> delta_;  // of a local worker, as it was when it pushed
   learn::Workspace workspace_;
-  std::vector<Server> servers_;
-  Step steps_ = 0;
+  Step begun_ = 0;  // mini-batches
+  std::uint64_t pushes_ = 0;
+  wire::ReplyHeader release_;
+  bool has_model_ = false;
   bool over_ = false;
-  struct {
-    Duration compute{}, delay{}, upload{};
-  } partial_;            // of the step at hand
-  Duration download_{};  // of the model that was last taken
+  Taken taken_;
+  Duration network_delay_{};  // of the mini-batch that was last begun
   Duration oversleep_{};
   Duration without_core_{};  // time within computing in which this thread had no core
   steady_clock::time_point began_{};
+  Exchange exchange_;
+  std::optional<Courier> courier_;  // where workers overlap
 };
 
 }  // namespace

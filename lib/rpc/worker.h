@@ -1,5 +1,5 @@
-// A worker process: takes the model that it is released with, computes the gradient of its next mini-batch, is slow
-// where the configuration says so, pushes, and asks what to do next.
+// A worker process: takes the model that it is released with, computes the gradients of its mini-batches, is slow where
+// the configuration says so, pushes, and asks what to do next.
 #pragma once
 
 #include <atomic>
@@ -8,8 +8,10 @@
 
 #include "data/batches.h"
 #include "delay/stragglers.h"
+#include "learn/config.h"
 #include "learn/model.h"
 #include "rpc/transport.h"
+#include "sync/strategy.h"
 
 namespace psctl::rpc {
 
@@ -19,6 +21,8 @@ struct WorkerSetup {
   std::size_t workers = 1;       // of the whole run
   std::size_t threads = 1;
   std::string host;
+  sync::Traits traits;               // of the strategy
+  learn::OptimizerConfig optimizer;  // of local workers
 };
 
 // Works until the lead says stop. `terminated` becoming true (by a signal handler: it interrupts sleeps) cuts the step

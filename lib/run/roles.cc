@@ -40,7 +40,7 @@ void serve(const ServerRole& role, const std::atomic<bool>& terminated) {
   std::vector<float> initial(parameters);
   bench.model().initialise(initial, role.config.seed);
   rpc::Shard shard(role.config.optimizer, std::span(initial).subspan(range.begin, range.size),
-                   role.config.cluster.workers);
+                   role.config.cluster.workers, bench.strategy()->traits().kind);
   initial = {};
   const rpc::Address listen = rpc::Address::parse(role.listen);
   if (role.rank > 0) {
@@ -58,6 +58,7 @@ void serve(const ServerRole& role, const std::atomic<bool>& terminated) {
                           .others = parse(role.others),
                           .workers = role.config.cluster.workers,
                           .parameters = parameters,
+                          .batch_size = role.config.data.batch_size,
                           .range = range,
                           .cores = std::max(1U, std::thread::hardware_concurrency())},
                          lead, shard);
@@ -76,7 +77,9 @@ void work(const WorkerRole& role, const std::atomic<bool>& terminated) {
              .servers = parse(role.servers),
              .workers = workers,
              .threads = role.config.cluster.threads_per_worker,
-             .host = host_name()},
+             .host = host_name(),
+             .traits = bench.strategy()->traits(),
+             .optimizer = role.config.optimizer},
             bench.model(), *bench.splits().train, bench.batches()[role.worker],
             std::move(bench.stragglers()[role.worker]), terminated);
 }

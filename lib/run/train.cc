@@ -61,7 +61,8 @@ Report train(const Request& request) {
   const Workbench bench(request.config);
   if (!bench.timing_only()) bench.batches();  // a partition without one full batch is told before anything is written
   std::vector<delay::Stragglers> stragglers = bench.stragglers();  // so is a trace that cannot be read
-  if (request.config.clock == config::Clock::kReal) {              // and a model that its servers could not send
+  bench.strategy();                                    // and a strategy that cannot be made of what there is
+  if (request.config.clock == config::Clock::kReal) {  // and a model that its servers could not send
     const std::size_t servers = request.config.cluster.servers;
     rpc::check_tensor_bytes(learn::shard(bench.parameters(), servers, 0).size * sizeof(float));
   }
