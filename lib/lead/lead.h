@@ -82,7 +82,7 @@ struct Setup {
   std::uint64_t checkpoint_every_updates = 0;  // 0: never
   learn::OptimizerConfig optimizer;
   std::uint64_t train_samples = 0;  // 0: no data, timing only
-  std::size_t batch_size = 0;       // of the mini-batches whose samples are lost
+  std::size_t batch_size = 0;       // of every mini-batch
   std::size_t model_bytes = 0;
   bool virtual_clock = true;
   std::string folder;                       // of the run; empty: nothing is written

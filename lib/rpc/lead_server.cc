@@ -348,9 +348,10 @@ void LeadServer::Impl::received(const wire::StepRequest& request, const Incoming
   if (request.empty != tensor.bytes.empty()) throw WorldError("the push came without its tensor");
   const auto most = static_cast<std::int64_t>(sync::kAnyNumber);
   const Step steps = checked_count(request.steps, most, "steps");
-  const std::uint64_t samples = request.empty ? 0 : steps * setup_.batch_size;
+  const std::size_t batch_size = lead_.setup().batch_size;
+  const std::uint64_t samples = request.empty ? 0 : steps * batch_size;
   if (request.samples != static_cast<std::int64_t>(samples)) {
-    throw WorldError(fmt::format("{} samples in {} steps of {}{}", request.samples, steps, setup_.batch_size,
+    throw WorldError(fmt::format("{} samples in {} steps of {}{}", request.samples, steps, batch_size,
                                  request.empty ? " that were given up" : ""));
   }
   const Instant now = this->now();

@@ -19,7 +19,6 @@ struct LeadServerSetup {
   std::vector<Address> others;  // servers 1, 2, ...
   std::size_t workers = 0;
   std::size_t parameters = 0;  // of the whole model
-  std::size_t batch_size = 0;
   learn::Range range;
   std::size_t cores = 1;
 };

@@ -58,7 +58,6 @@ void serve(const ServerRole& role, const std::atomic<bool>& terminated) {
                           .others = parse(role.others),
                           .workers = role.config.cluster.workers,
                           .parameters = parameters,
-                          .batch_size = role.config.data.batch_size,
                           .range = range,
                           .cores = std::max(1U, std::thread::hardware_concurrency())},
                          lead, shard);

@@ -1,0 +1,559 @@
+// Real runs in one process: local steps, kept models, overlap, limits, and what is refused.
+#include "world.h"
+
+#include "rpc_support.h"
+
+using namespace psctl;
+using namespace psctl::rpc;
+using namespace psctl::rpc::testing;
+using sync::Cluster;
+using sync::Decision;
+using sync::Refresh;
+using sync::Traits;
+
+namespace {
+
+constexpr Traits kGradients{};
+constexpr Traits kLocal{.kind = Traits::Kind::kLocal};
+
+Scripted::Pushes pushes() { return std::make_shared<std::vector<sync::Pushed>>(); }
+
+lead::StopConfig updates(std::uint64_t count) {
+  lead::StopConfig stop;
+  stop.updates = count;
+  return stop;
+}
+
+// Everybody pushes, the mean is applied, and all go on as `release` says.
+Scripted::Decide rounds(const std::function<sync::Release(const Cluster&)>& release) {
+  return [release](const Cluster& cluster, Instant) {
+    std::vector<Decision> decisions;
+    if (cluster.waiting().size() < cluster.present()) return decisions;
+    if (!cluster.pending().empty()) {
+      sync::Apply apply;
+      for (const auto& [id, push] : cluster.pending()) {
+        apply.shares.push_back({id, 1.0 / static_cast<double>(cluster.pending().size())});
+      }
+      std::ranges::sort(apply.shares, {},
+                        [&](const sync::Share& share) { return cluster.pending().at(share.push).worker; });
+      decisions.emplace_back(std::move(apply));
+    }
+    for (const auto& [step, worker] : cluster.waiting()) {
+      sync::Release to = release(cluster);
+      to.worker = worker;
+      if (cluster.worker(worker).pushes == 0) to.refresh = Refresh::kTake;
+      decisions.emplace_back(to);
+    }
+    return decisions;
+  };
+}
+
+// One worker whose answers come so late that it has used its allowance up by then.
+struct Slow {
+  Duration held;
+  sync::Release release;
+
+  std::vector<Decision> decide(const Cluster& cluster, Instant now) const {
+    std::vector<Decision> decisions;
+    if (cluster.waiting().empty()) return decisions;
+    sync::Release to = release;
+    to.worker = cluster.waiting().begin()->second;
+    const sync::Worker& worker = cluster.worker(to.worker);
+    if (worker.pushes == 0) {
+      to.refresh = Refresh::kTake;
+    } else if (now < worker.pushed + held) {
+      return decisions;
+    } else {
+      decisions.emplace_back(sync::Apply{{{worker.last_push, 1.0}}});
+    }
+    decisions.emplace_back(to);
+    return decisions;
+  }
+  std::optional<Instant> deadline(const Cluster& cluster) const {
+    if (cluster.waiting().empty()) return std::nullopt;
+    return cluster.worker(cluster.waiting().begin()->second).pushed + held;
+  }
+  std::function<std::unique_ptr<sync::Strategy>()> strategy(Traits traits, const Scripted::Pushes& pushes) const {
+    return [=, self = *this] {
+      return std::make_unique<Scripted>(
+          traits, pushes, [=](const Cluster& cluster, Instant now) { return self.decide(cluster, now); },
+          [=](const Cluster& cluster) { return self.deadline(cluster); });
+    };
+  }
+};
+
+// The model after these rounds, computed one after the other without any process.
+std::vector<float> reference(const World& world, const Traits& traits,
+                             const std::vector<std::function<learn::Leg(const learn::Snapshot&)>>& legs) {
+  learn::ModelStore store(world.optimizer, world.initial(), traits.kind);
+  std::vector<learn::Trainer> trainers;
+  for (std::size_t i = 0; i < world.workers; ++i) {
+    trainers.emplace_back(world.model, world.dataset, world.batches(i), world.optimizer, traits);
+  }
+  learn::Workspace workspace;
+  std::uint64_t push = 0;
+  for (const auto& leg : legs) {
+    sync::Apply apply;
+    for (std::size_t i = 0; i < world.workers; ++i) {
+      const auto tensor = store.buffer();
+      trainers[i].run(leg(store.snapshot()), tensor->values(), workspace);
+      store.accept(PushId(++push), WorkerId(static_cast<std::uint32_t>(i)), tensor);
+      apply.shares.push_back({PushId(push), 1.0 / static_cast<double>(world.workers)});
+    }
+    const double rate = traits.kind == Traits::Kind::kLocal ? 1 : world.optimizer.learning_rate;
+    store.apply(apply.shares, rate);
+  }
+  const auto values = store.snapshot()->values();
+  return {values.begin(), values.end()};
+}
+
+wire::JoinRequest join_request(std::int32_t worker, std::size_t parameters) {
+  wire::JoinRequest request;
+  request.worker = worker;
+  request.process = 1;
+  request.parameters = static_cast<std::int64_t>(parameters);
+  return request;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(world)
+
+BOOST_AUTO_TEST_CASE(local_steps_make_the_model_of_a_plain_loop_on_any_number_of_servers) {
+  for (const std::size_t servers : {1, 2, 3}) {
+    const auto seen = pushes();
+    World world{.workers = 2, .servers = servers, .stop = updates(12)};
+    world.strategy = [&] {
+      return std::make_unique<Scripted>(
+          kLocal, seen, rounds([](const Cluster&) { return sync::Release{.worker = {}, .local_steps = 3}; }));
+    };
+    world.run().check_done();
+    const double rate = world.optimizer.learning_rate;
+    const std::vector<std::function<learn::Leg(const learn::Snapshot&)>> legs(
+        12, [&](const learn::Snapshot& model) { return learn::Leg{.model = model, .steps = 3, .rate = rate}; });
+    BOOST_TEST((world.last_model == reference(world, kLocal, legs)), servers << " servers");
+    BOOST_TEST(seen->size() == 24U);
+    for (const sync::Pushed& push : *seen) BOOST_TEST((push.steps == 3U && push.overlapped == 0U));
+    BOOST_TEST(world.samples == 24 * 3 * World::kBatch);
+    BOOST_TEST(world.bytes_pushed == 24 * world.model_bytes());
+  }
+}
+
+BOOST_AUTO_TEST_CASE(kept_models_stay_though_the_pieces_of_pushes_overtake_their_acceptance) {
+  constexpr std::uint64_t kUpdates = 400;
+  for (const std::size_t servers : {1, 2, 3}) {
+    const auto seen = pushes();
+    World world{.servers = servers, .stop = updates(kUpdates)};
+    // A new model after every fourth push.
+    world.strategy = [&] {
+      return std::make_unique<Scripted>(kGradients, seen, rounds([](const Cluster& cluster) {
+                                          const bool take = cluster.version() % 4 == 3;
+                                          return sync::Release{.worker = {},
+                                                               .refresh = take ? Refresh::kTake : Refresh::kKeep};
+                                        }));
+    };
+    world.run().check_done();
+    std::vector<std::function<learn::Leg(const learn::Snapshot&)>> legs;
+    for (std::uint64_t i = 0; i < kUpdates; ++i) {
+      legs.emplace_back(
+          [i](const learn::Snapshot& model) { return learn::Leg{.model = i % 4 == 0 ? model : nullptr}; });
+    }
+    BOOST_TEST((world.last_model == reference(world, kGradients, legs)), servers << " servers");
+    BOOST_TEST(world.bytes_pushed == kUpdates * world.model_bytes());
+    BOOST_TEST(world.bytes_pulled == kUpdates / 4 * world.model_bytes());
+  }
+}
+
+BOOST_AUTO_TEST_CASE(steps_overlapped_with_a_push_are_lost_or_kept_as_the_strategy_says) {
+  constexpr std::uint64_t kUpdates = 6;
+  struct Case {
+    Traits::Rebase rebase;
+    Refresh refresh;
+    Step local_steps, overlap_steps;
+    Step steps, lost;        // of every push but the first
+    Step steps_after_model;  // of the steps in a push, those taken after the answer
+  };
+  constexpr auto kDiscard = Traits::Rebase::kDiscard, kReapply = Traits::Rebase::kReapply;
+  constexpr auto kTake = Refresh::kTake, kKeep = Refresh::kKeep;
+  for (const Case& each : {Case{kDiscard, kTake, 2, 3, 2, 3, 2}, Case{kDiscard, kTake, 0, 2, 1, 2, 1},
+                           Case{kDiscard, kKeep, 1, 2, 3, 0, 1}, Case{kReapply, kTake, 2, 3, 5, 0, 2},
+                           Case{kReapply, kTake, 0, 2, 2, 0, 0}, Case{kReapply, kKeep, 0, 1, 1, 0, 0},
+                           Case{kReapply, kTake, 1, 0, 1, 0, 1}}) {
+    for (const std::size_t servers : {1, 2}) {
+      const Traits traits{.kind = Traits::Kind::kLocal, .overlap = true, .rebase = each.rebase};
+      const auto seen = pushes();
+      World world{.servers = servers, .stop = updates(kUpdates)};
+      const Slow slow{milliseconds(40),
+                      {.worker = {},
+                       .refresh = each.refresh,
+                       .local_steps = each.local_steps,
+                       .overlap_steps = each.overlap_steps}};
+      world.strategy = slow.strategy(traits, seen);
+      world.run().check_done();
+      BOOST_TEST_REQUIRE(seen->size() == kUpdates);
+      for (std::size_t i = 0; i < kUpdates; ++i) {
+        const sync::Pushed& push = (*seen)[i];
+        BOOST_TEST(push.steps == (i == 0 ? std::max<Step>(1, each.local_steps) : each.steps));
+        BOOST_TEST(push.lost == (i == 0 ? 0 : each.lost));
+        BOOST_TEST(push.overlapped == (i == 0 ? 0 : each.overlap_steps));
+      }
+      std::vector<std::function<learn::Leg(const learn::Snapshot&)>> legs;
+      const double rate = world.optimizer.learning_rate;
+      for (std::size_t i = 0; i < kUpdates; ++i) {
+        legs.emplace_back([&, i](const learn::Snapshot& model) {
+          return learn::Leg{.overlapped = i == 0 ? 0 : each.overlap_steps,
+                            .rate_before = rate,
+                            .model = i == 0 || each.refresh == kTake ? model : nullptr,
+                            .steps = i == 0 ? std::max<Step>(1, each.local_steps) : each.steps_after_model,
+                            .rate = rate};
+        });
+      }
+      BOOST_TEST((world.last_model == reference(world, traits, legs)), servers << " servers");
+      // Of every answer 40 ms were waited for, but for what the few steps took.
+      BOOST_TEST(to_seconds(world.account[0].wait) > 0.03 * (kUpdates - 1));
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_worker_computes_on_as_long_as_its_push_is_on_its_way) {
+  const Traits traits{.kind = Traits::Kind::kLocal, .overlap = true, .rebase = Traits::Rebase::kReapply};
+  const auto seen = pushes();
+  World world{.stop = updates(4)};
+  world.stragglers = {{.workers = {WorkerId(0)}, .law = delay::Law::kConstant, .delay_ms = 5, .file = {}}};
+  world.strategy =
+      Slow{milliseconds(100), {.worker = {}, .local_steps = 0, .overlap_steps = sync::kAnyNumber}}.strategy(traits,
+                                                                                                            seen);
+  world.run().check_done();
+  for (const sync::Pushed& push : std::span(*seen).subspan(1)) {
+    BOOST_TEST(push.overlapped >= 10U);
+    BOOST_TEST(push.overlapped <= 21U);
+    BOOST_TEST(push.steps == push.overlapped);
+  }
+  // All of the time was computing and its delay.
+  BOOST_TEST(world.account[0].compute_share() > 0.9);
+  BOOST_TEST(to_seconds(world.account[0].wait) < 0.1 * to_seconds(world.account[0].wall));
+}
+
+BOOST_AUTO_TEST_CASE(a_step_that_is_not_done_at_its_limit_is_given_up_and_pushes_nothing) {
+  for (const std::size_t servers : {1, 2}) {
+    const auto seen = pushes();
+    World world{.servers = servers, .stop = updates(10)};
+    // Slow in every second step.
+    world.stragglers = {{.workers = {WorkerId(0)},
+                         .law = delay::Law::kPeriodic,
+                         .delay_ms = 60'000,
+                         .every_steps = 2,
+                         .for_steps = 1,
+                         .file = {}}};
+    world.strategy = [&] {
+      return std::make_unique<Scripted>(kGradients, seen, rounds([](const Cluster&) {
+                                          return sync::Release{.worker = {}, .limit = milliseconds(30)};
+                                        }));
+    };
+    world.run().check_done();
+    BOOST_TEST_REQUIRE(seen->size() == 10U);
+    for (std::size_t i = 0; i < seen->size(); ++i) {
+      BOOST_TEST((*seen)[i].empty == (i % 2 == 0));
+      BOOST_TEST((*seen)[i].steps == 1U);
+    }
+    BOOST_TEST(world.samples == 5 * World::kBatch);
+    BOOST_TEST(world.bytes_pushed == 5 * world.model_bytes());
+    BOOST_TEST(world.version == 10U);
+    const double delayed = to_seconds(world.account[0].delay);
+    BOOST_TEST((delayed > 5 * 0.02 && delayed < 5 * 0.04));
+    // An empty push takes up a batch of its own: the next step has the next one.
+    learn::ModelStore store(world.optimizer, world.initial());
+    learn::Trainer trainer(world.model, world.dataset, world.batches(0), world.optimizer, kGradients);
+    learn::Workspace workspace;
+    for (std::uint64_t push = 1; push <= 10; ++push) {
+      const auto tensor = store.buffer();
+      const bool empty = push % 2 == 1;
+      trainer.run({.model = store.snapshot(), .empty = empty}, tensor->values(), workspace);
+      store.accept(PushId(push), WorkerId(0), empty ? nullptr : tensor);
+      const sync::Share share{PushId(push), 1};
+      store.apply(std::span(&share, 1), world.optimizer.learning_rate);
+    }
+    BOOST_TEST(std::ranges::equal(world.last_model, store.snapshot()->values()), servers << " servers");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(an_interrupt_ends_workers_that_compute_through_a_push_without_an_answer) {
+  const Traits traits{.kind = Traits::Kind::kLocal, .overlap = true};
+  for (const Step allowed : {Step{2}, sync::kAnyNumber}) {
+    const auto seen = pushes();
+    World world{.workers = 2, .servers = 2, .stop = updates(1000)};
+    world.strategy = Slow{std::chrono::hours(1), {.worker = {}, .overlap_steps = allowed}}.strategy(traits, seen);
+    world.run([&] {
+      std::this_thread::sleep_for(milliseconds(200));
+      world.interrupted = true;
+    });
+    BOOST_TEST(world.ending.status == "interrupted", world.ending.error);
+    for (const std::string& error : world.errors) BOOST_TEST(!error.starts_with("worker"), error);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_worker_that_is_told_to_end_does_not_wait_for_the_delay_of_its_push) {
+  const Traits traits{.kind = Traits::Kind::kLocal, .overlap = true};
+  for (const Traits& each : {kGradients, kLocal, traits}) {
+    const auto seen = pushes();
+    World world{.stop = updates(1000)};
+    world.stragglers = {{.workers = {WorkerId(0)},
+                         .law = delay::Law::kConstant,
+                         .on = delay::Target::kNetwork,
+                         .delay_ms = each.overlap ? 3'600'000.0 : 100,
+                         .file = {}}};
+    world.strategy =
+        Slow{milliseconds(1), {.worker = {}, .overlap_steps = each.overlap ? 1U : 0U}}.strategy(each, seen);
+    const auto begin = std::chrono::steady_clock::now();
+    world.run([&] {
+      std::this_thread::sleep_for(milliseconds(200));
+      world.worker_terminated = true;
+    });
+    BOOST_TEST(world.ending.status == "failed");
+    BOOST_TEST(world.ending.error.find("it was told to end") != std::string::npos, world.ending.error);
+    BOOST_TEST((std::chrono::steady_clock::now() - begin < std::chrono::seconds(5)));
+    BOOST_TEST(to_seconds(world.account[0].other()) < 0.05);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_server_that_is_lost_ends_workers_that_compute_through_their_push) {
+  const Traits traits{.kind = Traits::Kind::kLocal, .overlap = true, .rebase = Traits::Rebase::kReapply};
+  const auto seen = pushes();
+  World world{.servers = 2, .stop = updates(1'000'000)};
+  world.strategy = Slow{milliseconds(1), {.worker = {}, .overlap_steps = sync::kAnyNumber}}.strategy(traits, seen);
+  world.run([&] {
+    std::this_thread::sleep_for(milliseconds(200));
+    world.shard_terminated = true;
+  });
+  BOOST_TEST(world.ending.status == "failed");
+  BOOST_TEST(!world.ending.error.empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_worker_of_another_configuration_is_told_apart) {
+  const auto seen = pushes();
+  World world{.stop = updates(10), .other_batch_size = World::kBatch / 2};
+  world.strategy = [&] {
+    return std::make_unique<Scripted>(kGradients, seen, rounds([](const Cluster&) { return sync::Release{}; }));
+  };
+  world.run();
+  BOOST_TEST(world.ending.status == "failed");
+  BOOST_TEST(world.ending.error.find("4 samples in 1 steps of 8") != std::string::npos, world.ending.error);
+  BOOST_TEST(seen->empty());
+}
+
+BOOST_AUTO_TEST_CASE(every_wrong_number_of_a_push_is_refused_and_changes_nothing) {
+  const World world;
+  const std::size_t parameters = world.model.parameter_count();
+  const auto seen = pushes();
+  Shard shard(world.optimizer, world.initial(), 1);
+  lead::Setup setup;
+  setup.cluster.workers = 1;
+  setup.stop.updates = 1;
+  setup.batch_size = 64;
+  setup.virtual_clock = false;
+  lead::Lead lead(setup,
+                  std::make_unique<Scripted>(kGradients, seen, rounds([](const Cluster&) { return sync::Release{}; })));
+  LeadServer server({.listen = Address::unix_socket(),
+                     .others = {},
+                     .workers = 1,
+                     .parameters = parameters,
+                     .range = {.begin = 0, .size = parameters}},
+                    lead, shard);
+  const std::atomic<bool> never = false;
+  std::thread serving([&] { server.run(never); });
+  std::thread evaluation([&] {
+    const auto all = std::make_shared<data::Dataset>(world.dataset);
+    const learn::Evaluator evaluator(world.model, {.train = all, .validation = {}, .test = all}, 1);
+    evaluate(
+        {server.address()}, world.model, evaluator, [](auto, auto) {}, never);
+  });
+  Client client(server.address());
+  client.join(join_request(0, parameters));
+  Bytes model(parameters * sizeof(float)), push(model.size());
+  BOOST_TEST(client.step(step_request(0, 0), {}, model).header.kind == wire::ReplyKind::RELEASE);
+
+  constexpr std::int64_t kHuge = std::int64_t{1} << 62;
+  const std::vector<std::pair<std::function<void(wire::StepRequest&)>, std::string>> wrong = {
+      {[](auto& r) { r.worker = 1; }, "has not joined as worker 1"},
+      {[](auto& r) { r.push = 2; }, "push 2 of worker 0 came where 1 is due"},
+      {[](auto& r) { r.push = kHuge; }, "where 1 is due"},
+      {[](auto& r) { r.steps = 0, r.samples = 0; }, "worker 0 pushes 0 steps"},
+      {[](auto& r) { r.steps = 2, r.samples = 128; }, "worker 0 pushes 2 steps"},
+      {[](auto& r) { r.steps = -1; }, "-1 steps"},
+      {[](auto& r) { r.steps = kHuge; }, "steps: there can be"},
+      {[](auto& r) { r.samples = -64; }, "-64 samples"},
+      {[](auto& r) { r.samples = kHuge; }, "samples in 1 steps of 64"},
+      {[](auto& r) { r.compute_ns = -1; }, "computing took -1 ns"},
+      {[](auto& r) { r.compute_ns = kHuge; }, "computing took"},
+      {[](auto& r) { r.delay_ns = -1; }, "the delay took -1 ns"},
+      {[](auto& r) { r.download_ns = kHuge; }, "the pull took"},
+      {[](auto& r) { r.__set_upload_ns(-5); }, "the push took -5 ns"},
+      {[](auto& r) { r.__set_overlapped(1); }, "1 overlapped"},
+      {[](auto& r) { r.__set_overlapped(-1); }, "-1 overlapped steps"},
+      {[](auto& r) { r.__set_lost(1); }, "1 of 0 overlapped ones lost"},
+      {[](auto& r) { r.__set_lost(-1); }, "-1 lost steps"},
+      {[](auto& r) { r.__set_hidden_push_ns(-1); }, "the hidden part of the push took -1 ns"},
+      {[](auto& r) { r.__set_hidden_wait_ns(kHuge); }, "the hidden part of the wait took"},
+      {[](auto& r) { r.__set_hidden_pull_ns(-1); }, "the hidden part of the pull took -1 ns"},
+      {[](auto& r) { r.empty = true; }, "a tensor came with a request that has none"},
+      {[](auto& r) { r.again = true; }, "a tensor came with a request that has none"},
+      {[](auto& r) { r.push = 0; }, "a tensor came with a request that has none"},
+      {[](auto& r) { r.push = -1; }, "a tensor came with a request that has none"},
+  };
+  for (const auto& [spoil, words] : wrong) {
+    wire::StepRequest request = step_request();
+    spoil(request);
+    const RpcError error = rpc_error([&] { client.step(request, push, model); });
+    BOOST_TEST(error.kind() == RpcError::Kind::kRefused);
+    BOOST_TEST(std::string(error.what()).find(words) != std::string::npos, error.what());
+  }
+  const RpcError without = rpc_error([&] { client.step(step_request(), {}, model); });
+  BOOST_TEST(std::string(without.what()).find("without its tensor") != std::string::npos, without.what());
+  wire::StepRequest empty = step_request();
+  empty.empty = true;
+  BOOST_TEST(std::string(rpc_error([&] { client.step(empty, {}, model); }).what()).find("that were given up") !=
+             std::string::npos);
+  wire::ByeRequest bye;
+  bye.wall_ns = -1;
+  BOOST_TEST(seen->empty());
+  BOOST_TEST(lead.cluster().version() == 0U);
+  // The same push with the right numbers is taken, and ends the run.
+  BOOST_TEST(client.step(step_request(), push, model).header.kind == wire::ReplyKind::STOP);
+  BOOST_TEST(seen->size() == 1U);
+  BOOST_TEST(rpc_error([&] { client.bye(bye); }).kind() == RpcError::Kind::kRefused);
+  bye.wall_ns = 1;
+  client.bye(bye);
+  serving.join();
+  evaluation.join();
+  BOOST_TEST(lead.cluster().version() == 1U);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(shard)
+
+namespace {
+
+struct Fixture {
+  static constexpr std::size_t kSize = 32;
+  std::vector<float> initial = std::vector<float>(kSize, 0.0F);
+  Shard shard{{.learning_rate = 1, .schedule = {}, .staleness = {}}, initial, 2, Traits::Kind::kLocal};
+  std::uint64_t sequence = 0;
+
+  static std::chrono::steady_clock::time_point soon() { return std::chrono::steady_clock::now() + milliseconds(20); }
+  Incoming tensor(float value) {
+    const Incoming place = shard.destination(kSize * sizeof(float));
+    std::ranges::fill(static_cast<learn::Tensor*>(place.owner.get())->values(), value);
+    return place;
+  }
+  void put(std::uint32_t worker, std::uint64_t number, float value) {
+    shard.put(WorkerId(worker), number, tensor(value), soon());
+  }
+  lead::Order accept(std::uint64_t push, std::uint32_t worker, std::uint64_t number, bool empty = false) {
+    return {.sequence = ++sequence,
+            .version = shard.version(),
+            .what = lead::Accept{PushId(push), WorkerId(worker), number, empty}};
+  }
+  void execute(const lead::Order& order) { shard.execute(std::span(&order, 1)); }
+  // The first value of the model after these pushes, each with its own weight.
+  float apply(const std::vector<sync::Share>& shares) {
+    execute({.sequence = ++sequence, .version = shard.version() + 1, .what = lead::Update{shares, 1, false}});
+    const std::uint64_t released = ++sequence;
+    lead::Release release{};
+    release.worker = WorkerId(0);
+    execute({.sequence = released, .version = shard.version(), .what = release});
+    const Outgoing model = shard.take_released(WorkerId(0), released, soon());
+    float value = 0;
+    std::memcpy(&value, model.bytes.data(), sizeof value);
+    return value;
+  }
+};
+
+bool refused(const std::function<void()>& act, const std::string& words) {
+  try {
+    act();
+  } catch (const WorldError& error) {
+    BOOST_TEST(std::string(error.what()).find(words) != std::string::npos, error.what());
+    return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_CASE(a_piece_that_overtakes_an_acceptance_is_not_taken_for_the_one_before, Fixture) {
+  put(0, 1, 1.0F);
+  put(0, 2, 10.0F);
+  put(1, 1, 100.0F);
+  execute(accept(1, 0, 1));
+  execute(accept(2, 0, 2));
+  execute(accept(3, 1, 1));
+  BOOST_TEST(apply({{PushId(1), 1}, {PushId(2), 2}, {PushId(3), 3}}) == 321.0F);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_push_that_is_given_up_has_no_piece_and_the_next_one_may_overtake_it, Fixture) {
+  put(0, 2, 10.0F);
+  execute(accept(1, 0, 1, true));
+  execute(accept(2, 0, 2));
+  BOOST_TEST(apply({{PushId(1), 1}, {PushId(2), 1}}) == 10.0F);
+}
+
+BOOST_FIXTURE_TEST_CASE(two_pieces_of_a_worker_are_kept_and_a_third_waits_for_room, Fixture) {
+  put(0, 1, 1.0F);
+  put(0, 2, 2.0F);
+  BOOST_TEST(refused([&] { put(0, 3, 3.0F); }, "push 3 of worker 0 came while 2 before it were not accepted"));
+  put(1, 1, 7.0F);  // others have room of their own
+  std::thread later(
+      [&] { shard.put(WorkerId(0), 3, tensor(3.0F), std::chrono::steady_clock::now() + std::chrono::minutes(1)); });
+  execute(accept(1, 0, 1));
+  later.join();
+  execute(accept(2, 0, 2));
+  execute(accept(3, 0, 3));
+  BOOST_TEST(apply({{PushId(1), 100}, {PushId(2), 10}, {PushId(3), 1}}) == 123.0F);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_piece_of_a_push_that_was_accepted_is_refused_and_a_missing_one_is_told, Fixture) {
+  put(0, 1, 1.0F);
+  execute(accept(1, 0, 1));
+  BOOST_TEST(refused([&] { put(0, 1, 1.0F); }, "push 1 of worker 0 came where 1 has been accepted already"));
+  BOOST_TEST(refused([&] { execute(accept(2, 0, 2)); }, "the tensor of push 2 of worker 0 is missing"));
+}
+
+BOOST_AUTO_TEST_CASE(a_server_takes_pieces_only_from_the_worker_whose_connection_it_is) {
+  std::vector<float> initial(32);
+  Shard shard({.schedule = {}, .staleness = {}}, initial, 2);
+  std::atomic<bool> over = false;
+  std::promise<Address> listening;
+  std::thread serving([&] {
+    serve_shard({.listen = Address::unix_socket(), .parameters = 64, .range = {.begin = 32, .size = 32}, .workers = 2},
+                shard, over, [&](const Address& address) { listening.set_value(address); });
+  });
+  const Address address = listening.get_future().get();
+  Client client(address);
+  const Bytes piece(32 * sizeof(float));
+  wire::PieceRequest request;
+  request.worker = 1;
+  request.push = 1;
+  const auto refusal = [&](const Bytes& tensor) {
+    const RpcError error = rpc_error([&] { client.piece(request, tensor); });
+    BOOST_TEST(error.kind() == RpcError::Kind::kRefused);
+    return std::string(error.what());
+  };
+  BOOST_TEST(refusal(piece).find("has not joined as worker 1") != std::string::npos);
+  client.join(join_request(1, 64));
+  BOOST_TEST(
+      std::string(rpc_error([&] { Client(address).join(join_request(1, 64)); }).what()).find("has come already") !=
+      std::string::npos);
+  BOOST_CHECK_NO_THROW(client.piece(request, piece));
+  request.push = 2;
+  BOOST_TEST(refusal({}).find("without its tensor") != std::string::npos);
+  request.push = -1;
+  BOOST_TEST(refusal(piece).find("numbered from 1") != std::string::npos);
+  request.push = 2;
+  request.worker = 0;
+  BOOST_TEST(refusal(piece).find("has not joined as worker 0") != std::string::npos);
+  over = true;
+  serving.join();
+}
+
+BOOST_AUTO_TEST_SUITE_END()
