@@ -98,13 +98,25 @@ BOOST_AUTO_TEST_CASE(a_leave_of_a_worker_that_is_not_there_any_more_leaves_no_ro
 BOOST_AUTO_TEST_CASE(a_real_run_of_every_strategy_replays_equal) {
   std::size_t servers = 0;
   for (const sync::Entry& entry : sync::entries()) {
-    if (entry.kind == sync::Traits::Kind::kLocal) continue;
     BOOST_TEST_CONTEXT(entry.name) {
       const App app;
       check_equal(app,
                   app.train(kEnd + kDelays + (servers % 3 == 2 ? kMembers : Overrides{}) +
                             Overrides{"strategy=" + entry.name, fmt::format("cluster.servers={}", servers % 2 + 1)}));
       ++servers;
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_real_run_replays_equal_with_overlap_and_steps_that_are_given_up) {
+  for (const std::string strategy :
+       {"{name: wbsp, overlap: true, rebase: reapply}", "{name: wbsp, overlap: true, rebase: discard}",
+        "{name: bap, max_iteration_ms: 4}"}) {
+    BOOST_TEST_CONTEXT(strategy) {
+      const App app;
+      const std::string run = app.train(kEnd + kDelays + Overrides{"cluster.servers=2", "strategy=" + strategy});
+      BOOST_TEST(contains(read_file(run + "/decisions.csv"), contains(strategy, "bap") ? " empty=1 " : " overlapped="));
+      check_equal(app, run);
     }
   }
 }
