@@ -20,6 +20,7 @@ enum class Purpose : std::uint32_t {
   kSynthesis = 9,
   kAugmentation = 10,
   kTest = 11,
+  kVerify = 12,
 };
 
 struct Key {
