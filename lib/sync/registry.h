@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -24,6 +25,8 @@ struct Entry {
   std::vector<Parameter> parameters;
   // Throws UserError where the setting does not tell what the strategy must know.
   std::unique_ptr<Strategy> (*make)(const Parameters&, const Setting&);
+  // For psctl verify, where there is one: the most steps that a worker may be ahead of the slowest when it goes on.
+  std::optional<Step> (*largest_gap)(const Parameters&) = nullptr;
 };
 
 std::span<const Entry> entries();

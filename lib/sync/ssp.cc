@@ -75,6 +75,9 @@ Entry ssp_entry() {
         return std::make_unique<Ssp>(static_cast<Step>(parameters.integer("staleness")),
                                      parameters.word("apply") == "on_release", update_scale(parameters));
       },
+      .largest_gap = [](const Parameters& parameters) -> std::optional<Step> {
+        return static_cast<Step>(parameters.integer("staleness"));
+      },
   };
 }
 
