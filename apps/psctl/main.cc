@@ -28,6 +28,7 @@ constexpr Verb kVerbs[] = {
     {"replay", "recompute a run from its decision log: equal decisions, equal weights", psctl::app::replay},
     {"config", "show, check or explain a configuration", psctl::app::config},
     {"strategies", "what strategies there are, and their parameters", psctl::app::strategies},
+    {"verify", "hold strategies against the rules that they must keep", psctl::app::verify},
     {"server", "one server of a run, for launchers and for hands", psctl::app::server, true},
     {"worker", "one worker of a run, for launchers and for hands", psctl::app::worker, true},
     {"evaluator", "the evaluation process of a run, for launchers and for hands", psctl::app::evaluator, true},

@@ -7,6 +7,7 @@ int train(int argc, char** argv);
 int replay(int argc, char** argv);
 int config(int argc, char** argv);
 int strategies(int argc, char** argv);
+int verify(int argc, char** argv);
 int server(int argc, char** argv);
 int worker(int argc, char** argv);
 int evaluator(int argc, char** argv);

@@ -13,16 +13,19 @@ using sync::Outcome;
 class OnePush final : public Rule {
  public:
   explicit OnePush(bool mean)
-      : Rule("update of one push", mean ? "An update is made of one push, at the learning rate divided by the workers present."
-                                        : "An update is made of one push, at the full learning rate."),
+      : Rule("update of one push",
+             mean ? "An update is made of one push, at the learning rate divided by the workers present."
+                  : "An update is made of one push, at the full learning rate."),
         mean_(mean) {}
   void see(const Moment& moment) override {
     for (const Outcome& outcome : moment.outcomes) {
       const auto* apply = std::get_if<sync::Apply>(&outcome.decision);
       if (!apply) continue;
-      if (outcome.uses.size() != 1) broken(fmt::format("update {} is made of {}", outcome.version, outcome.uses.size()));
+      if (outcome.uses.size() != 1)
+        broken(fmt::format("update {} is made of {}", outcome.version, outcome.uses.size()));
       const double rate = mean_ ? 1.0 / static_cast<double>(std::max<std::size_t>(1, moment.cluster.present())) : 1;
-      if (!near(apply->rate, rate)) broken(fmt::format("update {} is made at {} of the rate", outcome.version, apply->rate));
+      if (!near(apply->rate, rate))
+        broken(fmt::format("update {} is made at {} of the rate", outcome.version, apply->rate));
     }
   }
 
@@ -40,7 +43,8 @@ class AtOnce final : public Rule {
 
 class HeldWithWorker final : public Rule {
  public:
-  HeldWithWorker() : Rule("on release", "The push of a worker gets into the model when the worker goes on, or leaves.") {}
+  HeldWithWorker()
+      : Rule("on release", "The push of a worker gets into the model when the worker goes on, or leaves.") {}
   void see(const Moment& moment) override {
     const Cluster& cluster = moment.cluster;
     for (const auto& [id, push] : cluster.pending()) {
@@ -60,7 +64,8 @@ class HeldWithWorker final : public Rule {
 class Gap final : public Rule {
  public:
   explicit Gap(Step most)
-      : Rule("gap", fmt::format("A worker that goes on is at most {} steps ahead of the slowest.", most)), most_(most) {}
+      : Rule("gap", fmt::format("A worker that goes on is at most {} steps ahead of the slowest.", most)),
+        most_(most) {}
   void see(const Moment& moment) override {
     for (const Outcome& outcome : moment.outcomes) {
       const auto* release = std::get_if<sync::Release>(&outcome.decision);
@@ -102,9 +107,10 @@ class SampleExists final : public Rule {
  public:
   SampleExists(std::size_t sample, Step staleness)
       : Rule("sample",
-             fmt::format("A worker goes on more than {} steps ahead of another only if {} workers, itself among them, can "
-                         "be found that are not so far behind.",
-                         staleness, sample)),
+             fmt::format(
+                 "A worker goes on more than {} steps ahead of another only if {} workers, itself among them, can "
+                 "be found that are not so far behind.",
+                 staleness, sample)),
         sample_(sample),
         staleness_(staleness) {}
   void see(const Moment& moment) override {

@@ -13,18 +13,18 @@
 namespace psctl::verify {
 
 struct Member {
-  std::uint64_t pushes = 1;           // after these it leaves
-  Instant joins{};                    // time 0: is there from the start
+  std::uint64_t pushes = 1;            // after these it leaves
+  Instant joins{};                     // time 0: is there from the start
   std::optional<Instant> leaves = {};  // at the latest
-  Duration step{};                    // the least time of a step
-  double spread = 0;                  // of the times of its steps: each takes up to (1 + spread) as long
-  Duration upload{}, download{};      // told to the strategy, and part of the time between release and push
+  Duration step{};                     // the least time of a step
+  double spread = 0;                   // of the times of its steps: each takes up to (1 + spread) as long
+  Duration upload{}, download{};       // told to the strategy, and part of the time between release and push
 };
 
 struct Plan {
   std::uint64_t seed = 0;
   std::vector<Member> members;
-  Duration unit{1};     // all times are multiples of it: a coarse one makes ties
+  Duration unit{1};       // all times are multiples of it: a coarse one makes ties
   bool overlaps = false;  // workers take overlapped steps where they may
 };
 

@@ -44,7 +44,7 @@ class Books final : public Rule {
   struct Entry {
     WorkerId worker;
     Step step = 0;
-    sync::Version base = 0;
+    Version base = 0;
   };
   struct Mine {
     Phase phase = Phase::kAbsent;
@@ -62,7 +62,8 @@ class Books final : public Rule {
   }
   void admit(const sync::Pushed& pushed) {
     Mine& mine = workers_[pushed.worker.value];
-    if (mine.phase != Phase::kComputing) broken(fmt::format("worker {} pushes, but was not released", pushed.worker.value));
+    if (mine.phase != Phase::kComputing)
+      broken(fmt::format("worker {} pushes, but was not released", pushed.worker.value));
     mine.phase = Phase::kWaiting;
     mine.step += pushed.steps;
     furthest_ = std::max(furthest_, mine.step);
@@ -114,7 +115,8 @@ class Books final : public Rule {
 
 class Weights final : public Rule {
  public:
-  Weights() : Rule("weights", "Weights and rates are finite and above 0, and no update uses a push that was given up.") {}
+  Weights()
+      : Rule("weights", "Weights and rates are finite and above 0, and no update uses a push that was given up.") {}
 
   void see(const Moment& moment) override {
     if (const auto* pushed = std::get_if<sync::Pushed>(&moment.event)) {
@@ -162,8 +164,10 @@ class Declared final : public Rule {
 // many no rule tells; far more than it is ahead are.
 class Patience final : public Rule {
  public:
-  Patience() : Rule("nobody waits for ever", fmt::format("While the others go on, nobody waits for more than {} pushes of "
-                                                         "each of them beyond the steps that it is ahead.", kMost)) {}
+  Patience()
+      : Rule("nobody waits for ever", fmt::format("While the others go on, nobody waits for more than {} pushes of "
+                                                  "each of them beyond the steps that it is ahead.",
+                                                  kMost)) {}
 
   void see(const Moment& moment) override {
     const Cluster& cluster = moment.cluster;

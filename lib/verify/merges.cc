@@ -37,9 +37,10 @@ class CompleteVersions final : public Rule {
 class BoundedCache final : public Rule {
  public:
   explicit BoundedCache(Step staleness)
-      : Rule("bound", fmt::format("A worker waits exactly while it is {} steps ahead of the model's version, and keeps the "
-                                  "model at hand only if there is no newer one.",
-                                  staleness)),
+      : Rule("bound",
+             fmt::format("A worker waits exactly while it is {} steps ahead of the model's version, and keeps the "
+                         "model at hand only if there is no newer one.",
+                         staleness)),
         staleness_(staleness) {}
   void see(const Moment& moment) override {
     const Cluster& cluster = moment.cluster;
@@ -83,12 +84,13 @@ class NobodyWaits final : public Rule {
 class Commits final : public Rule {
  public:
   Commits(const Subject& subject, const sync::Setting& setting)
-      : Rule("commits", subject.parameters.word("commit") == "arrival"
-                            ? "A push gets into the model when it arrives, divided by the workers; after the slowest's "
-                              "push each takes the model once, else it keeps its own."
-                            : "The moves of all, divided by the workers, get into the model when the slowest has pushed: "
-                              "each worker present has a push in it. Then each takes the model once, else it keeps its "
-                              "own."),
+      : Rule("commits",
+             subject.parameters.word("commit") == "arrival"
+                 ? "A push gets into the model when it arrives, divided by the workers; after the slowest's "
+                   "push each takes the model once, else it keeps its own."
+                 : "The moves of all, divided by the workers, get into the model when the slowest has pushed: "
+                   "each worker present has a push in it. Then each takes the model once, else it keeps its "
+                   "own."),
         versioned_(subject.parameters.word("commit") == "versioned"),
         fixed_(subject.parameters.word("slowest") == "fixed"),
         owed_(setting.workers) {}

@@ -122,8 +122,9 @@ class Explorer {
     for (const Step overlapped : {Step{1}, Step{2}}) {
       if (overlapped > state.overlap_allowed) break;
       const Step lost = trial.can_be_lost(worker) ? overlapped : 0;
-      acts.push_back({sync::Pushed{.worker = worker, .steps = own + overlapped - lost, .overlapped = overlapped, .lost = lost},
-                      true});
+      acts.push_back(
+          {sync::Pushed{.worker = worker, .steps = own + overlapped - lost, .overlapped = overlapped, .lost = lost},
+           true});
       if (release.local_steps == 0 && lost == 0) {
         acts.push_back({sync::Pushed{.worker = worker, .steps = overlapped, .overlapped = overlapped}, true});
       }
@@ -172,8 +173,9 @@ std::vector<SmallCluster> small_clusters(bool quick) {
   };
   if (quick) return clusters;
   const std::vector<SmallCluster> more = {
-      {{3, 3}, 0, 2},    {{5, 2}, 0, 2},    {{1, 6}, 0, 2},    {{2, 2, 2}, 0, 1},    {{1, 2, 3}, 0, 1}, {{4, 1, 2}, 0, 1},
-      {{3, 3, 2}, 0, 0}, {{3, 2}, 1, 1},    {{2, 2, 2}, 1, 0}, {{1, 1, 1}, 2, 1},    {{1, 2, 1}, 1, 1}, {{1, 1, 1}, 0, 2},
+      {{3, 3}, 0, 2},    {{5, 2}, 0, 2},    {{1, 6}, 0, 2},    {{2, 2, 2}, 0, 1},
+      {{1, 2, 3}, 0, 1}, {{4, 1, 2}, 0, 1}, {{3, 3, 2}, 0, 0}, {{3, 2}, 1, 1},
+      {{2, 2, 2}, 1, 0}, {{1, 1, 1}, 2, 1}, {{1, 2, 1}, 1, 1}, {{1, 1, 1}, 0, 2},
       {{7, 3}, 0, 0},    {{4, 4, 1}, 0, 0}, {{5, 1, 1}, 0, 1}, {{2, 1, 2, 1}, 0, 0},
   };
   clusters.insert(clusters.end(), more.begin(), more.end());

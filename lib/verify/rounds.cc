@@ -13,7 +13,8 @@ class Together final : public Rule {
  public:
   Together()
       : Rule("rounds together",
-             "Workers go on together, when nobody computes any more, and with the same model: one update of all that was "
+             "Workers go on together, when nobody computes any more, and with the same model: one update of all that "
+             "was "
              "pushed in the round.") {}
 
   void see(const Moment& moment) override {

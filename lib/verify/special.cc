@@ -34,7 +34,8 @@ class EqualShares final : public Rule {
       if (!std::holds_alternative<sync::Apply>(outcome.decision)) continue;
       for (const sync::Use& use : outcome.uses) {
         if (!near(use.weight, outcome.uses.front().weight)) {
-          broken(fmt::format("weights {} and {} in update {}", outcome.uses.front().weight, use.weight, outcome.version));
+          broken(
+              fmt::format("weights {} and {} in update {}", outcome.uses.front().weight, use.weight, outcome.version));
         }
       }
     }
@@ -52,7 +53,8 @@ class NothingIsLost final : public Rule {
     for (const Outcome& outcome : moment.outcomes) {
       if (!std::holds_alternative<sync::Discard>(outcome.decision)) continue;
       for (const sync::Use& use : outcome.uses) {
-        if (!empty_.contains(use.push)) broken(fmt::format("worker {}'s step {} is set aside", use.worker.value, use.step));
+        if (!empty_.contains(use.push))
+          broken(fmt::format("worker {}'s step {} is set aside", use.worker.value, use.step));
       }
     }
   }
@@ -65,7 +67,8 @@ class NothingIsLost final : public Rule {
 class UpdateFirst final : public Rule {
  public:
   UpdateFirst()
-      : Rule("update before release", "A worker goes on with a model that its own last push is in, and takes that model.") {}
+      : Rule("update before release",
+             "A worker goes on with a model that its own last push is in, and takes that model.") {}
   void see(const Moment& moment) override {
     if (const auto* pushed = std::get_if<sync::Pushed>(&moment.event)) unused_.insert(pushed->worker);
     for (const Outcome& outcome : moment.outcomes) {
@@ -76,7 +79,8 @@ class UpdateFirst final : public Rule {
         broken(fmt::format("worker {} goes on with model {}, which does not have its last push", release->worker.value,
                            outcome.version));
       }
-      if (release->refresh != sync::Refresh::kTake) broken(fmt::format("worker {} keeps its old model", release->worker.value));
+      if (release->refresh != sync::Refresh::kTake)
+        broken(fmt::format("worker {} keeps its old model", release->worker.value));
     }
   }
 

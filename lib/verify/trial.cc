@@ -94,13 +94,15 @@ std::string tell_outcome(const sync::Apply& apply, const sync::Outcome& outcome)
 }
 std::string tell_outcome(const sync::Discard&, const sync::Outcome& outcome) {
   std::vector<std::string> parts;
-  for (const sync::Use& use : outcome.uses) parts.push_back(fmt::format("worker {}'s step {}", use.worker.value, use.step));
+  for (const sync::Use& use : outcome.uses)
+    parts.push_back(fmt::format("worker {}'s step {}", use.worker.value, use.step));
   return fmt::format("{} is not used", fmt::join(parts, " and "));
 }
 std::string tell_outcome(const sync::Release& release, const sync::Outcome& outcome) {
   std::string text = fmt::format("worker {} goes on", release.worker.value);
   if (release.local_steps != 1) text += fmt::format(" for {} steps", release.local_steps);
-  text += release.refresh == sync::Refresh::kTake ? fmt::format(" with model {}", outcome.version) : ", keeps its model";
+  text +=
+      release.refresh == sync::Refresh::kTake ? fmt::format(" with model {}", outcome.version) : ", keeps its model";
   if (release.overlap_steps == sync::kAnyNumber) {
     text += ", may overlap";
   } else if (release.overlap_steps > 0) {
@@ -139,7 +141,8 @@ class Asked final : public sync::Strategy {
   // After an event, when it had nothing to add.
   void ask_again(const sync::Cluster& cluster, Instant now) {
     for (int i = 0; i < 2; ++i) {
-      if (!strategy_->decide(cluster, now).empty()) broken("asked again, though nothing has happened, it has something to add");
+      if (!strategy_->decide(cluster, now).empty())
+        broken("asked again, though nothing has happened, it has something to add");
     }
     for (const WorkerId worker : waited_for()) {
       if (worker.value >= cluster.workers().size()) {
@@ -183,7 +186,8 @@ std::span<const sync::Outcome> Trial::handle(Instant now, const sync::Event& eve
   std::vector<sync::Decision> decisions;
   for (const sync::Outcome& outcome : outcomes) {
     decisions.push_back(outcome.decision);
-    if (const auto* release = std::get_if<sync::Release>(&outcome.decision)) releases_[release->worker.value] = *release;
+    if (const auto* release = std::get_if<sync::Release>(&outcome.decision))
+      releases_[release->worker.value] = *release;
   }
   happening.digest = digest(decisions);
   for (const auto& [step, worker] : cluster().waiting()) happening.waiting.push_back(worker);
@@ -216,7 +220,8 @@ Violation Trial::violation(const Broken& broken, bool with_instants) const {
     line += std::visit([&](const auto& event) { return tell(event, happening); }, happening.event);
     std::vector<std::string> parts;
     for (const sync::Outcome& outcome : happening.outcomes) {
-      parts.push_back(std::visit([&](const auto& decision) { return tell_outcome(decision, outcome); }, outcome.decision));
+      parts.push_back(
+          std::visit([&](const auto& decision) { return tell_outcome(decision, outcome); }, outcome.decision));
     }
     if (!parts.empty()) line += fmt::format("; {}", fmt::join(parts, "; "));
     std::vector<std::uint32_t> waiting;

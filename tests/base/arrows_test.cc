@@ -17,6 +17,7 @@ const std::map<std::string, Folders> kArrows = {
     {"base", {}},
     {"delay", {"base"}},
     {"sync", {"base"}},
+    {"verify", {"base", "sync"}},
     {"data", {"base"}},
     {"learn", {"base", "sync", "data"}},
     {"trace", {"base", "sync"}},

@@ -1,0 +1,167 @@
+#include "verify/verify.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <fmt/format.h>
+#include <map>
+#include <unistd.h>
+
+#include "arguments.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "verbs.h"
+
+namespace psctl::app {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point began) { return std::chrono::duration<double>(Clock::now() - began).count(); }
+
+std::vector<const sync::Entry*> chosen(const std::vector<std::string>& names) {
+  std::vector<const sync::Entry*> entries;
+  std::vector<std::string> known;
+  for (const sync::Entry& entry : sync::entries()) {
+    known.push_back(entry.name);
+    if (names.empty()) entries.push_back(&entry);
+  }
+  for (const std::string& name : names) {
+    const sync::Entry* entry = sync::find(name);
+    if (!entry) {
+      const std::string near = nearest(name, known);
+      throw UserError(fmt::format("there is no strategy {}{}; psctl strategies lists them", name,
+                                  near.empty() ? "" : fmt::format(" (did you mean {}?)", near)));
+    }
+    if (std::ranges::find(entries, entry) == entries.end()) entries.push_back(entry);
+  }
+  return entries;
+}
+
+struct Found {
+  const sync::Entry* entry;
+  std::string parameters;
+  verify::Result result;
+};
+
+void print_row(const std::string& strategy, const std::string& check, std::size_t cases, bool holds,
+               const std::string& parameters) {
+  fmt::print("{:<12} {:<20} {:>10}  {:<7} {}\n", strategy, check, cases, holds ? "holds" : "BROKEN", parameters);
+}
+
+void print_violation(const Found& found) {
+  const verify::Violation& violation = *found.result.violation;
+  fmt::print("\n{} ({}) breaks the rule '{}' ({})\n", found.entry->name, found.parameters, violation.rule,
+             found.result.check);
+  // The end tells most: a long story is cut in front.
+  constexpr std::size_t kLines = 60;
+  const std::size_t skipped = violation.story.size() > kLines ? violation.story.size() - kLines : 0;
+  if (skipped > 0) fmt::print("  ({} events before these)\n", skipped);
+  for (std::size_t i = skipped; i < violation.story.size(); ++i) fmt::print("  {:>3}. {}\n", i + 1, violation.story[i]);
+  fmt::print("  seen      {}\n  expected  {}\n", violation.seen, violation.expected);
+}
+
+// A row a check, over all settings; or a row for each setting.
+void print_rows(const std::vector<Found>& all, std::size_t settings, bool each) {
+  if (each) {
+    for (const Found& f : all) {
+      print_row(f.entry->name, f.result.check, f.result.cases, !f.result.violation, f.parameters);
+    }
+    return;
+  }
+  std::vector<std::string> checks;
+  for (const Found& f : all) {
+    if (std::ranges::find(checks, f.result.check) == checks.end()) checks.push_back(f.result.check);
+  }
+  for (const std::string& check : checks) {
+    std::size_t cases = 0, of = 0;
+    bool holds = true;
+    for (const Found& f : all) {
+      if (f.result.check != check) continue;
+      ++of;
+      cases += f.result.cases;
+      holds = holds && !f.result.violation;
+    }
+    print_row(all.front().entry->name, check, cases, holds, fmt::format("{} of {} settings", of, settings));
+  }
+}
+
+}  // namespace
+
+int verify(int argc, char** argv) {
+  const auto arguments = Arguments::parse(
+      {.program = "psctl verify",
+       .description =
+           "Holds strategies against the rules that they must keep: in every order of events of small clusters, in "
+           "many "
+           "random clusters, and against closed forms. Without a name all strategies, with a row for each check; with "
+           "names a row for each setting of the parameters too. A rule that is broken is shown with the shortest "
+           "sequence of events that was found; the exit code is 1 then.",
+       .synopsis = "[NAME ...]",
+       .examples = "  psctl verify                        all strategies\n"
+                   "  psctl verify ssp --rules            one, and which rules it is held against\n"
+                   "  psctl verify --quick                in a few seconds\n"
+                   "  psctl verify bap --seed 7 --cases 5000\n",
+       .options = {{"name", Option::Kind::kWords, "a strategy"},
+                   {"seed", Option::Kind::kNumber, "of the random clusters and settings", "1"},
+                   {"cases", Option::Kind::kNumber, "random clusters for each setting (default: 100, with --quick 10)"},
+                   {"quick", Option::Kind::kFlag, "only the smallest clusters, and few random ones"},
+                   {"rules", Option::Kind::kFlag, "tell the rules"},
+                   {"quiet", Option::Kind::kFlag, "no progress"}},
+       .positional = "name"},
+      argc, argv);
+  if (!arguments) return 0;
+  verify::Effort effort;
+  effort.seed = arguments->number("seed");
+  effort.quick = arguments->flag("quick");
+  effort.cases = arguments->flag("cases") ? arguments->number("cases") : effort.quick ? 10 : 100;
+  const std::vector<const sync::Entry*> entries = chosen(arguments->words("name"));
+  const bool each = !arguments->words("name").empty();
+  const bool live = ::isatty(STDERR_FILENO) && !arguments->flag("quiet");
+
+  const auto began = Clock::now();
+  std::size_t cases = 0, settings = 0;
+  std::vector<Found> broken;
+  fmt::print("{:<12} {:<20} {:>10}  {:<7} {}\n", "strategy", "check", "cases", "result", "parameters");
+  for (const sync::Entry* entry : entries) {
+    const std::vector<verify::Subject> subjects = verify::subjects_of(*entry, effort.seed);
+    std::vector<Found> all;
+    for (std::size_t i = 0; i < subjects.size(); ++i) {
+      const std::string parameters = verify::text_of(*entry, subjects[i].parameters);
+      if (live) {
+        fmt::print(stderr, "\r\033[K{} {} of {}: {}", entry->name, i + 1, subjects.size(), parameters);
+        std::fflush(stderr);
+      }
+      for (verify::Result& result : verify::verify(subjects[i], effort)) {
+        cases += result.cases;
+        all.push_back({entry, parameters, std::move(result)});
+      }
+    }
+    if (live) fmt::print(stderr, "\r\033[K");
+    settings += subjects.size();
+    print_rows(all, subjects.size(), each);
+    std::fflush(stdout);
+    for (Found& found : all) {
+      if (found.result.violation) broken.push_back(std::move(found));
+    }
+    if (!arguments->flag("rules")) continue;
+    std::map<std::string, std::string> rules;
+    for (const verify::Subject& subject : subjects) {
+      for (const auto& [name, expected] : verify::rules_of(subject)) rules.emplace(name, expected);
+    }
+    for (const auto& [name, expected] : rules) fmt::print("  {:<22} {}\n", name, expected);
+  }
+  // One story a strategy and rule, the shortest: the others are most likely the same fault.
+  std::ranges::stable_sort(broken, {}, [](const Found& f) { return f.result.violation->story.size(); });
+  std::map<std::pair<std::string, std::string>, bool> told;
+  for (const Found& found : broken) {
+    if (std::exchange(told[{found.entry->name, found.result.violation->rule}], true)) continue;
+    print_violation(found);
+  }
+  fmt::print("\n{} strategies, {} settings, {} cases in {:.1f} s, seed {}: {}\n", entries.size(), settings, cases,
+             seconds_since(began), effort.seed,
+             broken.empty() ? "all rules hold" : fmt::format("{} checks show a broken rule", broken.size()));
+  return broken.empty() ? 0 : 1;
+}
+
+}  // namespace psctl::app
