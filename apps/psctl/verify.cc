@@ -152,12 +152,12 @@ int verify(int argc, char** argv) {
     for (const auto& [name, expected] : rules) fmt::print("  {:<22} {}\n", name, expected);
   }
   // One story a strategy and rule, the shortest: the others are most likely the same fault.
-  std::ranges::stable_sort(broken, {}, [](const Found& f) { return f.result.violation->story.size(); });
-  std::map<std::pair<std::string, std::string>, bool> told;
+  std::map<std::pair<std::string, std::string>, const Found*> shortest;
   for (const Found& found : broken) {
-    if (std::exchange(told[{found.entry->name, found.result.violation->rule}], true)) continue;
-    print_violation(found);
+    const Found*& known = shortest[{found.entry->name, found.result.violation->rule}];
+    if (!known || found.result.violation->story.size() < known->result.violation->story.size()) known = &found;
   }
+  for (const auto& [rule, found] : shortest) print_violation(*found);
   fmt::print("\n{} strategies, {} settings, {} cases in {:.1f} s, seed {}: {}\n", entries.size(), settings, cases,
              seconds_since(began), effort.seed,
              broken.empty() ? "all rules hold" : fmt::format("{} checks show a broken rule", broken.size()));
