@@ -1,7 +1,12 @@
 // Rules of strategies that make an update of every push: asp, ssp, psp, dssp.
 #include <algorithm>
 #include <fmt/format.h>
+#include <optional>
+#include <set>
+#include <utility>
+#include <vector>
 
+#include "verify/brute_force.h"
 #include "verify/special.h"
 
 namespace psctl::verify {
@@ -148,9 +153,97 @@ class CappedGap final : public Rule {
   Step most_;
 };
 
+// Algorithms 1 and 2 of the paper, read off the events, with the controller as a double loop.
+class Credits final : public Rule {
+ public:
+  Credits(const sync::Parameters& parameters, const sync::Setting& setting)
+      : Rule("credits",
+             "A worker within `staleness` of the slowest goes on. The fastest, once it exceeds that, goes on for the 0 "
+             "to `range` steps whose push comes nearest to one of the slowest worker's, and is then looked at again. "
+             "Everybody else waits."),
+        staleness_(static_cast<Step>(parameters.integer("staleness"))),
+        range_(static_cast<Step>(parameters.integer("range"))),
+        exact_(parameters.word("credit") == "exact"),
+        hard_cap_(parameters.flag("hard_cap")),
+        next_push_(parameters.word("release") == "next_push"),
+        not_before_(parameters.word("objective") == "wait"),
+        any_(parameters.word("fastest") == "any"),
+        workers_(setting.workers) {}
+
+  void see(const Moment& moment) override {
+    const Cluster& cluster = moment.cluster;
+    bool slowest_pushed = false;
+    std::set<WorkerId> waiting = waiting_;
+    if (const auto* joined = std::get_if<sync::Joined>(&moment.event)) {
+      workers_[joined->worker.value] = {.latest = moment.now, .before = moment.now};
+      waiting.insert(joined->worker);
+    }
+    if (const auto* left = std::get_if<sync::Left>(&moment.event)) waiting.erase(left->worker);
+    if (const auto* pushed = std::get_if<sync::Pushed>(&moment.event)) {
+      Mine& mine = workers_[pushed->worker.value];
+      mine.before = std::exchange(mine.latest, moment.now);
+      ++mine.pushes;
+      if (!goes_on(cluster, pushed->worker)) waiting.insert(pushed->worker);
+      slowest_pushed = slowest_ == pushed->worker;
+    }
+    if (moment.started) {
+      std::erase_if(waiting, [&](WorkerId id) {
+        return (next_push_ && slowest_pushed) || cluster.worker(id).step <= cluster.min_step() + staleness_;
+      });
+      std::set<WorkerId> seen;
+      for (const auto& [step, id] : cluster.waiting()) seen.insert(id);
+      for (const WorkerId id : waiting) {
+        if (!seen.contains(id)) broken(fmt::format("worker {} goes on, and should wait", id.value));
+      }
+      for (const WorkerId id : seen) {
+        if (!waiting.contains(id)) broken(fmt::format("worker {} waits, and should go on", id.value));
+      }
+    }
+    waiting_ = std::move(waiting);
+    slowest_ = cluster.by_step().empty() ? std::nullopt : std::optional(cluster.by_step().begin()->second);
+  }
+
+ private:
+  struct Mine {
+    Instant latest{}, before{};
+    std::uint64_t pushes = 0;
+    Step credit = 0;
+  };
+
+  bool goes_on(const Cluster& cluster, WorkerId id) {
+    Mine& mine = workers_[id.value];
+    if (mine.credit > 0) {
+      --mine.credit;
+      return true;
+    }
+    const auto& by_step = cluster.by_step();
+    const Step step = cluster.worker(id).step, gap = step - by_step.begin()->first;
+    if (gap <= staleness_) return true;
+    // Who is furthest; of several the lowest id.
+    const Step furthest = by_step.rbegin()->first;
+    const auto fastest = std::ranges::find(by_step, furthest, &std::pair<Step, WorkerId>::first);
+    if (any_ ? step < furthest : fastest->second != id) return false;
+    const Mine& slow = workers_[by_step.begin()->second.value];
+    if (slow.pushes == 0) return false;
+    Step steps = nearest_steps(mine.latest, mine.latest - mine.before, slow.latest, slow.latest - slow.before, range_,
+                               not_before_);
+    const Step most = staleness_ + range_ + 1;
+    if (hard_cap_) steps = std::min(steps, gap < most ? most - gap : 0);
+    if (steps == 0) return false;
+    mine.credit = exact_ ? steps - 1 : steps;
+    return true;
+  }
+
+  Step staleness_, range_;
+  bool exact_, hard_cap_, next_push_, not_before_, any_;
+  std::vector<Mine> workers_;
+  std::set<WorkerId> waiting_;
+  std::optional<WorkerId> slowest_;  // before the event
+};
+
 }  // namespace
 
-void add_arrival_rules(const Subject& subject, const sync::Setting&, Rules& rules) {
+void add_arrival_rules(const Subject& subject, const sync::Setting& setting, Rules& rules) {
   const std::string& name = subject.name;
   const sync::Parameters& parameters = subject.parameters;
   if (name != "asp" && name != "ssp" && name != "psp" && name != "dssp") return;
@@ -173,6 +266,7 @@ void add_arrival_rules(const Subject& subject, const sync::Setting&, Rules& rule
     if (sample == 0) rules.push_back(std::make_unique<Prompt>(Prompt::kNoBound));
     rules.push_back(std::make_unique<SampleExists>(sample, staleness));
   }
+  if (name == "dssp") rules.push_back(std::make_unique<Credits>(parameters, setting));
   if (name == "dssp" && parameters.flag("hard_cap") && parameters.word("credit") == "exact") {
     const auto range = static_cast<Step>(parameters.integer("range"));
     rules.push_back(std::make_unique<CappedGap>(staleness + range + 1));

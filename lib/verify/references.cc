@@ -1,9 +1,15 @@
 #include "verify/references.h"
 
 #include <algorithm>
+#include <cmath>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <functional>
+#include <set>
 
+#include "base/random.h"
+#include "sync/planner.h"
+#include "verify/brute_force.h"
 #include "verify/clusters.h"
 
 namespace psctl::verify {
@@ -165,6 +171,117 @@ Result check_schedule(const Subject& subject, const Reference& reference, std::u
   return result;
 }
 
+Forecasts random_forecasts(Draws& draws) {
+  Forecasts forecasts(2 + draws.below(4));
+  // Small numbers, so that there are ties.
+  for (auto& [first, interval] : forecasts) {
+    interval = Duration(1 + draws.below(12));
+    first = draws.below(2) == 0 ? interval : Duration(draws.below(12));
+  }
+  return forecasts;
+}
+
+std::string text_of_forecasts(const Forecasts& forecasts, Step lookahead) {
+  std::string text = fmt::format("lookahead {}, first ending and interval of each worker:", lookahead);
+  for (const auto& [first, interval] : forecasts) text += fmt::format(" ({}, {})", first.count(), interval.count());
+  return text;
+}
+
+// Every planner, of which the strategy uses one: the exact ones find what trying all finds, of ties the first.
+Result check_planner(sync::Planner planner, bool exact, std::uint64_t seed, std::size_t cases) {
+  Result result{.check = "planner", .cases = 0, .violation = {}};
+  for (std::uint64_t n = 0; n < cases; ++n) {
+    Draws draws({.seed = seed, .purpose = Purpose::kVerify, .worker = 4000, .step = n});
+    const Forecasts forecasts = random_forecasts(draws);
+    const Step lookahead = 1 + draws.below(4);
+    std::vector<sync::Forecast> given;
+    for (const auto& [first, interval] : forecasts) given.push_back({.first = first, .interval = interval});
+    const sync::Plan plan = sync::plan(planner, given, lookahead);
+    ++result.cases;
+    Duration first = Duration::max(), last = Duration::min();
+    bool in_range = plan.quotas.size() == forecasts.size();
+    for (std::size_t i = 0; in_range && i < forecasts.size(); ++i) {
+      in_range = plan.quotas[i] >= 1 && plan.quotas[i] <= lookahead;
+      const Duration ending = forecasts[i].first + static_cast<Duration::rep>(plan.quotas[i] - 1) * forecasts[i].second;
+      first = std::min(first, ending);
+      last = std::max(last, ending);
+    }
+    const Duration least = least_spread(forecasts, lookahead);
+    const Selection expected = first_least_spread(forecasts, lookahead);
+    std::string seen;
+    if (!in_range) {
+      seen = fmt::format("quotas {}", fmt::join(plan.quotas, ", "));
+    } else if (plan.earliest != first || plan.latest != last || last - first < least) {
+      seen = fmt::format("it tells a spread of {}, it is {}, the least is {}", plan.spread().count(),
+                         (last - first).count(), least.count());
+    } else if (exact && (last - first != least || plan.quotas != expected.quotas)) {
+      seen = fmt::format("quotas {} with a spread of {}, trying all gives {} with {}", fmt::join(plan.quotas, ", "),
+                         (last - first).count(), fmt::join(expected.quotas, ", "), least.count());
+    }
+    if (seen.empty()) continue;
+    result.violation =
+        Violation{.rule = "planner",
+                  .expected = "One ending of each worker with the least spread; of equal ones the first.",
+                  .seen = seen,
+                  .story = {text_of_forecasts(forecasts, lookahead)}};
+    break;
+  }
+  return result;
+}
+
+// The slowest worker is silent, the others push on: whoever waits looks at a new sample at each push and goes on as
+// often as drawing without replacement tells. A strategy that samples once and sticks to it is far off.
+Result check_sampling(const Subject& subject, std::uint64_t seed, std::size_t cases) {
+  Result result{.check = "sampling", .cases = 0, .violation = {}};
+  constexpr std::size_t kWorkers = 6;
+  constexpr double kFar = 6;  // standard deviations
+  const auto sample = static_cast<std::size_t>(subject.parameters.integer("sample"));
+  const auto staleness = static_cast<Step>(subject.parameters.integer("staleness"));
+  double looks = 0, passed = 0, expected = 0, variance = 0;
+  for (std::uint64_t n = 0; n < cases; ++n) {
+    sync::Setting setting = setting_of(steady_plan(seed, 0));
+    setting.workers = kWorkers;
+    setting.seed = seed + n;
+    std::unique_ptr<sync::Strategy> strategy = subject.make(setting);
+    sync::Synchronizer synchronizer(std::move(strategy), kWorkers, kWorkers);
+    const sync::Cluster& cluster = synchronizer.cluster();
+    for (std::uint32_t i = 0; i < kWorkers; ++i) synchronizer.handle({}, sync::Joined{WorkerId(i)});
+    Draws draws({.seed = seed, .purpose = Purpose::kVerify, .worker = 5000, .step = n});
+    for (int push = 1; push <= 60; ++push) {
+      std::vector<WorkerId> able;
+      for (std::uint32_t i = 1; i < kWorkers; ++i) {
+        if (cluster.worker(WorkerId(i)).phase == sync::Phase::kComputing) able.push_back(WorkerId(i));
+      }
+      if (able.empty()) break;
+      const std::set<std::pair<Step, WorkerId>> waited = cluster.waiting();
+      synchronizer.handle(Instant(Duration(push)), sync::Pushed{.worker = able[draws.below(able.size())]});
+      for (const auto& [step, worker] : waited) {
+        double behind = 0;
+        for (const auto& [other, id] : cluster.by_step()) behind += other + staleness < step;
+        double chance = 1;
+        for (std::size_t i = 0; i < std::min(sample, kWorkers); ++i) {
+          const double left = static_cast<double>(kWorkers - i);
+          chance *= std::max(0.0, left - behind) / left;
+        }
+        ++looks;
+        passed += cluster.worker(worker).phase == sync::Phase::kComputing ? 1 : 0;
+        expected += chance;
+        variance += chance * (1 - chance);
+      }
+    }
+    ++result.cases;
+  }
+  if (std::abs(passed - expected) <= kFar * std::sqrt(variance) + 1e-9) return result;
+  result.violation = Violation{
+      .rule = "sampling",
+      .expected = fmt::format("Of {} looks at a sample {:.1f} should let the worker go on, give or take {:.1f}.", looks,
+                              expected, std::sqrt(variance)),
+      .seen = fmt::format("{} did", passed),
+      .story = {
+          fmt::format("worker 0 never pushes, the other {} push in random order ({} runs)", kWorkers - 1, cases)}};
+  return result;
+}
+
 }  // namespace
 
 std::vector<Result> check_references(const Subject& subject, std::uint64_t seed, std::size_t cases) {
@@ -172,6 +289,12 @@ std::vector<Result> check_references(const Subject& subject, std::uint64_t seed,
   if (const auto reference = schedule_reference(subject)) {
     results.push_back(check_schedule(subject, *reference, seed, cases));
   }
+  if (subject.name == "elastic_bsp") {
+    const std::string& word = subject.parameters.word("planner");
+    const bool exact = word.find("grid") == std::string::npos;
+    results.push_back(check_planner(sync::planner(subject.parameters), exact, seed, cases));
+  }
+  if (subject.name == "psp") results.push_back(check_sampling(subject, seed, cases));
   return results;
 }
 

@@ -118,7 +118,8 @@ class Quorum final : public Rule {
 }  // namespace
 
 void add_round_rules(const Subject& subject, const sync::Setting&, Rules& rules) {
-  if (subject.name == "bsp" || subject.name == "local_sgd") rules.push_back(std::make_unique<Together>());
+  if (subject.name == "bsp" || subject.name == "local_sgd" || subject.name == "pcp")
+    rules.push_back(std::make_unique<Together>());
   if (subject.name == "local_sgd") {
     rules.push_back(std::make_unique<Period>(static_cast<Step>(subject.parameters.integer("period"))));
   }

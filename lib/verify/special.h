@@ -19,7 +19,8 @@ inline bool is_present(const sync::Worker& worker) {
 inline bool near(double a, double b) { return a - b < 1e-9 && b - a < 1e-9; }
 
 // The rules of one strategy, each in the file of its kind.
-void add_round_rules(const Subject& subject, const sync::Setting& setting, Rules& rules);    // bsp, local_sgd, backup
+void add_round_rules(const Subject& subject, const sync::Setting& setting,
+                     Rules& rules);  // bsp, local_sgd, backup, pcp
 void add_arrival_rules(const Subject& subject, const sync::Setting& setting, Rules& rules);  // asp, ssp, psp, dssp
 void add_merge_rules(const Subject& subject, const sync::Setting& setting, Rules& rules);    // bap, wbsp
 void add_planned_rules(const Subject& subject, const sync::Setting& setting, Rules& rules);  // elastic_bsp, pcp
