@@ -187,48 +187,6 @@ std::string text_of_forecasts(const Forecasts& forecasts, Step lookahead) {
   return text;
 }
 
-// Every planner, of which the strategy uses one: the exact ones find what trying all finds, of ties the first.
-Result check_planner(sync::Planner planner, bool exact, std::uint64_t seed, std::size_t cases) {
-  Result result{.check = "planner", .cases = 0, .violation = {}};
-  for (std::uint64_t n = 0; n < cases; ++n) {
-    Draws draws({.seed = seed, .purpose = Purpose::kVerify, .worker = 4000, .step = n});
-    const Forecasts forecasts = random_forecasts(draws);
-    const Step lookahead = 1 + draws.below(4);
-    std::vector<sync::Forecast> given;
-    for (const auto& [first, interval] : forecasts) given.push_back({.first = first, .interval = interval});
-    const sync::Plan plan = sync::plan(planner, given, lookahead);
-    ++result.cases;
-    Duration first = Duration::max(), last = Duration::min();
-    bool in_range = plan.quotas.size() == forecasts.size();
-    for (std::size_t i = 0; in_range && i < forecasts.size(); ++i) {
-      in_range = plan.quotas[i] >= 1 && plan.quotas[i] <= lookahead;
-      const Duration ending = forecasts[i].first + static_cast<Duration::rep>(plan.quotas[i] - 1) * forecasts[i].second;
-      first = std::min(first, ending);
-      last = std::max(last, ending);
-    }
-    const Duration least = least_spread(forecasts, lookahead);
-    const Selection expected = first_least_spread(forecasts, lookahead);
-    std::string seen;
-    if (!in_range) {
-      seen = fmt::format("quotas {}", fmt::join(plan.quotas, ", "));
-    } else if (plan.earliest != first || plan.latest != last || last - first < least) {
-      seen = fmt::format("it tells a spread of {}, it is {}, the least is {}", plan.spread().count(),
-                         (last - first).count(), least.count());
-    } else if (exact && (last - first != least || plan.quotas != expected.quotas)) {
-      seen = fmt::format("quotas {} with a spread of {}, trying all gives {} with {}", fmt::join(plan.quotas, ", "),
-                         (last - first).count(), fmt::join(expected.quotas, ", "), least.count());
-    }
-    if (seen.empty()) continue;
-    result.violation =
-        Violation{.rule = "planner",
-                  .expected = "One ending of each worker with the least spread; of equal ones the first.",
-                  .seen = seen,
-                  .story = {text_of_forecasts(forecasts, lookahead)}};
-    break;
-  }
-  return result;
-}
-
 // The slowest worker is silent, the others push on: whoever waits looks at a new sample at each push and goes on as
 // often as drawing without replacement tells. A strategy that samples once and sticks to it is far off.
 Result check_sampling(const Subject& subject, std::uint64_t seed, std::size_t cases) {
@@ -284,6 +242,79 @@ Result check_sampling(const Subject& subject, std::uint64_t seed, std::size_t ca
 
 }  // namespace
 
+Result check_planner(const PlanOf& plan_of, bool exact, std::uint64_t seed, std::size_t cases) {
+  Result result{.check = "planner", .cases = 0, .violation = {}};
+  for (std::uint64_t n = 0; n < cases; ++n) {
+    Draws draws({.seed = seed, .purpose = Purpose::kVerify, .worker = 4000, .step = n});
+    const Forecasts forecasts = random_forecasts(draws);
+    const Step lookahead = 1 + draws.below(4);
+    std::vector<sync::Forecast> given;
+    for (const auto& [first, interval] : forecasts) given.push_back({.first = first, .interval = interval});
+    const sync::Plan plan = plan_of(given, lookahead);
+    ++result.cases;
+    Duration first = Duration::max(), last = Duration::min();
+    bool in_range = plan.quotas.size() == forecasts.size();
+    for (std::size_t i = 0; in_range && i < forecasts.size(); ++i) {
+      in_range = plan.quotas[i] >= 1 && plan.quotas[i] <= lookahead;
+      const Duration ending = forecasts[i].first + static_cast<Duration::rep>(plan.quotas[i] - 1) * forecasts[i].second;
+      first = std::min(first, ending);
+      last = std::max(last, ending);
+    }
+    const Duration least = least_spread(forecasts, lookahead);
+    const Selection expected = first_least_spread(forecasts, lookahead);
+    std::string seen;
+    if (!in_range) {
+      seen = fmt::format("quotas {}", fmt::join(plan.quotas, ", "));
+    } else if (plan.earliest != first || plan.latest != last || last - first < least) {
+      seen = fmt::format("it tells a spread of {}, it is {}, the least is {}", plan.spread().count(),
+                         (last - first).count(), least.count());
+    } else if (exact && (last - first != least || plan.quotas != expected.quotas)) {
+      seen = fmt::format("quotas {} with a spread of {}, trying all gives {} with {}", fmt::join(plan.quotas, ", "),
+                         (last - first).count(), fmt::join(expected.quotas, ", "), least.count());
+    }
+    if (seen.empty()) continue;
+    result.violation =
+        Violation{.rule = "planner",
+                  .expected = "One ending of each worker with the least spread; of equal ones the first.",
+                  .seen = seen,
+                  .story = {text_of_forecasts(forecasts, lookahead)}};
+    break;
+  }
+  return result;
+}
+
+Result check_controller(const StepsOf& steps_of, bool not_before, std::uint64_t seed, std::size_t cases) {
+  Result result{.check = "controller", .cases = 0, .violation = {}};
+  for (std::uint64_t n = 0; n < cases; ++n) {
+    Draws draws({.seed = seed, .purpose = Purpose::kVerify, .worker = 6000, .step = n});
+    // Small numbers, so that there are ties.
+    const auto instant = [&](std::uint64_t most) { return Instant(Duration(draws.below(most + 1))); };
+    sync::LastPushes fast, slow;
+    slow.before = instant(10);
+    slow.latest = slow.before + Duration(1 + draws.below(12));
+    fast.latest = slow.latest + Duration(draws.below(20));
+    fast.before = fast.latest - Duration(1 + draws.below(8));
+    const Step range = draws.below(9);
+    const Step seen = steps_of(fast, slow, range);
+    const Step expected = nearest_steps(fast.latest, fast.latest - fast.before, slow.latest, slow.latest - slow.before,
+                                        range, not_before);
+    ++result.cases;
+    if (seen == expected) continue;
+    const auto text = [](const sync::LastPushes& pushes) {
+      return fmt::format("{} and {}", pushes.before.time_since_epoch().count(),
+                         pushes.latest.time_since_epoch().count());
+    };
+    result.violation = Violation{
+        .rule = "controller",
+        .expected = "The steps whose predicted push is nearest to one of the slow worker's; the fewest on ties.",
+        .seen = fmt::format("{} steps, trying all pairs gives {}", seen, expected),
+        .story = {
+            fmt::format("the fast worker pushed at {}, the slow one at {}; range {}", text(fast), text(slow), range)}};
+    break;
+  }
+  return result;
+}
+
 std::vector<Result> check_references(const Subject& subject, std::uint64_t seed, std::size_t cases) {
   std::vector<Result> results;
   if (const auto reference = schedule_reference(subject)) {
@@ -292,7 +323,18 @@ std::vector<Result> check_references(const Subject& subject, std::uint64_t seed,
   if (subject.name == "elastic_bsp") {
     const std::string& word = subject.parameters.word("planner");
     const bool exact = word.find("grid") == std::string::npos;
-    results.push_back(check_planner(sync::planner(subject.parameters), exact, seed, cases));
+    const sync::Planner planner = sync::planner(subject.parameters);
+    const auto plan_of = [planner](std::span<const sync::Forecast> forecasts, Step lookahead) {
+      return sync::plan(planner, forecasts, lookahead);
+    };
+    results.push_back(check_planner(plan_of, exact, seed, 10 * cases));
+  }
+  if (subject.name == "dssp") {
+    const bool wait = subject.parameters.word("objective") == "wait";
+    const auto steps_of = [wait](const sync::LastPushes& fast, const sync::LastPushes& slow, Step range) {
+      return sync::extra_steps(fast, slow, range, wait ? sync::Objective::kWait : sync::Objective::kAbsolute);
+    };
+    results.push_back(check_controller(steps_of, wait, seed, 10 * cases));
   }
   if (subject.name == "psp") results.push_back(check_sampling(subject, seed, cases));
   return results;
