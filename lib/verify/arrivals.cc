@@ -66,24 +66,6 @@ class HeldWithWorker final : public Rule {
   }
 };
 
-class Gap final : public Rule {
- public:
-  explicit Gap(Step most)
-      : Rule("gap", fmt::format("A worker that goes on is at most {} steps ahead of the slowest.", most)),
-        most_(most) {}
-  void see(const Moment& moment) override {
-    for (const Outcome& outcome : moment.outcomes) {
-      const auto* release = std::get_if<sync::Release>(&outcome.decision);
-      if (!release) continue;
-      const Step gap = moment.cluster.worker(release->worker).step - moment.cluster.min_step();
-      if (gap > most_) broken(fmt::format("worker {} goes on, {} ahead", release->worker.value, gap));
-    }
-  }
-
- private:
-  Step most_;
-};
-
 class Prompt final : public Rule {
  public:
   explicit Prompt(Step bound)
@@ -260,7 +242,6 @@ void add_arrival_rules(const Subject& subject, const sync::Setting& setting, Rul
   const auto staleness = static_cast<Step>(parameters.integer("staleness"));
   // After a long run dssp's `next_push` lets a worker go that is still ahead; it never holds one that is not.
   rules.push_back(std::make_unique<Prompt>(staleness));
-  if (name == "ssp") rules.push_back(std::make_unique<Gap>(staleness));
   if (name == "psp") {
     const auto sample = static_cast<std::size_t>(parameters.integer("sample"));
     if (sample == 0) rules.push_back(std::make_unique<Prompt>(Prompt::kNoBound));
@@ -270,7 +251,6 @@ void add_arrival_rules(const Subject& subject, const sync::Setting& setting, Rul
   if (name == "dssp" && parameters.flag("hard_cap") && parameters.word("credit") == "exact") {
     const auto range = static_cast<Step>(parameters.integer("range"));
     rules.push_back(std::make_unique<CappedGap>(staleness + range + 1));
-    if (range == 0) rules.push_back(std::make_unique<Gap>(staleness));
   }
 }
 

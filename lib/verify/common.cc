@@ -218,7 +218,7 @@ class Memory final : public Rule {
 class DeclaredGap final : public Rule {
  public:
   explicit DeclaredGap(Step most)
-      : Rule("largest gap", fmt::format("A worker that goes on is at most {} steps ahead of the slowest.", most)),
+      : Rule("gap", fmt::format("A worker that goes on is at most {} steps ahead of the slowest.", most)),
         most_(most) {}
 
   void see(const Moment& moment) override {

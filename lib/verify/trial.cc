@@ -160,10 +160,10 @@ class Asked final : public sync::Strategy {
   std::unique_ptr<sync::Strategy> strategy_;
 };
 
-Trial::Trial(const Subject& subject, const sync::Setting& setting, std::size_t start_size)
+Trial::Trial(const Subject& subject, const sync::Setting& setting, std::size_t start_size, Watch watch)
     : asked_(new Asked(subject.make(setting))),
       synchronizer_(std::unique_ptr<sync::Strategy>(asked_), setting.workers, start_size),
-      rules_(make_rules(subject, setting)),
+      rules_(watch == Watch::kNone ? Rules() : make_rules(subject, setting)),
       releases_(setting.workers) {}
 
 std::span<const sync::Outcome> Trial::handle(Instant now, const sync::Event& event) {

@@ -18,7 +18,8 @@ std::uint64_t digest(std::span<const sync::Decision> decisions);
 
 class Trial {
  public:
-  Trial(const Subject& subject, const sync::Setting& setting, std::size_t start_size);
+  enum class Watch { kAllRules, kNone };
+  Trial(const Subject& subject, const sync::Setting& setting, std::size_t start_size, Watch watch = Watch::kAllRules);
 
   // Throws Broken.
   std::span<const sync::Outcome> handle(Instant now, const sync::Event& event);

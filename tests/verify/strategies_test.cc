@@ -57,7 +57,7 @@ BOOST_AUTO_TEST_CASE(every_choice_of_every_word_and_flag_is_tried) {
 }
 
 BOOST_AUTO_TEST_CASE(every_strategy_has_rules_of_its_own) {
-  const std::size_t common = rules_of({.name = "a_users_own", .parameters = {}, .make = {}}).size();
+  const std::size_t common = rules_of({.name = "a_users_own", .parameters = sync::Parameters(), .make = {}}).size();
   for (const sync::Entry& entry : sync::entries()) {
     BOOST_TEST(rules_of(subjects_of(entry, 1).front()).size() > common + 1, entry.name);
   }
