@@ -18,13 +18,14 @@ Entry dssp_entry();
 Entry elastic_bsp_entry();
 Entry local_sgd_entry();
 Entry psp_entry();
+Entry sync_switch_entry();
 Entry wbsp_entry();
 Entry pcp_entry();
 
 std::span<const Entry> entries() {
-  static const std::array all = {bsp_entry(),         asp_entry(),       ssp_entry(),  dssp_entry(),
-                                 psp_entry(),         backup_entry(),    bap_entry(),  a2s_entry(),
-                                 elastic_bsp_entry(), local_sgd_entry(), wbsp_entry(), pcp_entry()};
+  static const std::array all = {bsp_entry(),       asp_entry(),  ssp_entry(), dssp_entry(),        psp_entry(),
+                                 backup_entry(),    bap_entry(),  a2s_entry(), sync_switch_entry(), elastic_bsp_entry(),
+                                 local_sgd_entry(), wbsp_entry(), pcp_entry()};
   return all;
 }
 

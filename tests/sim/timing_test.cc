@@ -112,7 +112,7 @@ BOOST_AUTO_TEST_CASE(asp_takes_each_workers_own_sum) {
 }
 
 BOOST_AUTO_TEST_CASE(workers_that_join_and_leave_block_nobody) {
-  for (const char* name : {"bsp", "asp", "ssp", "dssp", "psp", "backup", "bap", "a2s"}) {
+  for (const char* name : {"bsp", "asp", "ssp", "dssp", "psp", "backup", "bap", "a2s", "sync_switch"}) {
     lead::Setup setup;
     setup.cluster.workers = 4;
     setup.cluster.membership = {
