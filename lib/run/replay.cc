@@ -284,7 +284,7 @@ class Replay {
       return result_;
     }
     if (result_.interrupted) return result_;
-    if (!lead_.stopped()) {
+    if (!stop_compared_) {
       result_.unproved = fmt::format(
           "the log ends {} line {} and has no `stop`: the run was killed, still goes on, or "
           "its log was cut; without a stop there is no model_digest",
@@ -414,7 +414,8 @@ class Replay {
       if (!logged_) return;  // a log that was cut
       if (logged_->text != row) differ(trace::first_difference(logged_->text, row));
       if (logged_->event()) ++result_.events;
-      if (!logged_->event() && logged_->kind != LoggedRow::Kind::kStop) ++result_.decisions;
+      stop_compared_ = logged_->kind == LoggedRow::Kind::kStop;
+      if (!logged_->event() && !stop_compared_) ++result_.decisions;
       peek();
     }
   }
@@ -467,6 +468,7 @@ class Replay {
   lead::Lead lead_;
   std::optional<Arithmetic> arithmetic_;
   std::uint64_t samples_per_step_ = 0;
+  bool stop_compared_ = false;
 };
 
 }  // namespace

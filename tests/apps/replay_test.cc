@@ -287,15 +287,17 @@ BOOST_AUTO_TEST_CASE(a_log_that_was_cut_is_compared_as_far_as_it_goes_and_proves
   const App app;
   const std::string run = app.train({"clock=virtual", "strategy=asp"});
   const Log whole(run);
-  const std::size_t half = whole.lines.size() / 2;
-  for (const std::string end : {"\n", ""}) {
-    const std::string copy = copy_of(app, run);
-    Log log(copy);
-    log.lines.resize(half);
-    log.write(end);
-    check_told(
-        app, copy, 1,
-        fmt::format("not proved, the log ends {} line {} and has no `stop`", end.empty() ? "within" : "after", half));
+  // In the middle, and before the stop alone.
+  for (const std::size_t lines : {whole.lines.size() / 2, whole.lines.size() - 1}) {
+    for (const std::string end : {"\n", ""}) {
+      const std::string copy = copy_of(app, run);
+      Log log(copy);
+      log.lines.resize(lines);
+      log.write(end);
+      check_told(app, copy, 1,
+                 fmt::format("not proved, the log ends {} line {} and has no `stop`", end.empty() ? "within" : "after",
+                             lines));
+    }
   }
   const std::string copy = copy_of(app, run);
   Log log(copy);
