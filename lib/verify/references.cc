@@ -151,6 +151,10 @@ std::optional<Reference> schedule_reference(const Subject& subject) {
   }
   if (name == "elastic_bsp" && number("lookahead") == 1) return bsp(1);
   if (name == "pcp" && number("lookahead") == 1 && !parameters.flag("overlap")) return bsp(1);
+  if (name == "sync_switch" && parameters.word("straggler_policy") == "none" && !parameters.has("switch_epoch")) {
+    if (parameters.number("bsp_share") == 0) return asp;
+    if (parameters.number("bsp_share") == 1) return bsp(1);
+  }
   return std::nullopt;
 }
 

@@ -133,6 +133,14 @@ std::vector<Values> combinations_of(const std::string& name) {
             {{"relax_pushes", number(1)}, {"epoch_steps", number(1)}, {"weighting", word("mean")}},
             {{"relax_pushes", number(0)}, {"epoch_steps", number(1)}, {"weighting", word("sum")}}};
   }
+  if (name == "sync_switch") {
+    return {{{"bsp_share", 0.5}, {"order", word("asp_bsp")}},
+            {{"bsp_share", 0.5}, {"momentum", word("reset")}},
+            {{"bsp_share", 0.5}, {"update_scale", word("full")}},
+            {{"bsp_share", 1.0}, {"straggler_policy", word("greedy")}, {"detect_window", number(1)}},
+            {{"bsp_share", 1.0}, {"straggler_policy", word("elastic")}, {"detect_window", number(1)}},
+            {{"bsp_share", 0.5}, {"straggler_policy", word("elastic")}, {"detect_window", number(2)}}};
+  }
   if (name == "pcp") {
     return {{{"overlap", false}, {"lookahead", number(1)}}, {{"overlap", false}, {"lookahead", number(3)}}};
   }

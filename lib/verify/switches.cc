@@ -1,10 +1,11 @@
 // Rules of strategies that change between synchronous and asynchronous: a2s, sync_switch.
 #include <algorithm>
+#include <cmath>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <map>
 #include <set>
 #include <tuple>
+#include <utility>
 
 #include "verify/special.h"
 
@@ -46,7 +47,7 @@ class FastGroup final : public Rule {
     }
     check_updates(moment, fired, alone);
     if (!moment.started) return;
-    std::set<WorkerId> waiting, held;
+    std::set<WorkerId> waiting;
     for (const auto& [step, id] : cluster.waiting()) waiting.insert(id);
     if (waiting != buffer_) {
       broken(fmt::format("workers {{{}}} wait, it should be {{{}}}", text(waiting), text(buffer_)));
@@ -127,9 +128,105 @@ class FastGroup final : public Rule {
   std::set<WorkerId> crossed_, group_, buffer_;
 };
 
+// Sync-Switch without a policy for stragglers: rounds and single pushes, and when the one gives way to the other.
+class SwitchPoint final : public Rule {
+ public:
+  SwitchPoint(const sync::Parameters& parameters, const sync::Setting& setting)
+      : Rule(
+            "switch",
+            "The first protocol runs until its share of the samples has come: bsp to the end of that round, asp to the "
+            "push that completes it. Under bsp all go on together after one update of the round at the full rate, "
+            "under "
+            "asp nobody waits and an update is one push at the rate divided by the workers (update_scale: mean)."),
+        bsp_first_(parameters.word("order") == "bsp_asp"),
+        mean_(parameters.word("update_scale") == "mean"),
+        reset_(parameters.word("momentum") == "reset"),
+        batch_(setting.batch_size) {
+    if (parameters.has("switch_epoch")) {
+      share_ = parameters.number("switch_epoch") * static_cast<double>(setting.train_samples);
+    } else {
+      const double bsp = parameters.number("bsp_share");
+      share_ = (bsp_first_ ? bsp : 1 - bsp) * static_cast<double>(setting.total_samples.value_or(0));
+    }
+    share_ = std::round(share_);
+    switched_ = share_ == 0;
+  }
+
+  void see(const Moment& moment) override {
+    const Cluster& cluster = moment.cluster;
+    const auto* pushed = std::get_if<sync::Pushed>(&moment.event);
+    if (pushed) {
+      // Under asp the push that completes the share is still one of its own; the next one is not.
+      if (!bsp_first_ && !switched_ && received_ >= share_) switched_ = true;
+      if (!switched_) received_ += static_cast<double>(pushed->empty ? 0 : batch_);
+      ++round_;
+    }
+    const bool bsp = bsp_first_ != switched_;
+    const std::size_t releases = releases_in(moment);
+    const bool complete = cluster.computing() == releases;
+    if (moment.started) {
+      if (bsp) {
+        see_bsp(moment, releases, complete);
+      } else {
+        see_asp(moment);
+      }
+    }
+    check_reset(moment);
+    if (bsp && complete && bsp_first_ && received_ >= share_) switched_ = true;
+  }
+
+ private:
+  void see_bsp(const Moment& moment, std::size_t releases, bool complete) {
+    const Cluster& cluster = moment.cluster;
+    if (complete && releases != cluster.present())
+      broken(fmt::format("{} of {} go on after a round", releases, cluster.present()));
+    if (!complete && releases > 0) broken("somebody goes on before the round is over");
+    std::size_t used = 0;
+    for (const Outcome& outcome : moment.outcomes) {
+      const auto* apply = std::get_if<sync::Apply>(&outcome.decision);
+      if (apply && !near(apply->rate, 1))
+        broken(fmt::format("a round's update is made at {} of the rate", apply->rate));
+      used += outcome.uses.size();
+      if (apply && outcome.uses.size() != round_)
+        broken(fmt::format("a round of {} pushes, an update of {}", round_, outcome.uses.size()));
+    }
+    if (!complete && used > 0) broken("a push is used before the round is over");
+    if (complete) round_ = 0;
+  }
+  void see_asp(const Moment& moment) {
+    round_ = 0;
+    const Cluster& cluster = moment.cluster;
+    if (!cluster.waiting().empty()) broken(fmt::format("worker {} waits", cluster.waiting().begin()->second.value));
+    if (!cluster.pending().empty()) broken("a push is held");
+    const double rate = mean_ ? 1.0 / static_cast<double>(std::max<std::size_t>(1, cluster.present())) : 1;
+    for (const Outcome& outcome : moment.outcomes) {
+      const auto* apply = std::get_if<sync::Apply>(&outcome.decision);
+      if (!apply) continue;
+      if (outcome.uses.size() != 1) broken(fmt::format("an update of {} pushes", outcome.uses.size()));
+      if (!near(apply->rate, rate))
+        broken(fmt::format("an update is made at {} of the rate, not {}", apply->rate, rate));
+    }
+  }
+  void check_reset(const Moment& moment) {
+    for (const Outcome& outcome : moment.outcomes) {
+      const auto* apply = std::get_if<sync::Apply>(&outcome.decision);
+      if (!apply || !apply->reset) continue;
+      if (!reset_) broken("the optimizer forgets its momentum, and should keep it");
+      if (std::exchange(was_reset_, true)) broken("the optimizer forgets its momentum a second time");
+    }
+  }
+
+  bool bsp_first_, mean_, reset_, switched_ = false, was_reset_ = false;
+  std::size_t batch_, round_ = 0;  // pushes in the open round
+  double share_ = 0, received_ = 0;
+};
+
 }  // namespace
 
 void add_switch_rules(const Subject& subject, const sync::Setting& setting, Rules& rules) {
+  if (subject.name == "sync_switch" && subject.parameters.word("straggler_policy") == "none") {
+    rules.push_back(std::make_unique<SwitchPoint>(subject.parameters, setting));
+  }
   if (subject.name == "a2s") rules.push_back(std::make_unique<FastGroup>(subject.parameters, setting));
 }
 

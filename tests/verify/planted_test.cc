@@ -572,6 +572,16 @@ BOOST_AUTO_TEST_CASE(a_group_of_the_wrong_size) {
   check_caught(liar("a2s", {{"epoch_steps", number(2)}}, {{"epoch_steps", number(1)}}), "fast group");
 }
 
+BOOST_AUTO_TEST_CASE(a_switch_that_comes_at_another_share) {
+  check_caught(liar("sync_switch", {{"bsp_share", 0.5}}, {{"bsp_share", 0.25}}), "switch");
+  check_caught(liar("sync_switch", {{"bsp_share", 0.5}}, {{"bsp_share", 0.5}, {"order", word("asp_bsp")}}), "switch");
+}
+
+BOOST_AUTO_TEST_CASE(a_switch_after_which_the_rate_is_not_divided) {
+  check_caught(liar("sync_switch", {{"bsp_share", 0.25}}, {{"bsp_share", 0.25}, {"update_scale", word("full")}}),
+               "switch");
+}
+
 BOOST_AUTO_TEST_CASE(a_group_whose_pushes_do_not_weigh_by_their_number) {
   check_caught(liar("a2s", {{"epoch_steps", number(1)}}, {{"epoch_steps", number(1)}, {"weighting", word("mean")}}),
                "fast group");
