@@ -72,6 +72,8 @@ class Dssp final : public Strategy {
     const Step bound = cluster.min_step() + options_.staleness;
     for (const auto& [step, worker] : cluster.waiting()) {
       if (step > bound && !all) break;
+      // The slowest's push does not bring the others nearer to it if another one is as slow.
+      if (options_.hard_cap && step > bound + options_.range) break;
       if (step <= bound || worker != pusher_ || goes_on_) decisions.emplace_back(Release{.worker = worker});
     }
     if (goes_on_ && !all) {

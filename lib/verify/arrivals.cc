@@ -170,7 +170,9 @@ class Credits final : public Rule {
     }
     if (moment.started) {
       std::erase_if(waiting, [&](WorkerId id) {
-        return (next_push_ && slowest_pushed) || cluster.worker(id).step <= cluster.min_step() + staleness_;
+        const Step gap = cluster.worker(id).step - cluster.min_step();
+        const bool capped = hard_cap_ && gap > staleness_ + range_;
+        return gap <= staleness_ || (next_push_ && slowest_pushed && !capped);
       });
       std::set<WorkerId> seen;
       for (const auto& [step, id] : cluster.waiting()) seen.insert(id);

@@ -37,6 +37,21 @@ BOOST_AUTO_TEST_CASE(every_strategy_keeps_its_rules_under_every_setting) {
   }
 }
 
+// The slowest's push does not bring the others nearer to it if another worker is as slow.
+BOOST_AUTO_TEST_CASE(the_hard_cap_of_dssp_holds_for_releases_at_the_next_push_too) {
+  const sync::Entry& entry = *sync::find("dssp");
+  std::size_t tried = 0;
+  for (const Subject& subject : subjects_of(entry, 1)) {
+    const bool next_push = subject.parameters.word("release") == "next_push";
+    if (!subject.parameters.flag("hard_cap") || !next_push) continue;
+    ++tried;
+    for (const Result& result : verify::verify(subject, {.seed = 1, .cases = 60, .quick = true})) {
+      BOOST_TEST(!result.violation, (result.violation ? told(*result.violation) : ""));
+    }
+  }
+  BOOST_TEST(tried >= 2U);
+}
+
 BOOST_AUTO_TEST_CASE(every_choice_of_every_word_and_flag_is_tried) {
   for (const sync::Entry& entry : sync::entries()) {
     std::set<std::pair<std::string, std::string>> tried;
