@@ -172,7 +172,9 @@ class Credits final : public Rule {
       std::erase_if(waiting, [&](WorkerId id) {
         const Step gap = cluster.worker(id).step - cluster.min_step();
         const bool capped = hard_cap_ && gap > staleness_ + range_;
-        return gap <= staleness_ || (next_push_ && slowest_pushed && !capped);
+        // Its own push is not the one that it waits for.
+        const bool next = next_push_ && slowest_pushed && slowest_ != id;
+        return gap <= staleness_ || (next && !capped);
       });
       std::set<WorkerId> seen;
       for (const auto& [step, id] : cluster.waiting()) seen.insert(id);

@@ -139,7 +139,15 @@ std::vector<Values> combinations_of(const std::string& name) {
             {{"bsp_share", 0.5}, {"update_scale", word("full")}},
             {{"bsp_share", 1.0}, {"straggler_policy", word("greedy")}, {"detect_window", number(1)}},
             {{"bsp_share", 1.0}, {"straggler_policy", word("elastic")}, {"detect_window", number(1)}},
-            {{"bsp_share", 0.5}, {"straggler_policy", word("elastic")}, {"detect_window", number(2)}}};
+            {{"bsp_share", 0.5},
+             {"straggler_policy", word("elastic")},
+             {"detect_window", number(2)},
+             {"detect_factor", 1.1}},
+            {{"bsp_share", 0.5},
+             {"straggler_policy", word("greedy")},
+             {"detect_window", number(1)},
+             {"detect_factor", 1.1},
+             {"order", word("asp_bsp")}}};
   }
   if (name == "pcp") {
     return {{{"overlap", false}, {"lookahead", number(1)}}, {{"overlap", false}, {"lookahead", number(3)}}};

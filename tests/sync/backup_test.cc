@@ -1,7 +1,6 @@
 #include <boost/test/unit_test.hpp>
 
 #include "sync/drive.h"
-#include "sync/explore.h"
 #include "sync/turnover.h"
 
 using namespace psctl;
@@ -79,15 +78,6 @@ BOOST_AUTO_TEST_CASE(a_joiner_enters_with_the_next_round) {
   sync.handle(at(0), Joined{WorkerId(1)});
   BOOST_TEST(released(sync.handle(at(1), Joined{WorkerId(2)})).empty());
   BOOST_TEST(released(sync.handle(at(2), push(1))) == (Workers{2, 1}), boost::test_tools::per_element());
-}
-
-BOOST_AUTO_TEST_CASE(every_order_of_small_clusters_uses_each_push_once) {
-  for (std::int64_t backups = 0; backups <= 2; ++backups) {
-    for (const std::vector<Step>& steps : std::vector<std::vector<Step>>{{3, 3}, {5, 2}, {1, 2, 3}, {3, 3, 2}}) {
-      const auto violation = test::Explorer([&] { return backup(backups); }, steps, {}).run();
-      BOOST_TEST(!violation, violation.value_or(""));
-    }
-  }
 }
 
 BOOST_AUTO_TEST_CASE(departures_and_joins_at_any_point_block_nobody) {

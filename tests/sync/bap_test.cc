@@ -1,7 +1,6 @@
 #include <boost/test/unit_test.hpp>
 
 #include "sync/drive.h"
-#include "sync/explore.h"
 #include "sync/turnover.h"
 
 using namespace psctl;
@@ -150,17 +149,6 @@ BOOST_AUTO_TEST_CASE(a_departure_publishes_what_waited_for_it_alone) {
   sync.handle(at(7), Left{WorkerId(0)});
   BOOST_TEST(sync.cluster().pending().empty());
   BOOST_TEST(sync.cluster().version() == 3U);
-}
-
-BOOST_AUTO_TEST_CASE(every_order_of_small_clusters_keeps_the_bound_and_uses_each_push_once) {
-  for (std::int64_t staleness = 1; staleness <= 3; ++staleness) {
-    for (const std::vector<Step>& steps :
-         std::vector<std::vector<Step>>{{3, 3}, {5, 2}, {1, 6}, {1, 2, 3}, {3, 3, 2}}) {
-      const auto violation =
-          test::Explorer([&] { return bap(staleness); }, steps, {.bound = static_cast<Step>(staleness - 1)}).run();
-      BOOST_TEST(!violation, violation.value_or(""));
-    }
-  }
 }
 
 BOOST_AUTO_TEST_CASE(departures_joins_and_steps_given_up_at_any_point_block_nobody) {

@@ -1,7 +1,6 @@
 #include <boost/test/unit_test.hpp>
 
 #include "sync/drive.h"
-#include "sync/explore.h"
 #include "sync/turnover.h"
 
 using namespace psctl;
@@ -78,15 +77,6 @@ BOOST_AUTO_TEST_CASE(asked_twice_it_answers_the_same) {
       if (sync.cluster().worker(WorkerId(worker)).phase != Phase::kComputing) continue;
       sync.handle(test::at(i), Pushed{.worker = WorkerId(worker)});
       BOOST_TEST(const_cast<Strategy&>(sync.strategy()).decide(sync.cluster(), test::at(i)).empty());
-    }
-  }
-}
-
-BOOST_AUTO_TEST_CASE(every_order_of_small_clusters_uses_each_push_once) {
-  for (std::int64_t sample = 0; sample <= 3; ++sample) {
-    for (const std::vector<Step>& steps : std::vector<std::vector<Step>>{{3, 3}, {5, 2}, {1, 2, 3}, {3, 3, 2}}) {
-      const auto violation = test::Explorer([&] { return psp(sample, 1); }, steps, {}).run();
-      BOOST_TEST(!violation, violation.value_or(""));
     }
   }
 }
