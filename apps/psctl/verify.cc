@@ -104,7 +104,7 @@ int verify(int argc, char** argv) {
                    "  psctl verify bap --seed 7 --cases 5000\n",
        .options = {{"name", Option::Kind::kWords, "a strategy"},
                    {"seed", Option::Kind::kNumber, "of the random clusters and settings", "1"},
-                   {"cases", Option::Kind::kNumber, "random clusters for each setting (default: 100, with --quick 10)"},
+                   {"cases", Option::Kind::kNumber, "random clusters for each setting (default: 300, with --quick 10)"},
                    {"quick", Option::Kind::kFlag, "only the smallest clusters, and few random ones"},
                    {"rules", Option::Kind::kFlag, "tell the rules"},
                    {"quiet", Option::Kind::kFlag, "no progress"}},
@@ -114,7 +114,7 @@ int verify(int argc, char** argv) {
   verify::Effort effort;
   effort.seed = arguments->number("seed");
   effort.quick = arguments->flag("quick");
-  effort.cases = arguments->flag("cases") ? arguments->number("cases") : effort.quick ? 10 : 100;
+  effort.cases = arguments->flag("cases") ? arguments->number("cases") : effort.quick ? 10 : 300;
   const std::vector<const sync::Entry*> entries = chosen(arguments->words("name"));
   const bool each = !arguments->words("name").empty();
   const bool live = ::isatty(STDERR_FILENO) && !arguments->flag("quiet");

@@ -25,7 +25,7 @@ struct Subject {
 
 struct Effort {
   std::uint64_t seed = 1;
-  std::size_t cases = 100;  // random clusters
+  std::size_t cases = 300;  // random clusters
   bool quick = false;       // only the smallest of the clusters whose every order is tried
 };
 
