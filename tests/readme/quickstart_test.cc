@@ -6,6 +6,9 @@
 #include <string>
 
 #include "support/folder.h"
+#include "sync/registry.h"
+
+using namespace psctl;
 
 namespace {
 
@@ -35,6 +38,14 @@ BOOST_AUTO_TEST_CASE(the_quickstart_reaches_0_87_with_processes) { check_accurac
 BOOST_AUTO_TEST_CASE(softmax_regression_reaches_0_83) { check_accuracy("logistic.yaml clock=virtual", 0.83); }
 
 BOOST_AUTO_TEST_CASE(the_multilayer_perceptron_reaches_0_88) { check_accuracy("mlp.yaml clock=virtual", 0.88); }
+
+BOOST_AUTO_TEST_CASE(every_strategy_has_a_configuration_and_reaches_0_85_in_both_worlds) {
+  for (const sync::Entry& entry : sync::entries()) {
+    const std::string config = "strategies/" + entry.name + ".yaml";
+    check_accuracy(config, 0.85);
+    check_accuracy(config + " clock=real cluster.workers=3 stragglers.0.workers=[1]", 0.85);
+  }
+}
 
 BOOST_AUTO_TEST_CASE(the_lenet_reaches_0_89) { check_accuracy("lenet.yaml clock=virtual", 0.89); }
 
