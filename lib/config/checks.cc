@@ -80,10 +80,6 @@ class Checks {
     const sync::Entry* const entry = sound("strategy.name") ? sync::find(run_.strategy.name) : nullptr;
     if (!entry) return;
     if (!timing_only_) check_optimizer(*entry);
-    if (knows_workers_) {
-      check_part_of_workers(entry->name, "psp", "sample", run_.cluster.workers);
-      check_part_of_workers(entry->name, "backup", "backups", run_.cluster.workers - 1);
-    }
     for (const sync::Parameter& each : entry->parameters) {
       if (each.needs.empty() || !sound("strategy", {each.name.c_str(), each.needs.c_str()})) continue;
       const auto& values = run_.strategy.parameters.values();
@@ -117,15 +113,6 @@ class Checks {
                         "momentum or nesterov",
                         kind == learn::OptimizerKind::kAdam ? "adam" : "adagrad", entry.name));
     }
-  }
-
-  void check_part_of_workers(std::string_view strategy, std::string_view of, const std::string& key, std::size_t most) {
-    const std::string path = "strategy." + key;
-    if (strategy != of || !sound(path) || !run_.strategy.parameters.has(key)) return;
-    const std::int64_t number = run_.strategy.parameters.integer(key);
-    if (number <= static_cast<std::int64_t>(most)) return;
-    fault(path,
-          fmt::format("{} are too many with cluster.workers: {}; at most {}", number, run_.cluster.workers, most));
   }
 
   void check_cluster() {
