@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
 
@@ -24,13 +25,21 @@ std::string range_of(const sync::Parameter& parameter) {
   return "";
 }
 
+// With which values of others the parameter has no effect.
+std::string condition_of(const sync::Entry& entry, const sync::Parameter& parameter) {
+  if (!parameter.replaced_by.empty()) return "; not beside " + parameter.replaced_by;
+  if (parameter.needs.empty()) return "";
+  const auto needed = std::ranges::find(entry.parameters, parameter.needs, &sync::Parameter::name);
+  return fmt::format("; not with {}: {}", parameter.needs, text_of(needed->default_value.value()));
+}
+
 void print_entry(const sync::Entry& entry) {
   fmt::print("{}\n\n  rule    {}\n  source  {}\n  stated  {}\n  read    {}\n", entry.name, entry.rule, entry.source,
              entry.stated, entry.read);
   for (const sync::Parameter& parameter : entry.parameters) {
     fmt::print("\n  {} (default {}; {}{}; {})\n      {}\n", parameter.name,
                parameter.default_value ? text_of(*parameter.default_value) : "none", range_of(parameter),
-               parameter.needs.empty() ? "" : "; only with " + parameter.needs,
+               condition_of(entry, parameter),
                parameter.origin == sync::Origin::kPaper ? "from the source" : "ours", parameter.meaning);
   }
 }

@@ -81,11 +81,19 @@ class Checks {
     if (!entry) return;
     if (!timing_only_) check_optimizer(*entry);
     for (const sync::Parameter& each : entry->parameters) {
-      if (each.needs.empty() || !sound("strategy", {each.name.c_str(), each.needs.c_str()})) continue;
-      const auto& values = run_.strategy.parameters.values();
-      if (run_.strategy.parameters.flag(each.needs) || values.at(each.name) == each.default_value) continue;
-      fault(joined("strategy", each.name),
-            fmt::format("has no effect without {}: true; add that, or remove it", each.needs));
+      const std::string& other = each.needs.empty() ? each.replaced_by : each.needs;
+      if (other.empty() || !sound("strategy", {each.name.c_str(), other.c_str()})) continue;
+      const sync::Parameters& given = run_.strategy.parameters;
+      if (sync::has_effect(*entry, each, given) || given.values().at(each.name) == each.default_value) continue;
+      if (each.needs.empty()) {
+        fault(joined("strategy", each.name), fmt::format("has no effect beside {}; keep one of them", other));
+      } else if (const auto* word = std::get_if<std::string>(&given.values().at(other))) {
+        fault(joined("strategy", each.name),
+              fmt::format("has no effect with {}: {}; use another, or remove it", other, *word));
+      } else {
+        fault(joined("strategy", each.name),
+              fmt::format("has no effect without {}: true; add that, or remove it", other));
+      }
     }
   }
 

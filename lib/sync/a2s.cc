@@ -19,6 +19,7 @@ class A2s final : public Strategy {
     std::uint64_t relax_pushes = 5;
     Weighting weighting = Weighting::kPushCount;
     Step epoch_steps = 1;
+    bool whole_epochs = true;
     bool check_any_push = false;
     UpdateScale scale = UpdateScale::kFull;
   };
@@ -89,7 +90,8 @@ class A2s final : public Strategy {
   void regroup(const Cluster& cluster) {
     crossed_.clear();
     const std::size_t workers = cluster.present();
-    const Step stale = cluster.max_step() / options_.epoch_steps - cluster.min_step() / options_.epoch_steps;
+    const Step epoch = options_.epoch_steps, first = cluster.max_step(), last = cluster.min_step();
+    const Step stale = options_.whole_epochs ? first / epoch - last / epoch : (first - last) / epoch;
     if (stale < 2) return;
     std::vector<std::pair<Step, WorkerId>> rank(cluster.by_step().begin(), cluster.by_step().end());
     std::ranges::sort(rank, [](const auto& a, const auto& b) {
@@ -173,6 +175,12 @@ Entry a2s_entry() {
             .choices = {},
             .meaning = "steps in a worker's epoch; 0: the full batches of its partition",
             .origin = Origin::kOurs},
+           {.name = "stale_unit",
+            .default_value = std::string("epoch"),
+            .choices = {"epoch", "iteration"},
+            .meaning = "how far the slowest is behind: epochs that it has finished less, as in the code, or steps that "
+                       "it is behind in whole epochs",
+            .origin = Origin::kOurs},
            {.name = "check",
             .default_value = std::string("member_push"),
             .choices = {"member_push", "any_push"},
@@ -192,6 +200,7 @@ Entry a2s_entry() {
             A2s::Options{.relax_pushes = static_cast<std::uint64_t>(parameters.integer("relax_pushes")),
                          .weighting = weighting(parameters.word("weighting")),
                          .epoch_steps = epoch_steps,
+                         .whole_epochs = parameters.word("stale_unit") == "epoch",
                          .check_any_push = parameters.word("check") == "any_push",
                          .scale = update_scale(parameters)});
       },

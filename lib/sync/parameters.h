@@ -27,7 +27,9 @@ struct Parameter {
   std::vector<std::string> choices;                           // of words
   std::string meaning;
   Origin origin = Origin::kPaper;
-  std::string needs = {};  // a flag of the same strategy; unless it is set, only the default is accepted
+  // Other parameters of the same strategy that leave this one without effect, so that only its default is accepted:
+  std::string needs = {};        // has its own default: the flag is not set, the word says none
+  std::string replaced_by = {};  // is given
 };
 
 // Checked values by name, defaults filled in. Asking for another type than the parameter's is a fault of ours.

@@ -49,6 +49,14 @@ Parameters defaults(const Entry& entry) {
   return Parameters(std::move(values));
 }
 
+bool has_effect(const Entry& entry, const Parameter& parameter, const Parameters& values) {
+  if (!parameter.replaced_by.empty() && values.has(parameter.replaced_by)) return false;
+  if (parameter.needs.empty()) return true;
+  const auto needed = std::ranges::find(entry.parameters, parameter.needs, &Parameter::name);
+  PSCTL_CHECK(needed != entry.parameters.end() && needed->default_value, parameter.needs);
+  return values.values().at(parameter.needs) != *needed->default_value;
+}
+
 template <class Type>
 const Type& Parameters::get(std::string_view name) const {
   const auto found = values_.find(name);

@@ -41,6 +41,9 @@ std::unique_ptr<Strategy> make(const StrategyConfig& config, const Setting& sett
 // Parameters of `entry` with every default.
 Parameters defaults(const Entry& entry);
 
+// False if another value leaves the parameter without effect: Parameter::needs or replaced_by.
+bool has_effect(const Entry& entry, const Parameter& parameter, const Parameters& values);
+
 // update_scale, for strategies whose updates are made of one push: `full` or `mean` (the rate divided by the workers
 // present).
 Parameter update_scale_parameter(const char* default_word);

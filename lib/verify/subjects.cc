@@ -45,14 +45,11 @@ std::vector<ParameterValue> values_of(const Parameter& parameter) {
   return numbers<double>(parameter, candidates);
 }
 
-// Those that cannot be told from the defaults: a parameter without the flag that it needs.
-bool has_effect(const sync::Entry& entry, const Values& values) {
+// What a configuration refuses cannot be told from the defaults.
+bool all_have_effect(const sync::Entry& entry, const Values& values) {
   return std::ranges::all_of(entry.parameters, [&](const Parameter& parameter) {
-    if (parameter.needs.empty() || !parameter.default_value) return true;
-    const auto value = values.find(parameter.name);
-    const auto flag = values.find(parameter.needs);
-    const bool on = flag != values.end() && flag->second == ParameterValue(true);
-    return on || value == values.end() || value->second == *parameter.default_value;
+    return sync::has_effect(entry, parameter, Parameters(values)) ||
+           values.at(parameter.name) == *parameter.default_value;
   });
 }
 
@@ -64,7 +61,7 @@ class Collector {
   void add(const Values& changes) {
     Values values = sync::defaults(entry_).values();
     for (const auto& [name, value] : changes) values[name] = value;
-    if (!has_effect(entry_, values) || std::ranges::find(seen_, values) != seen_.end()) return;
+    if (!all_have_effect(entry_, values) || std::ranges::find(seen_, values) != seen_.end()) return;
     seen_.push_back(values);
     Parameters parameters(values);
     Subject subject{
@@ -160,9 +157,12 @@ std::vector<Subject> subjects_of(const sync::Entry& entry, std::uint64_t seed) {
   collector.add({});
   for (const Parameter& parameter : entry.parameters) {
     for (const ParameterValue& value : values_of(parameter)) {
-      Values changes = {{parameter.name, value}};
-      if (!parameter.needs.empty()) changes[parameter.needs] = true;
-      collector.add(changes);
+      collector.add({{parameter.name, value}});
+      if (parameter.needs.empty()) continue;
+      const auto needed = std::ranges::find(entry.parameters, parameter.needs, &Parameter::name);
+      for (const ParameterValue& on : values_of(*needed)) {
+        collector.add({{parameter.name, value}, {parameter.needs, on}});
+      }
     }
   }
   for (const Values& combination : combinations_of(entry.name)) collector.add(combination);

@@ -28,6 +28,7 @@ class FastGroup final : public Rule {
         relax_(static_cast<std::uint64_t>(parameters.integer("relax_pushes"))),
         weighting_(parameters.word("weighting")),
         any_push_(parameters.word("check") == "any_push"),
+        by_steps_(parameters.word("stale_unit") == "iteration"),
         epoch_(static_cast<Step>(parameters.integer("epoch_steps"))) {
     if (epoch_ == 0) epoch_ = setting.steps_per_epoch;
   }
@@ -86,7 +87,8 @@ class FastGroup final : public Rule {
       rank.emplace_back(step / epoch_, step, -static_cast<std::int64_t>(id.value), id);
     }
     std::ranges::sort(rank, std::greater());
-    const Step epochs = std::get<0>(rank.front()) - std::get<0>(rank.back());
+    Step epochs = std::get<0>(rank.front()) - std::get<0>(rank.back());
+    if (by_steps_) epochs = (std::get<1>(rank.front()) - std::get<1>(rank.back())) / epoch_;
     if (epochs <= 1) return;
     const std::size_t size = epochs >= rank.size() ? rank.size() - 1 : epochs;
     for (std::size_t i = 0; i < size; ++i) group_.insert(std::get<3>(rank[i]));
@@ -123,7 +125,7 @@ class FastGroup final : public Rule {
 
   std::uint64_t relax_, clock_ = 0;
   std::string weighting_;
-  bool any_push_;
+  bool any_push_, by_steps_;
   Step epoch_;
   std::set<WorkerId> crossed_, group_, buffer_;
 };

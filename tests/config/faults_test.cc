@@ -499,6 +499,12 @@ const std::vector<Case> kCases = {
     {"a parameter without the flag that it needs",
      kSound + "strategy: {name: wbsp, rebase: reapply}\n",
      {"c.yaml:4:32: strategy.rebase: has no effect without overlap: true; add that, or remove it"}},
+    {"a parameter without the word that it needs",
+     kSound + "strategy: {name: sync_switch, detect_window: 3}\n",
+     {"c.yaml:4:46: strategy.detect_window: has no effect with straggler_policy: none; use another, or remove it"}},
+    {"a parameter beside the one that takes its place",
+     kSound + "strategy: {name: sync_switch, bsp_share: 0.5, switch_epoch: 2}\n",
+     {"c.yaml:4:42: strategy.bsp_share: has no effect beside switch_epoch; keep one of them"}},
     {"an ignored section with faults",
      "model: {kind: none}\n"
      "clock: virtual\n"

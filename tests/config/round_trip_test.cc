@@ -75,7 +75,7 @@ class Random {
       if (coin()) values.insert_or_assign(parameter.name, value_of(parameter));
     }
     for (const sync::Parameter& parameter : entry.parameters) {
-      const bool refused = !parameter.needs.empty() && !std::get<bool>(values.at(parameter.needs));
+      const bool refused = !sync::has_effect(entry, parameter, sync::Parameters(values));
       if (refused) values.at(parameter.name) = *parameter.default_value;
     }
     const auto bound = [&](const char* name, std::size_t most) {

@@ -129,6 +129,20 @@ BOOST_AUTO_TEST_CASE(the_group_is_as_large_as_the_staleness_in_epochs_and_never_
   }
 }
 
+BOOST_AUTO_TEST_CASE(staleness_is_counted_in_finished_epochs_or_in_steps) {
+  // When worker 3 leaves, the others have crossed. At clocks 10, 5 and 5 that is 3 epochs and 1, but 5 steps: not two
+  // epochs of three.
+  for (const char* unit : {"epoch", "iteration"}) {
+    Synchronizer sync = test::all_joined(a2s({{"stale_unit", std::string(unit)}}), 4);
+    const auto push = [&](std::uint32_t worker) { return sync.handle(at(0), Pushed{.worker = WorkerId(worker)}); };
+    for (int i = 0; i < 9; ++i) push(0);
+    for (int i = 0; i < 5; ++i) push(1);
+    for (int i = 0; i < 5; ++i) push(2);
+    sync.handle(at(0), Left{WorkerId(3)});
+    BOOST_TEST(push(0).empty() == (unit == std::string("epoch")));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(asynchronous_pushes_have_the_rate_that_was_asked_for) {
   Synchronizer sync = test::all_joined(a2s({{"update_scale", std::string("mean")}}), 4);
   BOOST_TEST(only<Apply>(sync.handle(at(1), Pushed{.worker = WorkerId(0)}))[0].rate == 0.25);
