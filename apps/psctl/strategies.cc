@@ -39,8 +39,8 @@ void print_entry(const sync::Entry& entry) {
   for (const sync::Parameter& parameter : entry.parameters) {
     fmt::print("\n  {} (default {}; {}{}; {})\n      {}\n", parameter.name,
                parameter.default_value ? text_of(*parameter.default_value) : "none", range_of(parameter),
-               condition_of(entry, parameter),
-               parameter.origin == sync::Origin::kPaper ? "from the source" : "ours", parameter.meaning);
+               condition_of(entry, parameter), parameter.origin == sync::Origin::kPaper ? "from the source" : "ours",
+               parameter.meaning);
   }
 }
 

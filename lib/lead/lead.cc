@@ -15,6 +15,10 @@ namespace {
 // The summary names so many of those that held a worker; all stand in workers.csv.
 constexpr std::size_t kHeldByNamed = 32;
 
+// After so many pushes in a row, for each worker present, that were all given up, a run that only samples can end is
+// ended.
+constexpr std::uint64_t kHopeless = 1000;
+
 WorkerId worker_id(std::size_t index) { return WorkerId(static_cast<std::uint32_t>(index)); }
 
 std::size_t joining_at_start(const ClusterConfig& cluster) {
@@ -78,6 +82,7 @@ std::span<const Order> Lead::start(Instant now, std::span<const std::string> hos
 std::span<const Order> Lead::pushed(Instant now, const PushReport& report) {
   PSCTL_CHECK(!stopped());
   orders_.clear();
+  given_up_ = report.empty ? given_up_ + 1 : 0;
   handle(now,
          sync::Pushed{.worker = report.worker,
                       .steps = report.steps,
@@ -317,6 +322,10 @@ void Lead::stop_if_reached(Instant now) {
   if (wanted.updates && cluster().version() >= *wanted.updates) return stop(now, "updates");
   if (wanted.samples && account_.samples() >= *wanted.samples) return stop(now, "samples");
   if (wanted.epochs && epoch() >= *wanted.epochs) return stop(now, "epochs");
+  if (!wanted.updates && !wanted.steps_per_worker && !wanted.time_s && given_up_ > 0 &&
+      given_up_ >= kHopeless * cluster().present()) {
+    return stop(now, "every step given up");
+  }
   const bool anyone = cluster().present() > 0 ||
                       std::ranges::any_of(planned_, [](const Alarm& alarm) { return alarm.kind == AlarmKind::kJoin; });
   if (!anyone) stop(now, wanted.steps_per_worker ? "steps_per_worker" : "everyone left");

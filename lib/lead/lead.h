@@ -194,6 +194,7 @@ class Lead {
   std::optional<Instant> stop_at_;
   std::string stop_reason_;
   bool diverged_ = false;
+  std::uint64_t given_up_ = 0;  // pushes in a row
   double accuracy_change_ = 0;  // moving average of |change|, for the plateau
   double accuracy_change_weight_ = 0;
   Instant now_{};

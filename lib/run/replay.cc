@@ -385,8 +385,8 @@ class Replay {
     const std::string reason = row.detail();
     if (reason == "time_s") return ring(row);
     // Those that the lead finds by itself have been found by now.
-    constexpr std::array<std::string_view, 5> kFound = {"updates", "epochs", "samples", "steps_per_worker",
-                                                        "everyone left"};
+    constexpr std::array<std::string_view, 6> kFound = {"updates",          "epochs",        "samples",
+                                                        "steps_per_worker", "everyone left", "every step given up"};
     const bool known = (reason != "target_accuracy" || configured.target_accuracy) &&
                        (reason != "plateau" || configured.plateau) && (reason != "diverged" || arithmetic_) &&
                        std::ranges::find(kFound, reason) == kFound.end();

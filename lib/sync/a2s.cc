@@ -156,7 +156,9 @@ Entry a2s_entry() {
       .read =
           "Workers of one epoch are ranked by their clock, then by the lower id. Clocks stand for push counts, so that "
           "one that joins late ranks and weighs as the slowest. When anybody leaves, what is buffered is applied and "
-          "the group dissolved. The decay of the learning rate is optimizer.schedule.",
+          "the group dissolved. The decay of the learning rate is optimizer.schedule. The authors' trial of a mean "
+          "with "
+          "a momentum of its own is left out.",
       .parameters =
           {{.name = "relax_pushes",
             .default_value = std::int64_t{5},

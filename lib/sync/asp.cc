@@ -27,8 +27,8 @@ Entry asp_entry() {
   return {
       .name = "asp",
       .rule =
-          "Every push becomes an update as soon as it arrives. The worker takes the new model and goes on at once. "
-          "Nobody waits, and nothing bounds the staleness.",
+          "Every push becomes an update as soon as it arrives, and nobody waits. The worker takes the new model and "
+          "goes on at once. Nothing bounds the staleness.",
       .source =
           "Recht et al., NIPS 2011 (Hogwild); Dean et al., NIPS 2012 (Downpour); as the baseline of the papers that "
           "psctl follows",

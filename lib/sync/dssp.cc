@@ -136,10 +136,10 @@ Entry dssp_entry() {
   return {
       .name = "dssp",
       .rule =
-          "As ssp with `staleness` as the bound. When the fastest worker exceeds it, a controller predicts from the "
-          "last "
-          "two pushes of that worker and of the slowest how many steps more, up to `range`, would let it wait least; "
-          "these it takes without being looked at. If that is none, it waits as under ssp.",
+          "As ssp with `staleness` as the bound, but the fastest worker may run ahead of it as far as it pays. When it "
+          "exceeds the bound, a controller predicts from the last two pushes of that worker and of the slowest how "
+          "many steps more, up to `range`, would let it wait least. These it takes without being looked at; if that "
+          "is none, it waits as under ssp.",
       .source = "Zhao et al., ICDCS 2019 (arXiv 1908.11848), Algorithms 1 and 2",
       .stated =
           "The bounds are s_L = `staleness` and s_U = s_L + `range`; the published runs have 3 and 12. The controller "
@@ -150,7 +150,8 @@ Entry dssp_entry() {
           "the controller is asked again, so that a worker that stays fast runs as under asp (hard_cap: false). The "
           "figure, not the listing, releases at the slow worker's next push (release: next_push). An absolute "
           "difference may choose a push just after the slow one (objective: wait does not). The controller is not "
-          "asked before the slowest worker has pushed; of ties it takes the fewest steps.",
+          "asked before the slowest worker has pushed; of ties it takes the fewest steps. An interval is the time "
+          "between two pushes, waiting included.",
       .parameters =
           {{.name = "staleness",
             .default_value = std::int64_t{3},
@@ -170,7 +171,7 @@ Entry dssp_entry() {
            {.name = "hard_cap",
             .default_value = false,
             .choices = {},
-            .meaning = "no grant beyond staleness + range + 1 steps ahead",
+            .meaning = "no grant beyond staleness + range + 1 steps ahead; credit: literal adds its one look-free push",
             .origin = Origin::kOurs},
            word("release", "lower_bound", {"lower_bound", "next_push"},
                 "who waits goes on when it is within the lower bound as listed, or at the next push of the slowest as "

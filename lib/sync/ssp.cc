@@ -49,9 +49,9 @@ Entry ssp_entry() {
   return {
       .name = "ssp",
       .rule =
-          "Every push becomes an update as soon as it arrives. A worker goes on if its clock is at most `staleness` "
-          "ahead of the slowest worker's, else it waits until the slowest has caught up. 0 gives the schedule of BSP "
-          "(not its update), a bound that is never reached gives ASP.",
+          "Every push becomes an update as soon as it arrives, but a worker waits while it is more than `staleness` "
+          "steps ahead of the slowest. 0 gives the schedule of BSP (not its update), a bound that is never reached "
+          "gives ASP.",
       .source =
           "Ho et al., NIPS 2013; push-side form as in Zhao et al., ICDCS 2019 (DSSP), section I-A and Algorithm 1",
       .stated =

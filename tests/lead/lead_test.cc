@@ -154,6 +154,24 @@ BOOST_AUTO_TEST_CASE(the_decision_log_holds_every_event_and_decision) {
              "10,0.007000000,stop,,,1,updates\n");
 }
 
+BOOST_AUTO_TEST_CASE(a_run_that_only_samples_can_end_is_ended_when_every_step_is_given_up) {
+  for (const bool timed : {false, true}) {
+    Setup setup = workers(1);
+    setup.stop.samples = 1000;
+    if (timed) setup.stop.time_s = 60;
+    Lead lead = lead_of(setup, "bap");
+    lead.start(at(0));
+    const PushReport nothing{.worker = WorkerId(0), .empty = true};
+    for (int i = 1; i <= 999; ++i) lead.pushed(at(i), nothing);
+    lead.pushed(at(1000), push(0));  // not in a row
+    for (int i = 1001; i <= 1999; ++i) lead.pushed(at(i), nothing);
+    BOOST_TEST(!lead.stopped());
+    lead.pushed(at(2000), nothing);
+    BOOST_TEST(lead.stopped() == !timed);
+    BOOST_TEST(lead.stop_reason() == (timed ? "" : "every step given up"));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_plateau_ends_the_run) {
   Setup setup = workers(1);
   setup.stop.plateau = StopConfig::Plateau{.smoothing = 0.5, .below = 0.01};
