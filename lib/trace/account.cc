@@ -170,6 +170,7 @@ void Account::applied(Instant now, std::span<const sync::Use> uses, Version vers
     samples += row->push.samples;
     staleness_samples_sum_ += static_cast<double>(samples_applied_ - row->base_samples);
     ++applied_pushes_;
+    emit_if_complete(use.push);
   }
   samples_applied_ += samples;
   if (timeline_.open()) {
@@ -177,7 +178,6 @@ void Account::applied(Instant now, std::span<const sync::Use> uses, Version vers
         R"({{"ph":"i","pid":1,"tid":0,"s":"t","name":"update","ts":{:.3f},"args":{{"version":{},"pushes":{}}}}},)",
         to_seconds(now) * 1e6, version, uses.size());
   }
-  emit_ready();
 }
 
 void Account::discarded(std::span<const sync::Use> uses) {
@@ -185,8 +185,8 @@ void Account::discarded(std::span<const sync::Use> uses) {
     Row* row = this->row(use.push);
     row->settled = true;
     samples_unused_ += row->push.samples;
+    emit_if_complete(use.push);
   }
-  emit_ready();
 }
 
 void Account::released(Instant now, WorkerId worker, sync::Refresh refresh) {
@@ -322,7 +322,7 @@ Hidden Account::finish_exchange(WorkerId worker, Duration pull, const Hidden& to
   row->wait -= hidden.wait;
   row->pull = pull - hidden.pull;
   row->pulled = true;
-  emit_ready();
+  emit_if_complete(row->push.id);
   return hidden;
 }
 
@@ -346,17 +346,14 @@ void Account::leave(Instant now, WorkerId worker) {
   if (options_.in_order) finish_exchange(worker, Duration::zero(), progress.hidden);
 }
 
-void Account::emit_ready() {
-  const auto complete = [&](const Row& row) { return row.settled && row.pulled; };
-  for (auto row = rows_.begin(); row != rows_.end();) {
-    if (complete(row->second)) {
-      emit(row->second);
-      row = rows_.erase(row);
-    } else if (options_.in_order) {
-      return;
-    } else {
-      ++row;
-    }
+// Rows that stand in order wait for those before them; where none are written, nothing waits for a slow worker's.
+void Account::emit_if_complete(PushId id) {
+  const bool in_order = options_.in_order && steps_.open();
+  auto row = in_order ? rows_.begin() : rows_.find(id);
+  while (row != rows_.end() && row->second.settled && row->second.pulled) {
+    emit(row->second);
+    row = rows_.erase(row);
+    if (!in_order) return;
   }
 }
 

@@ -130,6 +130,7 @@ class Account {
   std::uint64_t samples_unused() const { return samples_unused_; }
   std::uint64_t bytes_pushed() const { return bytes_pushed_; }
   std::uint64_t bytes_pulled() const { return bytes_pulled_; }
+  std::size_t open_rows() const { return rows_.size(); }  // of steps.csv, that it still keeps
   const std::vector<Evaluation>& evaluations() const { return evaluations_; }
   Histogram staleness() const;
   // Training samples that were applied between the version of a gradient and the update that used it.
@@ -162,7 +163,7 @@ class Account {
   Hidden finish_exchange(WorkerId worker, Duration pull, const Hidden& told);
   void end_hold(Instant now, WorkerId worker);
   void leave(Instant now, WorkerId worker);
-  void emit_ready();
+  void emit_if_complete(PushId id);
   void emit(const Row& row);
   void slice(WorkerId worker, const char* name, Instant begin, Duration duration);
 

@@ -51,6 +51,28 @@ BOOST_AUTO_TEST_CASE(a_workers_parts_add_up_to_its_wall_time) {
   BOOST_TEST(worker.compute_share() == 18.0 / 26);
 }
 
+BOOST_AUTO_TEST_CASE(rows_wait_for_a_step_that_takes_long_only_where_they_are_written) {
+  const test::TemporaryFolder folder;
+  for (const bool steps : {false, true}) {
+    Account account({.folder = folder.path(), .steps = steps}, 2);
+    for (const std::uint32_t worker : {0U, 1U}) {
+      account.joined(at(0), WorkerId(worker));
+      account.released(at(0), WorkerId(worker), sync::Refresh::kTake);
+    }
+    std::uint64_t id = 0;
+    const auto pushes = [&](std::int64_t ms, std::uint32_t worker) {
+      account.pushed(at(ms), push(++id, worker, 1, 0, {}));
+      account.applied(at(ms), std::vector{use(id, worker, 0)}, id);
+      account.released(at(ms), WorkerId(worker), sync::Refresh::kTake);
+    };
+    pushes(1, 0);
+    for (std::int64_t ms = 2; ms <= 1000; ++ms) pushes(ms, 1);
+    BOOST_TEST(account.open_rows() == (steps ? 1000U : 2U));
+    pushes(1001, 0);
+    BOOST_TEST(account.open_rows() == 2U);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_hold_that_is_still_on_counts_up_to_the_end) {
   Account account({.folder = ""}, 1);
   account.joined(at(0), WorkerId(0));
