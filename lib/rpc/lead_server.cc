@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 #include <thread>
+#include <type_traits>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -25,6 +26,8 @@ constexpr auto kHoldAnswer = std::chrono::seconds(5);
 constexpr auto kStartPatience = std::chrono::seconds(60);
 // Nothing at all has happened for so long: somebody has stopped working without dying.
 constexpr auto kSilence = std::chrono::minutes(120);
+// Who was refused a push tries again or says goodbye; nobody waits longer for one that does neither.
+constexpr auto kRefusedPatience = std::chrono::seconds(5);
 constexpr auto kFarewell = std::chrono::seconds(10);
 constexpr auto kFarewellWhenInterrupted = std::chrono::milliseconds(700);
 constexpr auto kLastLook = std::chrono::minutes(5);
@@ -145,6 +148,8 @@ class LeadServer::Impl {
     steady_clock::time_point released{};
     std::optional<Duration> admission;  // from its join to its first release
     Hold* hold = nullptr;               // of the connection that waits for the release
+    std::string refusal;                // why its last message was refused; empty: it was not
+    steady_clock::time_point refused{};
     wire::ByeRequest bye;
   };
 
@@ -154,13 +159,15 @@ class LeadServer::Impl {
 
     wire::JoinReply join(const wire::JoinRequest& request) override { return impl_.join(*this, request); }
     Incoming destination(const wire::StepRequest& request, std::size_t length) override {
-      if (length > 0 && (request.push < 1 || request.again || request.empty)) {
-        throw WorldError("a tensor came with a request that has none");
-      }
-      return impl_.shard_.destination(length);
+      return refusing([&] {
+        if (length > 0 && (request.push < 1 || request.again || request.empty)) {
+          throw WorldError("a tensor came with a request that has none");
+        }
+        return impl_.shard_.destination(length);
+      });
     }
     StepAnswer step(const wire::StepRequest& request, Incoming tensor, Duration receive) override {
-      return impl_.step(*this, request, tensor, receive);
+      return refusing([&] { return impl_.step(*this, request, tensor, receive); });
     }
     StepAnswer pull(const wire::PullRequest& request) override { return impl_.pull(request); }
     void bye(const wire::ByeRequest& request) override { impl_.bye(*this, request); }
@@ -169,6 +176,17 @@ class LeadServer::Impl {
     void evaluated(const wire::EvaluationResult& result) override { impl_.evaluated(result); }
     void stop(const std::string& reason) override { impl_.stop_from_outside(reason); }
     void closed(Closing closing, const std::string& why) override { impl_.closed(*this, closing, why); }
+
+    // What is refused here is told to the peer, and remembered.
+    template <class Act>
+    std::invoke_result_t<Act> refusing(Act act) {
+      try {
+        return act();
+      } catch (const WorldError& error) {
+        impl_.refused(*this, error.what());
+        throw;
+      }
+    }
 
     Impl& impl_;
     const Connection& connection_;
@@ -181,6 +199,7 @@ class LeadServer::Impl {
   wire::JoinReply join(LeadSession& session, const wire::JoinRequest& request);
   StepAnswer step(LeadSession& session, const wire::StepRequest& request, const Incoming& tensor, Duration receive);
   StepAnswer pull(const wire::PullRequest& request);
+  void refused(const LeadSession& session, const std::string& why);
   void bye(LeadSession& session, const wire::ByeRequest& request);
   wire::Status status();
   wire::EvaluationOrder next_evaluation(LeadSession& session);
@@ -216,6 +235,7 @@ class LeadServer::Impl {
   using Lock = std::unique_lock<std::mutex>;
   void wait_for_everyone(Lock& lock, const std::atomic<bool>& terminated);
   void follow_alarms(Lock& lock, const std::atomic<bool>& terminated);
+  void give_up_the_refused();
   void wait_for_goodbyes(Lock& lock);
   void wait_for_last_look(Lock& lock);
   lead::Ending ending() const;
@@ -338,6 +358,14 @@ StepAnswer LeadServer::Impl::step(LeadSession& session, const wire::StepRequest&
   return answer;
 }
 
+void LeadServer::Impl::refused(const LeadSession& session, const std::string& why) {
+  const Lock lock(mutex_);
+  if (!session.worker_) return;
+  Slot& slot = slots_[session.worker_->value];
+  slot.refusal = why;
+  slot.refused = steady_clock::now();
+}
+
 void LeadServer::Impl::received(const wire::StepRequest& request, const Incoming& tensor,
                                 steady_clock::time_point arrived, Duration receive) {
   const WorkerId worker(static_cast<std::uint32_t>(request.worker));
@@ -373,6 +401,7 @@ void LeadServer::Impl::received(const wire::StepRequest& request, const Incoming
       lead_.transferred(setup_.parameters * sizeof(float), 0);
     }
     dispatch(orders);
+    slots_[worker.value].refusal.clear();
   } catch (const InternalError& error) {
     fail(error.what());
     throw;
@@ -673,12 +702,24 @@ void LeadServer::Impl::follow_alarms(Lock& lock, const std::atomic<bool>& termin
       lead_.flush();
       next_flush = wall + kFlushPeriod;
     }
+    give_up_the_refused();
     if (wall - last_event_ > kSilence && !lead_.stopped()) {
       fail(fmt::format("nothing has happened for {} minutes, the run waits for {}", kSilence.count(),
                        whom_it_waits_for()));
     }
   }
   tell_everyone();
+}
+
+void LeadServer::Impl::give_up_the_refused() {
+  for (std::size_t i = 0; i < slots_.size() && !lead_.stopped(); ++i) {
+    const Slot& slot = slots_[i];
+    if (slot.refusal.empty() || slot.gone || over_for(WorkerId(static_cast<std::uint32_t>(i))) ||
+        steady_clock::now() - slot.refused < kRefusedPatience) {
+      continue;
+    }
+    fail(fmt::format("{} was refused and has been silent since: {}", name_of(i), slot.refusal));
+  }
 }
 
 void LeadServer::Impl::wait_for_goodbyes(Lock& lock) {
