@@ -122,9 +122,4 @@ Version Shard::version() const {
   return store_.version();
 }
 
-std::uint64_t Shard::sequence() const {
-  const std::lock_guard lock(mutex_);
-  return sequence_;
-}
-
 }  // namespace psctl::rpc

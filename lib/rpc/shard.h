@@ -17,7 +17,8 @@
 
 namespace psctl::rpc {
 
-// Thread-safe. Memory is O(model x workers): two pushes and a pin a worker at most, and one pin a look.
+// Thread-safe. Memory is O(model x workers): of each worker at most a push that is coming in, two that wait for their
+// Accept and a pin, besides what the strategy keeps pending; and one pin a look.
 class Shard {
  public:
   // `initial`: this server's range of version 0. `kind`: of the strategy's workers.
@@ -42,7 +43,8 @@ class Shard {
   Outgoing take_look(std::uint64_t sequence, std::chrono::steady_clock::time_point deadline);
 
   Version version() const;
-  std::uint64_t sequence() const;  // of the last order executed
+  std::uint64_t sequence() const;                           // of the last order executed
+  std::size_t tensors() const { return store_.tensors(); }  // in existence: what the memory is; thread-safe
 
  private:
   struct Pin {
@@ -68,7 +70,7 @@ class Shard {
   std::vector<Arrivals> arrivals_;  // of each worker
   std::vector<Pin> released_;       // of each worker
   std::map<std::uint64_t, learn::Snapshot> looks_;
-  std::uint64_t sequence_ = 0;
+  std::uint64_t sequence_ = 0;  // of the last order executed
 };
 
 }  // namespace psctl::rpc

@@ -74,6 +74,7 @@ struct World {
   lead::Ending ending = {};
   std::vector<trace::WorkerAccount> account = {};
   std::uint64_t bytes_pushed = 0, bytes_pulled = 0, samples = 0;
+  std::size_t tensors = 0;  // of the server that held the most
   Version version = 0;
   std::vector<float> last_model = {};
   std::vector<std::string> errors = {};  // of workers and servers
@@ -204,6 +205,7 @@ struct World {
     bytes_pushed = lead.account().bytes_pushed();
     bytes_pulled = lead.account().bytes_pulled();
     samples = lead.account().samples();
+    for (const auto& shard : shards) tensors = std::max(tensors, shard->tensors());
     version = lead.cluster().version();
     return *this;
   }

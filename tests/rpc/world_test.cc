@@ -2,6 +2,7 @@
 #include "world.h"
 
 #include "rpc_support.h"
+#include "sync/registry.h"
 
 using namespace psctl;
 using namespace psctl::rpc;
@@ -224,11 +225,13 @@ BOOST_AUTO_TEST_CASE(a_worker_computes_on_as_long_as_its_push_is_on_its_way) {
       Slow{milliseconds(100), {.worker = {}, .local_steps = 0, .overlap_steps = sync::kAnyNumber}}.strategy(traits,
                                                                                                             seen);
   world.run().check_done();
+  Step overlapped = 0;
   for (const sync::Pushed& push : std::span(*seen).subspan(1)) {
     BOOST_TEST(push.overlapped >= 10U);
-    BOOST_TEST(push.overlapped <= 21U);
     BOOST_TEST(push.steps == push.overlapped);
+    overlapped += push.overlapped;
   }
+  BOOST_TEST(static_cast<double>(overlapped) * 0.005 <= to_seconds(world.account[0].wall));
   // All of the time was computing and its delay.
   BOOST_TEST(world.account[0].compute_share() > 0.9);
   BOOST_TEST(to_seconds(world.account[0].wait) < 0.1 * to_seconds(world.account[0].wall));
@@ -341,37 +344,58 @@ BOOST_AUTO_TEST_CASE(a_worker_of_another_configuration_is_told_apart) {
   BOOST_TEST(seen->empty());
 }
 
-BOOST_AUTO_TEST_CASE(every_wrong_number_of_a_push_is_refused_and_changes_nothing) {
+namespace {
+
+// A lead server with its evaluation; the test is its only worker, and has been released.
+struct Alone {
+  static lead::Setup setup() {
+    lead::Setup setup;
+    setup.cluster.workers = 1;
+    setup.stop.updates = 1;
+    setup.batch_size = 64;
+    setup.virtual_clock = false;
+    return setup;
+  }
+
+  Alone() {
+    client.join(join_request(0, parameters));
+    BOOST_TEST(client.step(step_request(0, 0), {}, model).header.kind == wire::ReplyKind::RELEASE);
+  }
+  ~Alone() { join(); }
+  void join() {
+    if (serving.joinable()) serving.join();
+    if (evaluation.joinable()) evaluation.join();
+  }
+
   const World world;
   const std::size_t parameters = world.model.parameter_count();
-  const auto seen = pushes();
-  Shard shard(world.optimizer, world.initial(), 1);
-  lead::Setup setup;
-  setup.cluster.workers = 1;
-  setup.stop.updates = 1;
-  setup.batch_size = 64;
-  setup.virtual_clock = false;
-  lead::Lead lead(setup,
-                  std::make_unique<Scripted>(kGradients, seen, rounds([](const Cluster&) { return sync::Release{}; })));
-  LeadServer server({.listen = Address::unix_socket(),
+  Bytes model = Bytes(parameters * sizeof(float)), push = model;
+  const Scripted::Pushes seen = pushes();
+  Shard shard{world.optimizer, world.initial(), 1};
+  lead::Lead lead{setup(),
+                  std::make_unique<Scripted>(kGradients, seen, rounds([](const Cluster&) { return sync::Release{}; }))};
+  LeadServer server{{.listen = Address::unix_socket(),
                      .others = {},
                      .workers = 1,
                      .parameters = parameters,
                      .range = {.begin = 0, .size = parameters}},
-                    lead, shard);
+                    lead,
+                    shard};
   const std::atomic<bool> never = false;
-  std::thread serving([&] { server.run(never); });
-  std::thread evaluation([&] {
+  lead::Ending ending;
+  std::thread serving{[this] { ending = server.run(never); }};
+  std::thread evaluation{[this] {
     const auto all = std::make_shared<data::Dataset>(world.dataset);
     const learn::Evaluator evaluator(world.model, {.train = all, .validation = {}, .test = all}, 1);
     evaluate(
         {server.address()}, world.model, evaluator, [](auto, auto) {}, never);
-  });
-  Client client(server.address());
-  client.join(join_request(0, parameters));
-  Bytes model(parameters * sizeof(float)), push(model.size());
-  BOOST_TEST(client.step(step_request(0, 0), {}, model).header.kind == wire::ReplyKind::RELEASE);
+  }};
+  Client client{server.address()};
+};
 
+}  // namespace
+
+BOOST_FIXTURE_TEST_CASE(every_wrong_number_of_a_push_is_refused_and_changes_nothing, Alone) {
   constexpr std::int64_t kHuge = std::int64_t{1} << 62;
   const std::vector<std::pair<std::function<void(wire::StepRequest&)>, std::string>> wrong = {
       {[](auto& r) { r.worker = 1; }, "has not joined as worker 1"},
@@ -423,9 +447,50 @@ BOOST_AUTO_TEST_CASE(every_wrong_number_of_a_push_is_refused_and_changes_nothing
   BOOST_TEST(rpc_error([&] { client.bye(bye); }).kind() == RpcError::Kind::kRefused);
   bye.wall_ns = 1;
   client.bye(bye);
-  serving.join();
-  evaluation.join();
+  join();
+  BOOST_TEST(ending.status == "done", ending.error);
   BOOST_TEST(lead.cluster().version() == 1U);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_worker_that_is_refused_and_silent_from_then_on_ends_the_run, Alone) {
+  wire::StepRequest request = step_request();
+  request.steps = 2;
+  BOOST_TEST((rpc_error([&] { client.step(request, push, model); }).kind() == RpcError::Kind::kRefused));
+  join();
+  BOOST_TEST(ending.status == "failed");
+  BOOST_TEST(ending.error.find("worker 0 (process 1) was refused and has been silent since: 64 samples in 2 steps") !=
+                 std::string::npos,
+             ending.error);
+}
+
+BOOST_AUTO_TEST_CASE(servers_hold_a_model_a_pin_and_two_pushes_of_each_worker_whatever_the_speed_ratio) {
+  for (const sync::Entry& entry : sync::entries()) {
+    const std::size_t sums =
+        entry.name == "bap" ? static_cast<std::size_t>(sync::defaults(entry).integer("staleness")) : 0;
+    for (const std::size_t servers : {1, 2}) {
+      World world{.workers = 3, .servers = servers};
+      world.stop.time_s = 0.3;
+      const auto delay = [](std::vector<WorkerId> workers, double ms) {
+        return delay::Rule{
+            .workers = std::move(workers), .law = delay::Law::kConstant, .on = {}, .delay_ms = ms, .file = {}};
+      };
+      world.stragglers = {delay({WorkerId(0), WorkerId(1)}, 0.3), delay({WorkerId(2)}, 30)};
+      world.strategy = [&] {
+        return sync::make({.name = entry.name, .parameters = sync::defaults(entry)}, {.workers = 3,
+                                                                                      .steps_per_epoch = 10,
+                                                                                      .total_samples = 10'000,
+                                                                                      .train_samples = 240,
+                                                                                      .batch_size = World::kBatch,
+                                                                                      .seed = World::kSeed});
+      };
+      world.run();
+      BOOST_TEST_INFO_SCOPE(entry.name << ", " << servers << " servers, " << world.version << " updates");
+      world.check_done();
+      // One that is coming in, one that is pending and a pin; of a server that is not the lead also two that wait for
+      // their acceptance. The live model, the next one, and two that are looked at.
+      BOOST_TEST(world.tensors <= (servers == 1 ? 3 : 5) * world.workers + sums + 4);
+    }
+  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()
