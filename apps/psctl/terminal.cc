@@ -84,16 +84,20 @@ std::string straggler_text(const Json& workers) {
   constexpr double kClearlySlower = 1.2;  // times the median
   double wait = 0, wall = 0;
   const Json* straggler = nullptr;
-  std::vector<std::pair<double, int>> step_times;
+  struct StepTime {
+    double mean = 0;      // with what was done of a step at the end
+    double at_least = 0;  // as if that step had been whole
+    int worker = 0;
+  };
+  std::vector<StepTime> step_times;
   for (const Json& worker : workers) {
     wait += worker["wait_s"].get<double>();
     wall += worker["wall_s"].get<double>();
     const auto held = [](const Json& w) { return w["held_others_s"].get<double>(); };
     if (!straggler || held(worker) > held(*straggler)) straggler = &worker;
-    if (const double steps = worker["steps"].get<double>(); steps > 0) {
-      step_times.emplace_back((worker["wall_s"].get<double>() - worker["wait_s"].get<double>()) / steps,
-                              worker["worker"].get<int>());
-    }
+    const double time = worker["wall_s"].get<double>() - worker["wait_s"].get<double>();
+    const double steps = worker["steps"].get<double>();
+    if (time > 0) step_times.push_back({time / std::max(1.0, steps), time / (steps + 1), worker["worker"].get<int>()});
   }
   if (wait > kTinyShare * wall) {
     const double held = (*straggler)["held_others_s"].get<double>();
@@ -102,12 +106,12 @@ std::string straggler_text(const Json& workers) {
   }
   std::string text = "nobody waited";
   if (step_times.size() < 2) return text;
-  std::ranges::sort(step_times);
-  const auto [slowest, worker] = step_times.back();
-  const double median = step_times[(step_times.size() - 1) / 2].first;
-  if (slowest < kClearlySlower * median) return text;
-  return fmt::format("{}; worker {} is the slowest, {:.1f} ms a step, {:.1f} times the median", text, worker,
-                     slowest * 1e3, slowest / median);
+  std::ranges::sort(step_times, {}, &StepTime::mean);
+  const double median = step_times[(step_times.size() - 1) / 2].mean;
+  const StepTime slowest = *std::ranges::max_element(step_times, {}, &StepTime::at_least);
+  if (slowest.at_least < kClearlySlower * median) return text;
+  return fmt::format("{}; worker {} is the slowest, {:.1f} ms a step, {:.1f} times the median", text, slowest.worker,
+                     slowest.mean * 1e3, slowest.mean / median);
 }
 
 }  // namespace
