@@ -141,24 +141,20 @@ Entry a2s_entry() {
       .name = "a2s",
       .rule =
           "When every worker has finished an epoch of its own since the last time, as many of the fastest as the "
-          "slowest "
-          "is epochs behind (never the slowest itself, none for less than two) become a group; the others go on as "
-          "under "
-          "asp. A push of the group waits at a barrier that opens when the whole group is there, or at a push of a "
-          "member after more than `relax_pushes` pushes of anybody. It opens with one update, in which those that "
-          "have pushed more weigh more.",
+          "slowest is epochs behind (never the slowest itself, none for less than two) become a group; the others go "
+          "on as under asp. A push of the group waits at a barrier that opens when the whole group is there, or at a "
+          "push of a member after more than `relax_pushes` pushes of anybody. It opens with one update, in which those "
+          "that have pushed more weigh more.",
       .source = "Tan et al., IJIS 37(12), 2022, abstract; the rule as in the authors' code, mqdigihub/A2S",
       .stated =
           "The code counts staleness in epochs, regroups when all have crossed an epoch and no group is left, "
-          "dissolves "
-          "the group at a barrier when all have crossed one again, weighs by push counts, and relaxes after 5 pushes "
-          "(3 for ResNet). Asynchronous pushes have the full learning rate.",
+          "dissolves the group at a barrier when all have crossed one again, weighs by push counts, and relaxes after "
+          "5 pushes (3 for ResNet). Asynchronous pushes have the full learning rate.",
       .read =
           "Workers of one epoch are ranked by their clock, then by the lower id. Clocks stand for push counts, so that "
           "one that joins late ranks and weighs as the slowest. When anybody leaves, what is buffered is applied and "
           "the group dissolved. The decay of the learning rate is optimizer.schedule. The authors' trial of a mean "
-          "with "
-          "a momentum of its own is left out.",
+          "with a momentum of its own is left out.",
       .parameters =
           {{.name = "relax_pushes",
             .default_value = std::int64_t{5},
@@ -195,8 +191,7 @@ Entry a2s_entry() {
         if (epoch_steps == 0) {
           throw UserError(
               "strategy.epoch_steps: a2s must know the steps in a worker's epoch, and a worker's partition does not "
-              "tell "
-              "(timing only, or less than a batch); set strategy.epoch_steps");
+              "tell (timing only, or less than a batch); set strategy.epoch_steps");
         }
         return std::make_unique<A2s>(
             A2s::Options{.relax_pushes = static_cast<std::uint64_t>(parameters.integer("relax_pushes")),

@@ -146,9 +146,8 @@ Entry dssp_entry() {
           "minimises the absolute difference of predicted pushes.",
       .read =
           "Taken literally the grant is followed by one more look-free push (credit: literal), and nothing enforces "
-          "s_U: "
-          "the controller is asked again, so that a worker that stays fast runs as under asp (hard_cap: false). The "
-          "figure, not the listing, releases at the slow worker's next push (release: next_push). An absolute "
+          "s_U: the controller is asked again, so that a worker that stays fast runs as under asp (hard_cap: false). "
+          "The figure, not the listing, releases at the slow worker's next push (release: next_push). An absolute "
           "difference may choose a push just after the slow one (objective: wait does not). The controller is not "
           "asked before the slowest worker has pushed; of ties it takes the fewest steps. An interval is the time "
           "between two pushes, waiting included.",

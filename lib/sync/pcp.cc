@@ -146,8 +146,7 @@ Entry pcp_entry() {
           "All but that: the predictor is a moving average of measured times, the moment is chosen by ZipLine over "
           "arrivals (simple: when the slowest has done one step), the update is the mean over the workers that pushed "
           "in the round. A worker that has not pushed yet, in the first round or after it joined, takes one step. "
-          "There "
-          "is no time-out.",
+          "There is no time-out.",
       .kind = Traits::Kind::kLocal,
       .parameters =
           {[] {

@@ -202,8 +202,7 @@ std::uint64_t switch_samples(const Parameters& parameters, const Setting& settin
     if (setting.train_samples == 0) {
       throw UserError(
           "strategy.switch_epoch: sync_switch cannot count epochs without data; leave it out, and give stop.samples "
-          "and "
-          "strategy.bsp_share");
+          "and strategy.bsp_share");
     }
     return static_cast<std::uint64_t>(
         std::llround(parameters.number("switch_epoch") * static_cast<double>(setting.train_samples)));
@@ -230,23 +229,20 @@ Entry sync_switch_entry() {
       .name = "sync_switch",
       .rule =
           "The first `bsp_share` of the work, in samples, is done under bsp, the rest under asp. The switch comes at "
-          "the "
-          "barrier of the last round, while the workers run. While there are stragglers the share of bsp can be "
+          "the barrier of the last round, while the workers run. While there are stragglers the share of bsp can be "
           "interrupted (greedy) or finished without them (elastic).",
       .source = "Li et al., ICDCS 2021 (arXiv 2104.08364): abstract; code and data of cake-lab/Sync-Switch",
       .stated =
           "A step of bsp is the work of N steps of asp: of W steps, bsp runs share * W / N. Batch and learning rate "
-          "are "
-          "divided by N at the switch. Shares from 0.0625 to 0.5 were found by a search; bsp first is better than asp "
-          "first.",
+          "are divided by N at the switch. Shares from 0.0625 to 0.5 were found by a search; bsp first is better than "
+          "asp first.",
       .read =
           "A worker's batch is the same in both phases, so an update of one push has the rate 1/N (update_scale). "
           "Switching is done in place, not by a restart. A straggler's mean interval over its last pushes is above "
           "detect_factor times the median; waiting does not count. Greedy: pending pushes of a round that is left are "
           "applied one by one, by worker; a fresh round begins when no straggler is left, and the time in between does "
           "not count in the share. Elastic: a straggler is held and its push on the way is dropped, until asp begins "
-          "or "
-          "nobody else is left.",
+          "or nobody else is left.",
       .parameters =
           {{.name = "bsp_share",
             .default_value = 0.0625,

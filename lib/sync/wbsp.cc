@@ -139,25 +139,20 @@ Entry wbsp_entry() {
       .name = "wbsp",
       .rule =
           "Every worker takes steps of its own and pushes each by how much its model moved; nobody ever waits. When "
-          "the "
-          "slowest has pushed, the moves of all, divided by the number of workers, become the next version. Each "
-          "worker "
-          "takes it after its own next push and goes on from there.",
+          "the slowest has pushed, the moves of all, divided by the number of workers, become the next version. Each "
+          "worker takes it after its own next push and goes on from there.",
       .source =
           "Yang et al., Parallel Computing 121, 103092, 2024: the abstract; and its authors' code, "
           "github.com/Dora233/WBSP, with WBSP-PCC, here overlap",
       .stated =
           "Abstract: the global model is updated only when the slowest worker uploads, so that all take the same one. "
           "Code: each move is divided by N and added on arrival, the push of worker 1, fixed to be the slowest, flags "
-          "all "
-          "others to take the model at their next push; with PCC steps that were taken meanwhile are overwritten.",
+          "all others to take the model at their next push; with PCC steps that were taken meanwhile are overwritten.",
       .read =
           "commit: versioned follows the abstract, arrival the code. slowest: all_pushed ends a round when each worker "
           "present has pushed in it; fixed is the code's worker 1, and all_pushed while that one is not there. N "
-          "counts "
-          "the workers present and, in versioned, those that left after a push of the round. A worker that joins "
-          "counts "
-          "from then on. rebase: reapply keeps the steps taken during a push and its answer.",
+          "counts the workers present and, in versioned, those that left after a push of the round. A worker that "
+          "joins counts from then on. rebase: reapply keeps the steps taken during a push and its answer.",
       .kind = Traits::Kind::kLocal,
       .merges = true,
       .parameters =

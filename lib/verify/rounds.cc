@@ -14,8 +14,7 @@ class Together final : public Rule {
   Together()
       : Rule("rounds together",
              "Workers go on together, when nobody computes any more, and with the same model: one update of all that "
-             "was "
-             "pushed in the round.") {}
+             "was pushed in the round.") {}
 
   void see(const Moment& moment) override {
     if (std::holds_alternative<sync::Pushed>(moment.event)) ++pushed_;

@@ -21,10 +21,9 @@ class FastGroup final : public Rule {
   FastGroup(const sync::Parameters& parameters, const sync::Setting& setting)
       : Rule("fast group",
              "When all have finished an epoch since the last time, as many of the fastest as there are epochs between "
-             "the "
-             "first and the last form a group, none for less than two and never the last itself. Only they wait, until "
-             "the group is complete or more than `relax_pushes` pushes have come; then one weighted update of theirs "
-             "lets them go on. Every other push gets into the model at once."),
+             "the first and the last form a group, none for less than two and never the last itself. Only they wait, "
+             "until the group is complete or more than `relax_pushes` pushes have come; then one weighted update of "
+             "theirs lets them go on. Every other push gets into the model at once."),
         relax_(static_cast<std::uint64_t>(parameters.integer("relax_pushes"))),
         weighting_(parameters.word("weighting")),
         any_push_(parameters.word("check") == "any_push"),
@@ -138,8 +137,8 @@ class SwitchPoint final : public Rule {
             "switch",
             "The first protocol runs until its share of the samples has come: bsp to the end of that round, asp to the "
             "push that completes it. Under bsp all go on together after one update of the round at the full rate, "
-            "under "
-            "asp nobody waits and an update is one push at the rate divided by the workers (update_scale: mean)."),
+            "under asp nobody waits and an update is one push at the rate divided by the workers (update_scale: "
+            "mean)."),
         bsp_first_(parameters.word("order") == "bsp_asp"),
         mean_(parameters.word("update_scale") == "mean"),
         reset_(parameters.word("momentum") == "reset"),
