@@ -38,7 +38,8 @@ class Arguments {
   static std::optional<Arguments> parse(const Usage& usage, int argc, char** argv);
 
   bool flag(const std::string& name) const { return numbers_.contains(name); }
-  bool given(const std::string& name) const { return words_.contains(name); }
+  // Or has a default.
+  bool given(const std::string& name) const { return words_.contains(name) || numbers_.contains(name); }
   std::size_t number(const std::string& name) const { return numbers_.at(name); }
   const std::string& word(const std::string& name) const { return words_.at(name).front(); }
   const std::vector<std::string>& words(const std::string& name) const;  // empty if not given

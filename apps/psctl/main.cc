@@ -43,8 +43,12 @@ void print_help() {
       "\nExamples:\n"
       "  psctl train --config configs/quickstart.yaml\n"
       "  psctl train --config configs/quickstart.yaml clock=virtual strategy=bsp seed=2\n"
-      "  psctl config schema\n\n"
-      "psctl VERB --help tells more. Exit codes: 0 done, 1 the run failed, 2 the request is wrong, 130 interrupted.\n");
+      "  psctl replay results/quickstart-20260102-030405\n"
+      "  psctl strategies ssp\n"
+      "  psctl verify --quick\n\n"
+      "psctl VERB --help tells more. Exit codes: 0 done, 1 the run failed or what was checked does not hold, 2 the "
+      "request "
+      "is wrong, 130 interrupted.\n");
 }
 
 int dispatch(int argc, char** argv) {

@@ -5,19 +5,13 @@
 
 #include "arguments.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "base/time.h"
 #include "terminal.h"
 #include "verbs.h"
 
 namespace psctl::app {
 namespace {
-
-// "1,234 events"
-std::string counted(std::uint64_t number, const char* what) {
-  std::string digits = fmt::format("{}", number);
-  for (std::size_t at = digits.size(); at > 3; at -= 3) digits.insert(at - 3, ",");
-  return fmt::format("{} {}{}", digits, what, number == 1 ? "" : "s");
-}
 
 std::string compared(const run::Replayed& replayed) {
   return fmt::format("{} and {} equal", counted(replayed.events, "event"), counted(replayed.decisions, "decision"));

@@ -1,3 +1,5 @@
+#include "strategies.h"
+
 #include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
@@ -5,7 +7,6 @@
 #include "arguments.h"
 #include "base/error.h"
 #include "base/text.h"
-#include "sync/registry.h"
 #include "verbs.h"
 
 namespace psctl::app {
@@ -46,6 +47,25 @@ void print_entry(const sync::Entry& entry) {
 
 }  // namespace
 
+std::vector<const sync::Entry*> chosen_strategies(const std::vector<std::string>& names) {
+  std::vector<const sync::Entry*> entries;
+  std::vector<std::string> known;
+  for (const sync::Entry& entry : sync::entries()) {
+    known.push_back(entry.name);
+    if (names.empty()) entries.push_back(&entry);
+  }
+  for (const std::string& name : names) {
+    const sync::Entry* entry = sync::find(name);
+    if (!entry) {
+      const std::string near = nearest(name, known);
+      throw UserError(fmt::format("there is no strategy {}{}; psctl strategies lists them", name,
+                                  near.empty() ? "" : fmt::format(" (did you mean {}?)", near)));
+    }
+    if (std::ranges::find(entries, entry) == entries.end()) entries.push_back(entry);
+  }
+  return entries;
+}
+
 int strategies(int argc, char** argv) {
   const auto arguments = Arguments::parse({.program = "psctl strategies",
                                            .description = "What strategies there are; with a name, all about one.",
@@ -61,11 +81,7 @@ int strategies(int argc, char** argv) {
     }
     return 0;
   }
-  for (const std::string& name : arguments->words("name")) {
-    const sync::Entry* entry = sync::find(name);
-    if (!entry) throw UserError(fmt::format("there is no strategy {}; psctl strategies lists them", name));
-    print_entry(*entry);
-  }
+  for (const sync::Entry* entry : chosen_strategies(arguments->words("name"))) print_entry(*entry);
   return 0;
 }
 

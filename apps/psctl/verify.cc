@@ -5,11 +5,13 @@
 #include <cstdio>
 #include <fmt/format.h>
 #include <map>
+#include <string_view>
 #include <unistd.h>
 
 #include "arguments.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "strategies.h"
 #include "verbs.h"
 
 namespace psctl::app {
@@ -19,35 +21,31 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point began) { return std::chrono::duration<double>(Clock::now() - began).count(); }
 
-std::vector<const sync::Entry*> chosen(const std::vector<std::string>& names) {
-  std::vector<const sync::Entry*> entries;
-  std::vector<std::string> known;
-  for (const sync::Entry& entry : sync::entries()) {
-    known.push_back(entry.name);
-    if (names.empty()) entries.push_back(&entry);
-  }
-  for (const std::string& name : names) {
-    const sync::Entry* entry = sync::find(name);
-    if (!entry) {
-      const std::string near = nearest(name, known);
-      throw UserError(fmt::format("there is no strategy {}{}; psctl strategies lists them", name,
-                                  near.empty() ? "" : fmt::format(" (did you mean {}?)", near)));
-    }
-    if (std::ranges::find(entries, entry) == entries.end()) entries.push_back(entry);
-  }
-  return entries;
-}
-
 struct Found {
   const sync::Entry* entry;
   std::string parameters;
   verify::Result result;
 };
 
-void print_row(const std::string& strategy, const std::string& check, std::size_t cases, bool holds,
-               const std::string& parameters) {
-  fmt::print("{:<12} {:<20} {:>10}  {:<7} {}\n", strategy, check, cases, holds ? "holds" : "BROKEN", parameters);
-}
+class Table {
+ public:
+  explicit Table(const std::vector<const sync::Entry*>& entries) {
+    for (const sync::Entry* entry : entries) width_ = std::max(width_, entry->name.size());
+    line("strategy", "check", "cases", "result", "parameters");
+  }
+  void row(const std::string& strategy, const std::string& check, std::size_t cases, bool holds,
+           const std::string& parameters) const {
+    line(strategy, check, fmt::format("{}", cases), holds ? "holds" : "BROKEN", parameters);
+  }
+
+ private:
+  void line(std::string_view strategy, std::string_view check, std::string_view cases, std::string_view result,
+            std::string_view parameters) const {
+    fmt::print("{:<{}} {:<20} {:>10}  {:<7} {}\n", strategy, width_, check, cases, result, parameters);
+  }
+
+  std::size_t width_ = 12;
+};
 
 void print_violation(const Found& found) {
   const verify::Violation& violation = *found.result.violation;
@@ -62,10 +60,10 @@ void print_violation(const Found& found) {
 }
 
 // A row a check, over all settings; or a row for each setting.
-void print_rows(const std::vector<Found>& all, std::size_t settings, bool each) {
+void print_rows(const Table& table, const std::vector<Found>& all, std::size_t settings, bool each) {
   if (each) {
     for (const Found& f : all) {
-      print_row(f.entry->name, f.result.check, f.result.cases, !f.result.violation, f.parameters);
+      table.row(f.entry->name, f.result.check, f.result.cases, !f.result.violation, f.parameters);
     }
     return;
   }
@@ -82,7 +80,7 @@ void print_rows(const std::vector<Found>& all, std::size_t settings, bool each) 
       cases += f.result.cases;
       holds = holds && !f.result.violation;
     }
-    print_row(all.front().entry->name, check, cases, holds, fmt::format("{} of {} settings", of, settings));
+    table.row(all.front().entry->name, check, cases, holds, fmt::format("{} of {} settings", of, settings));
   }
 }
 
@@ -93,9 +91,8 @@ int verify(int argc, char** argv) {
       {.program = "psctl verify",
        .description =
            "Holds strategies against the rules that they must keep: in every order of events of small clusters, in "
-           "many "
-           "random clusters, and against closed forms. Without a name all strategies, with a row for each check; with "
-           "names a row for each setting of the parameters too. A rule that is broken is shown with the shortest "
+           "many random clusters, and against closed forms. Without a name all strategies, with a row for each check; "
+           "with names a row for each setting of the parameters too. A rule that is broken is shown with the shortest "
            "sequence of events that was found; the exit code is 1 then.",
        .synopsis = "[NAME ...]",
        .examples = "  psctl verify                        all strategies\n"
@@ -114,15 +111,16 @@ int verify(int argc, char** argv) {
   verify::Effort effort;
   effort.seed = arguments->number("seed");
   effort.quick = arguments->flag("quick");
-  effort.cases = arguments->flag("cases") ? arguments->number("cases") : effort.quick ? 10 : 300;
-  const std::vector<const sync::Entry*> entries = chosen(arguments->words("name"));
+  effort.cases = arguments->given("cases") ? arguments->number("cases") : effort.quick ? 10 : 300;
+  if (effort.cases == 0) throw UserError("psctl verify: --cases 0: at least 1");
+  const std::vector<const sync::Entry*> entries = chosen_strategies(arguments->words("name"));
   const bool each = !arguments->words("name").empty();
   const bool live = ::isatty(STDERR_FILENO) && !arguments->flag("quiet");
 
   const auto began = Clock::now();
   std::size_t cases = 0, settings = 0;
   std::vector<Found> broken;
-  fmt::print("{:<12} {:<20} {:>10}  {:<7} {}\n", "strategy", "check", "cases", "result", "parameters");
+  const Table table(entries);
   for (const sync::Entry* entry : entries) {
     const std::vector<verify::Subject> subjects = verify::subjects_of(*entry, effort.seed);
     std::vector<Found> all;
@@ -139,7 +137,7 @@ int verify(int argc, char** argv) {
     }
     if (live) fmt::print(stderr, "\r\033[K");
     settings += subjects.size();
-    print_rows(all, subjects.size(), each);
+    print_rows(table, all, subjects.size(), each);
     std::fflush(stdout);
     for (Found& found : all) {
       if (found.result.violation) broken.push_back(std::move(found));
@@ -158,9 +156,10 @@ int verify(int argc, char** argv) {
     if (!known || found.result.violation->story.size() < known->result.violation->story.size()) known = &found;
   }
   for (const auto& [rule, found] : shortest) print_violation(*found);
-  fmt::print("\n{} strategies, {} settings, {} cases in {:.1f} s, seed {}: {}\n", entries.size(), settings, cases,
-             seconds_since(began), effort.seed,
-             broken.empty() ? "all rules hold" : fmt::format("{} checks show a broken rule", broken.size()));
+  fmt::print(
+      "\n{}, {}, {} in {:.1f} s, seed {}: {}\n", counted(entries.size(), "strategy", "strategies"),
+      counted(settings, "setting"), counted(cases, "case"), seconds_since(began), effort.seed,
+      broken.empty() ? "all rules hold" : fmt::format("a rule is broken in {}", counted(broken.size(), "check")));
   return broken.empty() ? 0 : 1;
 }
 

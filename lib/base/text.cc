@@ -46,4 +46,12 @@ std::string enumerate(std::span<const std::string> words, std::string_view last)
   return text;
 }
 
+std::string counted(std::uint64_t number, std::string_view what, std::string_view plural) {
+  std::string text = std::to_string(number);
+  for (std::size_t at = text.size(); at > 3; at -= 3) text.insert(at - 3, ",");
+  text += ' ';
+  if (number == 1) return text.append(what);
+  return plural.empty() ? text.append(what).append("s") : text.append(plural);
+}
+
 }  // namespace psctl

@@ -1,6 +1,7 @@
 // Small helpers for messages to people.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -13,5 +14,8 @@ std::string nearest(std::string_view word, std::span<const std::string> candidat
 
 // "a, b and c".
 std::string enumerate(std::span<const std::string> words, std::string_view last = "and");
+
+// "1 event", "1,234 events"; a plural that does not end in s is given.
+std::string counted(std::uint64_t number, std::string_view what, std::string_view plural = {});
 
 }  // namespace psctl

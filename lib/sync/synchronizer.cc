@@ -131,7 +131,10 @@ void Synchronizer::admit(Instant, const Woke&) {}
 
 PendingPush Synchronizer::take(PushId push, const char* by) {
   const auto found = cluster_.pending_.find(push);
-  if (found == cluster_.pending_.end()) fault(fmt::format("it {} push {}, which is not pending", by, push.value));
+  if (found == cluster_.pending_.end()) {
+    const bool known = push.value >= 1 && push <= last_push_;
+    fault(fmt::format("it {} push {}, which {}", by, push.value, known ? "is used up already" : "there is not"));
+  }
   PendingPush taken = std::move(found->second);
   cluster_.pending_.erase(found);
   return taken;
@@ -214,7 +217,10 @@ void Synchronizer::check_not_stuck(Instant now) const {
   if (cluster_.waiting_.empty() || cluster_.computing() > 0) return;
   const std::optional<Instant> deadline = strategy_->deadline(cluster_);
   if (deadline && *deadline > now) return;
-  fault(fmt::format("all {} workers wait and nothing will ever release them", cluster_.waiting_.size()));
+  const std::size_t waiting = cluster_.waiting_.size();
+  throw StuckFault(fmt::format("the strategy is wrong: {} and nothing will ever release {}",
+                               waiting == 1 ? "the only worker waits" : fmt::format("all {} workers wait", waiting),
+                               waiting == 1 ? "it" : "them"));
 }
 
 }  // namespace psctl::sync

@@ -21,6 +21,9 @@ class ProtocolError : public WorldError {
 class StrategyFault : public InternalError {
   using InternalError::InternalError;
 };
+class StuckFault : public StrategyFault {
+  using StrategyFault::StrategyFault;
+};
 
 class Synchronizer {
  public:

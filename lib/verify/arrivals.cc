@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/text.h"
 #include "verify/brute_force.h"
 #include "verify/special.h"
 
@@ -69,9 +70,9 @@ class HeldWithWorker final : public Rule {
 class Prompt final : public Rule {
  public:
   explicit Prompt(Step bound)
-      : Rule("no needless wait",
-             bound == kNoBound ? "Nobody waits."
-                               : fmt::format("Nobody waits who is at most {} steps ahead of the slowest.", bound)),
+      : Rule("no needless wait", bound == kNoBound ? "Nobody waits."
+                                                   : fmt::format("Nobody waits who is at most {} ahead of the slowest.",
+                                                                 counted(bound, "step"))),
         bound_(bound) {}
   static constexpr Step kNoBound = ~Step{0};
 

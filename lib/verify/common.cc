@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "base/text.h"
 #include "verify/rule.h"
 
 namespace psctl::verify {
@@ -204,7 +205,8 @@ class Patience final : public Rule {
 class Memory final : public Rule {
  public:
   explicit Memory(std::size_t most)
-      : Rule("memory", fmt::format("At most {} pushes are held at a time, however fast some workers are.", most)),
+      : Rule("memory", fmt::format("No more than {} held at a time, however fast some workers are.",
+                                   counted(most, "push is", "pushes are"))),
         most_(most) {}
 
   void see(const Moment& moment) override {
@@ -218,7 +220,7 @@ class Memory final : public Rule {
 class DeclaredGap final : public Rule {
  public:
   explicit DeclaredGap(Step most)
-      : Rule("gap", fmt::format("A worker that goes on is at most {} steps ahead of the slowest.", most)),
+      : Rule("gap", fmt::format("A worker that goes on is at most {} ahead of the slowest.", counted(most, "step"))),
         most_(most) {}
 
   void see(const Moment& moment) override {

@@ -18,6 +18,10 @@ struct Broken {
   std::string rule, expected, seen;
 };
 
+inline Broken deadlines_for_ever() {
+  return {"deadline", "After a deadline something else happens some day.", "deadline follows deadline for ever"};
+}
+
 // One event, and what came of it.
 struct Moment {
   Instant now;

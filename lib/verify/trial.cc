@@ -1,5 +1,6 @@
 #include "verify/trial.h"
 
+#include <algorithm>
 #include <bit>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -7,6 +8,8 @@
 
 namespace psctl::verify {
 namespace {
+
+constexpr const char* kProtocol = "protocol";
 
 class Digest {
  public:
@@ -111,6 +114,12 @@ std::string tell_outcome(const sync::Release& release, const sync::Outcome& outc
   return text;
 }
 
+bool has_merge(const Trial::Happening& happening) {
+  return std::ranges::any_of(happening.outcomes, [](const sync::Outcome& outcome) {
+    return std::holds_alternative<sync::Merge>(outcome.decision);
+  });
+}
+
 }  // namespace
 
 std::uint64_t digest(std::span<const sync::Decision> decisions) {
@@ -172,16 +181,23 @@ std::span<const sync::Outcome> Trial::handle(Instant now, const sync::Event& eve
   try {
     outcomes = synchronizer_.handle(now, event);
     if (synchronizer_.started()) asked_->ask_again(cluster(), now);
+  } catch (const Broken&) {
+    look(happening);
+    throw;
+  } catch (const sync::ProtocolError&) {
+    throw;  // the event was wrong: our fault
+  } catch (const sync::StuckFault& fault) {
+    look(happening);
+    throw Broken{"nobody is stuck", "As long as somebody waits, somebody computes or a deadline is set.", fault.what()};
   } catch (const sync::StrategyFault& fault) {
-    happening.step = cluster().worker(worker_of(event)).step;
-    for (const auto& [step, worker] : cluster().waiting()) happening.waiting.push_back(worker);
-    const std::string what = fault.what();
-    if (what.find("wait and nothing will ever release") != std::string::npos) {
-      throw Broken{"nobody is stuck", "As long as somebody waits, somebody computes or a deadline is set.", what};
-    }
-    throw Broken{"protocol", "Decisions name pushes that are pending and workers that wait, and come to an end.", what};
+    look(happening);
+    throw Broken{kProtocol, "Decisions name pushes that are pending and workers that wait, and come to an end.",
+                 fault.what()};
+  } catch (const std::exception& error) {
+    look(happening);
+    throw Broken{"throws", "A strategy has an answer to every picture, and throws nothing.", error.what()};
   }
-  happening.step = cluster().worker(worker_of(event)).step;
+  look(happening);
   happening.outcomes.assign(outcomes.begin(), outcomes.end());
   std::vector<sync::Decision> decisions;
   for (const sync::Outcome& outcome : outcomes) {
@@ -190,10 +206,14 @@ std::span<const sync::Outcome> Trial::handle(Instant now, const sync::Event& eve
       releases_[release->worker.value] = *release;
   }
   happening.digest = digest(decisions);
-  for (const auto& [step, worker] : cluster().waiting()) happening.waiting.push_back(worker);
   const Moment moment{now, event, outcomes, cluster(), synchronizer_.started()};
   for (const auto& rule : rules_) rule->see(moment);
   return outcomes;
+}
+
+void Trial::look(Happening& happening) const {
+  happening.step = cluster().worker(worker_of(happening.event)).step;
+  for (const auto& [step, worker] : cluster().waiting()) happening.waiting.push_back(worker);
 }
 
 void Trial::end() {
@@ -214,10 +234,17 @@ bool Trial::can_be_lost(WorkerId worker) const {
 
 Violation Trial::violation(const Broken& broken, bool with_instants) const {
   Violation violation{.rule = broken.rule, .expected = broken.expected, .seen = broken.seen, .story = {}};
+  // Told only where something else in the story names a push by its number.
+  const bool numbered = broken.rule == kProtocol || std::ranges::any_of(story_, has_merge);
+  std::uint64_t pushes = 0;
   for (const Happening& happening : story_) {
     std::string line;
     if (with_instants) line += fmt::format("at {:.3f} ms: ", to_seconds(happening.now) * 1e3);
     line += std::visit([&](const auto& event) { return tell(event, happening); }, happening.event);
+    if (std::holds_alternative<sync::Pushed>(happening.event)) {
+      ++pushes;
+      if (numbered) line += fmt::format(" (push {})", pushes);
+    }
     std::vector<std::string> parts;
     for (const sync::Outcome& outcome : happening.outcomes) {
       parts.push_back(

@@ -44,6 +44,8 @@ class Trial {
   Violation violation(const Broken& broken, bool with_instants) const;
 
  private:
+  void look(Happening& happening) const;
+
   Asked* asked_;  // owned by the synchronizer
   sync::Synchronizer synchronizer_;
   Rules rules_;

@@ -42,10 +42,10 @@ inline bool contains(const std::string& text, const std::string& part) { return 
 class Process {
  public:
   Process(const TemporaryFolder& folder, const std::vector<std::string>& arguments,
-          const std::vector<std::string>& environment = {}) {
+          const std::vector<std::string>& environment = {}, const char* binary = PSCTL_BINARY) {
     static int count = 0;
     stem_ = folder / fmt::format("process-{}", ++count);
-    std::vector<char*> argv{const_cast<char*>(PSCTL_BINARY)};
+    std::vector<char*> argv{const_cast<char*>(binary)};
     for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
     argv.push_back(nullptr);
     process_ = ::fork();
@@ -55,7 +55,7 @@ class Process {
       ::dup2(::open("/dev/null", O_RDONLY), 0);
       ::dup2(::open((stem_ + ".out").c_str(), flags, 0600), 1);
       ::dup2(::open((stem_ + ".err").c_str(), flags, 0600), 2);
-      ::execv(PSCTL_BINARY, argv.data());
+      ::execv(binary, argv.data());
       ::_exit(127);
     }
   }

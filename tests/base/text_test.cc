@@ -27,6 +27,13 @@ BOOST_AUTO_TEST_CASE(sha256_agrees_with_the_standard_s_example) {
              "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 
+BOOST_AUTO_TEST_CASE(what_is_counted_is_told_with_its_plural) {
+  BOOST_TEST(counted(1, "event") == "1 event");
+  BOOST_TEST(counted(0, "event") == "0 events");
+  BOOST_TEST(counted(1234567, "event") == "1,234,567 events");
+  BOOST_TEST(counted(100, "strategy", "strategies") == "100 strategies");
+}
+
 BOOST_AUTO_TEST_CASE(a_check_that_fails_names_its_place) {
   BOOST_CHECK_EXCEPTION(PSCTL_CHECK(1 == 2, "numbers"), InternalError, [](const InternalError& error) {
     const std::string what = error.what();

@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <set>
+#include <tuple>
 
 #include "base/random.h"
 #include "verify/references.h"
@@ -302,6 +303,31 @@ struct DeadlineInThePast : Strategy {
   std::optional<Instant> deadline(const Cluster&) const override { return Instant{}; }
 };
 
+// Wants to be woken a moment after each event.
+struct Sleepless : Strategy {
+  Instant last{};
+  void observe(const Cluster&, Instant now, const Event&) override { last = now; }
+  Decisions decide(const Cluster& cluster, Instant) override {
+    Decisions decisions = apply_each(cluster);
+    release_all(cluster, decisions);
+    return decisions;
+  }
+  std::optional<Instant> deadline(const Cluster&) const override { return last + Duration(1); }
+};
+
+// Looks for a push that need not be there.
+struct ThrowsAtJoiners : Strategy {
+  Decisions decide(const Cluster& cluster, Instant) override {
+    Decisions decisions;
+    for (const auto& [step, worker] : cluster.waiting()) {
+      if (cluster.version() > 0) std::ignore = cluster.pending().at(cluster.worker(worker).last_push);
+    }
+    decisions = apply_each(cluster);
+    release_all(cluster, decisions);
+    return decisions;
+  }
+};
+
 // Uses what was given up.
 struct UsesEmptyPushes : Strategy {
   Decisions decide(const Cluster& cluster, Instant) override {
@@ -490,6 +516,10 @@ BOOST_AUTO_TEST_CASE(decisions_that_hang_on_other_runs) { check_caught(wrong<Moo
 
 BOOST_AUTO_TEST_CASE(a_deadline_in_the_past) { check_caught(wrong<DeadlineInThePast>("a_users_own"), "deadline"); }
 
+BOOST_AUTO_TEST_CASE(deadlines_that_never_end) { check_caught(wrong<Sleepless>("a_users_own"), "deadline"); }
+
+BOOST_AUTO_TEST_CASE(an_exception) { check_caught(wrong<ThrowsAtJoiners>("a_users_own"), "throws", 4); }
+
 BOOST_AUTO_TEST_CASE(a_learning_rate_that_is_not_divided) {
   check_caught(liar("asp", {{"update_scale", word("mean")}}, {}), "update of one push", 3);
 }
@@ -652,7 +682,19 @@ BOOST_AUTO_TEST_CASE(a_story_is_told_in_words_and_is_as_short_as_can_be) {
   };
   BOOST_TEST(results.front().violation->story == expected, boost::test_tools::per_element());
   BOOST_TEST(results.front().violation->seen == "worker 0 goes on, 2 ahead");
-  BOOST_TEST(results.front().violation->expected == "A worker that goes on is at most 1 steps ahead of the slowest.");
+  BOOST_TEST(results.front().violation->expected == "A worker that goes on is at most 1 step ahead of the slowest.");
+}
+
+BOOST_AUTO_TEST_CASE(a_story_numbers_its_pushes_where_the_fault_names_one) {
+  const auto results = verify::verify(wrong<AspThatUsesAPushTwice>("asp"), {.seed = 1, .cases = 1, .quick = true});
+  BOOST_REQUIRE(results.front().violation);
+  const std::vector<std::string> expected = {
+      "worker 0 joins at step 0; worker 0 goes on with model 0",
+      "worker 0 pushes step 1 (push 1); update 1 = 1 x worker 0's step 1; worker 0 goes on with model 1",
+      "worker 0 pushes step 2 (push 2) [waiting: 0]",
+  };
+  BOOST_TEST(results.front().violation->story == expected, boost::test_tools::per_element());
+  BOOST_TEST(results.front().violation->seen == "the strategy is wrong: it applies push 2, which is used up already");
 }
 
 BOOST_AUTO_TEST_SUITE_END()
