@@ -35,8 +35,8 @@ std::string condition_of(const sync::Entry& entry, const sync::Parameter& parame
 }
 
 void print_entry(const sync::Entry& entry) {
-  fmt::print("{}\n\n  rule    {}\n  source  {}\n  stated  {}\n  read    {}\n", entry.name, entry.rule, entry.source,
-             entry.stated, entry.read);
+  fmt::print("{}: {}\n\n  rule    {}\n  source  {}\n  stated  {}\n  read    {}\n", entry.name, entry.brief, entry.rule,
+             entry.source, entry.stated, entry.read);
   for (const sync::Parameter& parameter : entry.parameters) {
     fmt::print("\n  {} (default {}; {}{}; {})\n      {}\n", parameter.name,
                parameter.default_value ? text_of(*parameter.default_value) : "none", range_of(parameter),
@@ -77,8 +77,9 @@ int strategies(int argc, char** argv) {
   if (!arguments) return 0;
   if (arguments->words("name").empty()) {
     for (const sync::Entry& entry : sync::entries()) {
-      fmt::print("{:<14}{}\n", entry.name, entry.rule.substr(0, entry.rule.find('.') + 1));
+      fmt::print("{:<14}{}\n", entry.name, entry.brief);
     }
+    fmt::print("\npsctl strategies NAME tells the rule, its source, what we read into it and the parameters.\n");
     return 0;
   }
   for (const sync::Entry* entry : chosen_strategies(arguments->words("name"))) print_entry(*entry);

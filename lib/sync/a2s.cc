@@ -139,6 +139,7 @@ Weighting weighting(const std::string& word) {
 Entry a2s_entry() {
   return {
       .name = "a2s",
+      .brief = "the fastest workers wait for each other behind a relaxed barrier, the others run as under asp",
       .rule =
           "When every worker has finished an epoch of its own since the last time, as many of the fastest as the "
           "slowest is epochs behind (never the slowest itself, none for less than two) become a group; the others go "

@@ -26,6 +26,7 @@ class Asp final : public Strategy {
 Entry asp_entry() {
   return {
       .name = "asp",
+      .brief = "nobody waits, every push is an update at once",
       .rule =
           "Every push becomes an update as soon as it arrives, and nobody waits. The worker takes the new model and "
           "goes on at once. Nothing bounds the staleness.",

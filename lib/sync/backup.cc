@@ -32,6 +32,7 @@ class Backup final : public Strategy {
 Entry backup_entry() {
   return {
       .name = "backup",
+      .brief = "as bsp, but the slowest `backups` workers of a round are not waited for",
       .rule =
           "Rounds as in bsp, but a round ends when all workers except `backups` have pushed; the update is the mean of "
           "what came. A push that comes later was computed on an older model: it is dropped, and its worker takes the "

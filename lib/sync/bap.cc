@@ -63,6 +63,7 @@ class Bap final : public Strategy {
 Entry bap_entry() {
   return {
       .name = "bap",
+      .brief = "versions of complete rounds, up to `staleness` rounds late: workers go on with the model they have",
       .rule =
           "The model changes only by complete updates: version k is made of the mean of everybody's step k, when the "
           "slowest worker has pushed it. After its push a worker takes a newer version if there is one, else goes on "

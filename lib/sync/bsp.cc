@@ -20,6 +20,7 @@ class Bsp final : public Strategy {
 Entry bsp_entry() {
   return {
       .name = "bsp",
+      .brief = "rounds: all wait for the slowest, one update of the mean",
       .rule =
           "Every worker pushes the gradient of one mini-batch and waits. When all have pushed, the server makes one "
           "update of their mean. Then all take the new model and go on.",

@@ -135,6 +135,7 @@ Parameter word(const char* name, const char* default_word, std::vector<std::stri
 Entry dssp_entry() {
   return {
       .name = "dssp",
+      .brief = "as ssp, but the fastest may run on when that is predicted to save waiting",
       .rule =
           "As ssp with `staleness` as the bound, but the fastest worker may run ahead of it as far as it pays. When it "
           "exceeds the bound, a controller predicts from the last two pushes of that worker and of the slowest how "

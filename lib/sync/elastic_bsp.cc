@@ -97,6 +97,7 @@ class ElasticBsp final : public Strategy {
 Entry elastic_bsp_entry() {
   return {
       .name = "elastic_bsp",
+      .brief = "supersteps: each worker makes as many pushes as a planner gives it, then all meet",
       .rule =
           "At a barrier a planner predicts when each worker will end its next steps and gives every worker a number of "
           "steps such that all end as close together as can be. Until a worker has done them, each push becomes an "

@@ -29,6 +29,7 @@ class LocalSgd final : public Strategy {
 Entry local_sgd_entry() {
   return {
       .name = "local_sgd",
+      .brief = "rounds of `period` local steps, then the mean of the models",
       .rule =
           "Every worker takes `period` steps of its own, pushes by how much its model moved and waits. When all have "
           "pushed, the server moves the model by the mean. Then all take the new model and go on.",

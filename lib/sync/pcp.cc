@@ -131,6 +131,7 @@ class Pcp final : public Strategy {
 Entry pcp_entry() {
   return {
       .name = "pcp",
+      .brief = "rounds of as many local steps as predictions of computing and communication give each worker",
       .rule =
           "From the computing, upload and download times of each worker the server predicts when its pushes would "
           "arrive, and gives each so many local steps that all arrive as close together as can be. When all have, the "

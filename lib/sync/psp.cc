@@ -58,6 +58,7 @@ class Psp final : public Strategy {
 Entry psp_entry() {
   return {
       .name = "psp",
+      .brief = "as ssp, but a worker compares itself with a random sample of the others",
       .rule =
           "As ssp, but a worker looks at a random sample of `sample` workers only: it goes on if none of them is more "
           "than `staleness` steps behind it, else it waits and looks again. A sample of all workers gives ssp, one of "

@@ -16,6 +16,7 @@ namespace psctl::sync {
 
 struct Entry {
   std::string name;
+  std::string brief;   // in a line, to choose from
   std::string rule;    // in three sentences at most
   std::string source;  // paper, section
   std::string stated;  // what the source says of it

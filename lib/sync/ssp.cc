@@ -48,6 +48,7 @@ class Ssp final : public Strategy {
 Entry ssp_entry() {
   return {
       .name = "ssp",
+      .brief = "as asp, but nobody may be more than `staleness` steps ahead of the slowest",
       .rule =
           "Every push becomes an update as soon as it arrives, but a worker waits while it is more than `staleness` "
           "steps ahead of the slowest. 0 gives the schedule of BSP (not its update), a bound that is never reached "

@@ -227,6 +227,7 @@ StragglerPolicy straggler_policy(const std::string& word) {
 Entry sync_switch_entry() {
   return {
       .name = "sync_switch",
+      .brief = "bsp for a share of the work, then asp",
       .rule =
           "The first `bsp_share` of the work, in samples, is done under bsp, the rest under asp. The switch comes at "
           "the barrier of the last round, while the workers run. While there are stragglers the share of bsp can be "

@@ -137,6 +137,7 @@ class Wbsp final : public Strategy {
 Entry wbsp_entry() {
   return {
       .name = "wbsp",
+      .brief = "nobody waits: local steps, and a new model whenever the slowest has pushed",
       .rule =
           "Every worker takes steps of its own and pushes each by how much its model moved; nobody ever waits. When "
           "the slowest has pushed, the moves of all, divided by the number of workers, become the next version. Each "

@@ -167,6 +167,7 @@ BOOST_AUTO_TEST_CASE(the_strategies_are_listed_and_explained) {
   const App app;
   const Told all = tell(app, {"strategies"});
   BOOST_TEST(all.code == 0);
+  BOOST_TEST(contains(all.out, "\nasp           nobody waits, every push is an update at once\n"));
   for (const char* name : {"bsp", "asp", "ssp"}) {
     BOOST_TEST(contains(all.out, name));
     const Told one = tell(app, {"strategies", name});
@@ -174,7 +175,8 @@ BOOST_AUTO_TEST_CASE(the_strategies_are_listed_and_explained) {
     BOOST_TEST(contains(one.out, "source"));
   }
   BOOST_TEST(contains(tell(app, {"strategies", "ssp"}).out, "staleness"));
-  check_refused(app, {"strategies", "xsp"}, "there is no strategy xsp; psctl strategies lists them");
+  check_refused(app, {"strategies", "xsp"},
+                "there is no strategy xsp (did you mean bsp?); psctl strategies lists them");
 }
 
 }  // namespace psctl::test
