@@ -69,7 +69,7 @@ int replay(int argc, char** argv) {
            "difference and exit code 1.",
        .synopsis = "RUN ... [--data SOURCE] [--quiet]",
        .examples = "  psctl replay results/quickstart-20260102-030405\n"
-                   "  psctl replay results/*\n"
+                   "  psctl replay results/quickstart-*\n"
                    "  psctl replay results/trial-20260102-030405 --data /mnt/copies/fashion-mnist\n",
        .options = {{"run", Kind::kWords, "the folder of a run"},
                    {"data", Kind::kWord, "where the data are now, in place of the run's data.source"},

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "support/folder.h"
+#include "sync/registry.h"
 
 namespace {
 
@@ -37,11 +38,20 @@ BOOST_AUTO_TEST_CASE(every_psctl_command_of_the_readme_ends_well) {
     if (!command.starts_with("psctl ")) continue;
     ++run;
     const std::string out = command.starts_with("psctl train ") ? " --out " + folder.path() : "";
+    // What was trained before is replayed.
+    if (const auto at = command.find("results/"); at != std::string::npos) command.replace(at, 8, folder.path() + "/");
     const std::string line = fmt::format("cd '{}' && '{}' {}{} > '{}' 2>&1", PSCTL_SOURCE_DIR, PSCTL_BINARY,
                                          command.substr(6), out, folder / "output");
     BOOST_TEST(std::system(line.c_str()) == 0, command << "\n" << psctl::test::read_file(folder / "output"));
   }
-  BOOST_TEST(run >= 7);
+  BOOST_TEST(run >= 9);
+}
+
+BOOST_AUTO_TEST_CASE(every_strategy_stands_in_the_readme_as_psctl_tells_it) {
+  const std::string text = psctl::test::read_file(std::string(PSCTL_SOURCE_DIR) + "/README.md");
+  for (const psctl::sync::Entry& entry : psctl::sync::entries()) {
+    BOOST_TEST(text.find(fmt::format("\n{:<14}{}\n", entry.name, entry.brief)) != std::string::npos, entry.name);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(every_script_of_the_readme_is_there_and_can_be_run) {
