@@ -159,6 +159,37 @@ struct BspWithTheWrongMean : Strategy {
   }
 };
 
+struct BspThatFavoursTheFirst : Strategy {
+  Decisions decide(const Cluster& cluster, Instant) override {
+    if (cluster.computing() > 0) return {};
+    Decisions decisions;
+    Apply apply;
+    double left = 1;
+    for (const auto& [id, push] : cluster.pending()) {
+      const bool last = apply.shares.size() + 1 == cluster.pending().size();
+      apply.shares.push_back({id, last ? left : left / 1.5});
+      left -= left / 1.5;
+    }
+    if (!apply.shares.empty()) decisions.emplace_back(std::move(apply));
+    release_all(cluster, decisions);
+    return decisions;
+  }
+};
+
+// Rounds of two steps of the workers' own.
+struct LocalRounds : Strategy {
+  Traits traits() const override { return {.kind = Traits::Kind::kLocal}; }
+  Decisions decide(const Cluster& cluster, Instant) override {
+    if (cluster.computing() > 0) return {};
+    Decisions decisions;
+    apply_mean(cluster, static_cast<double>(cluster.pending().size()), decisions);
+    for (const auto& [step, worker] : cluster.waiting()) {
+      decisions.emplace_back(Release{.worker = worker, .local_steps = 2});
+    }
+    return decisions;
+  }
+};
+
 struct BspThatUpdatesAtOnce : Strategy {
   Decisions decide(const Cluster& cluster, Instant) override {
     Decisions decisions = apply_each(cluster);
@@ -471,6 +502,23 @@ BOOST_AUTO_TEST_CASE(a_barrier_that_forgets_who_has_joined_since) {
 }
 
 BOOST_AUTO_TEST_CASE(weights_that_do_not_sum_to_one) { check_caught(wrong<BspWithTheWrongMean>("bsp"), "mean"); }
+
+BOOST_AUTO_TEST_CASE(weights_that_are_not_equal) { check_caught(wrong<BspThatFavoursTheFirst>("bsp"), "equal shares"); }
+
+BOOST_AUTO_TEST_CASE(steps_of_its_own_where_gradients_are_asked_for) {
+  check_caught(wrong<LocalRounds>("bsp"), "one step", 2);
+}
+
+BOOST_AUTO_TEST_CASE(a_worker_that_waits_where_nobody_should) {
+  check_caught(wrong<LocalRounds>("wbsp"), "nobody waits");
+}
+
+BOOST_AUTO_TEST_CASE(a_push_that_is_applied_at_the_other_end_of_the_wait) {
+  const Values arrival = {{"staleness", number(1)}};
+  const Values release = {{"staleness", number(1)}, {"apply", word("on_release")}};
+  check_caught(liar("ssp", arrival, release), "at once");
+  check_caught(liar("ssp", release, arrival), "on release");
+}
 
 BOOST_AUTO_TEST_CASE(updates_before_the_round_is_over) {
   check_caught(wrong<BspThatUpdatesAtOnce>("bsp"), "rounds together", 3);
