@@ -49,8 +49,8 @@ class Table {
 
 void print_violation(const Found& found) {
   const verify::Violation& violation = *found.result.violation;
-  fmt::print("\n{} ({}) breaks the rule '{}' ({})\n", found.entry->name, found.parameters, violation.rule,
-             found.result.check);
+  fmt::print("\n{} ({}) breaks the rule '{}' ({}{}{})\n", found.entry->name, found.parameters, violation.rule,
+             found.result.check, violation.cluster.empty() ? "" : ": ", violation.cluster);
   // The end tells most: a long story is cut in front.
   constexpr std::size_t kLines = 60;
   const std::size_t skipped = violation.story.size() > kLines ? violation.story.size() - kLines : 0;

@@ -6,6 +6,8 @@
 #include <fmt/ranges.h>
 #include <utility>
 
+#include "base/text.h"
+
 namespace psctl::verify {
 namespace {
 
@@ -114,6 +116,10 @@ std::string tell_outcome(const sync::Release& release, const sync::Outcome& outc
   return text;
 }
 
+[[noreturn]] void throws(const std::exception& error) {
+  throw Broken{"throws", "A strategy has an answer to every picture, and throws nothing.", error.what()};
+}
+
 bool has_merge(const Trial::Happening& happening) {
   return std::ranges::any_of(happening.outcomes, [](const sync::Outcome& outcome) {
     return std::holds_alternative<sync::Merge>(outcome.decision);
@@ -173,7 +179,8 @@ Trial::Trial(const Subject& subject, const sync::Setting& setting, std::size_t s
     : asked_(new Asked(subject.make(setting))),
       synchronizer_(std::unique_ptr<sync::Strategy>(asked_), setting.workers, start_size),
       rules_(watch == Watch::kNone ? Rules() : make_rules(subject, setting)),
-      releases_(setting.workers) {}
+      releases_(setting.workers),
+      start_size_(start_size) {}
 
 std::span<const sync::Outcome> Trial::handle(Instant now, const sync::Event& event) {
   Happening& happening = story_.emplace_back(Happening{.now = now, .event = event, .outcomes = {}, .waiting = {}});
@@ -195,7 +202,7 @@ std::span<const sync::Outcome> Trial::handle(Instant now, const sync::Event& eve
                  fault.what()};
   } catch (const std::exception& error) {
     look(happening);
-    throw Broken{"throws", "A strategy has an answer to every picture, and throws nothing.", error.what()};
+    throws(error);
   }
   look(happening);
   happening.outcomes.assign(outcomes.begin(), outcomes.end());
@@ -225,6 +232,8 @@ std::optional<Instant> Trial::deadline() const {
     return synchronizer_.deadline();
   } catch (const sync::StrategyFault& fault) {
     throw Broken{"deadline", "A deadline lies in the future.", fault.what()};
+  } catch (const std::exception& error) {
+    throws(error);
   }
 }
 
@@ -233,7 +242,13 @@ bool Trial::can_be_lost(WorkerId worker) const {
 }
 
 Violation Trial::violation(const Broken& broken, bool with_instants) const {
-  Violation violation{.rule = broken.rule, .expected = broken.expected, .seen = broken.seen, .story = {}};
+  const std::size_t workers = cluster().workers().size();
+  Violation violation{.rule = broken.rule,
+                      .expected = broken.expected,
+                      .seen = broken.seen,
+                      .cluster = counted(workers, "worker"),
+                      .story = {}};
+  if (start_size_ < workers) violation.cluster += fmt::format(", {} of them late", workers - start_size_);
   // Told only where something else in the story names a push by its number.
   const bool numbered = broken.rule == kProtocol || std::ranges::any_of(story_, has_merge);
   std::uint64_t pushes = 0;

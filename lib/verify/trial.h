@@ -50,6 +50,7 @@ class Trial {
   sync::Synchronizer synchronizer_;
   Rules rules_;
   std::vector<sync::Release> releases_;
+  std::size_t start_size_;
   std::vector<Happening> story_;
 };
 

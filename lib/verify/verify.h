@@ -34,6 +34,7 @@ struct Violation {
   std::string rule;      // its name
   std::string expected;  // the rule, in a sentence
   std::string seen;
+  std::string cluster = {};        // "2 workers, 1 of them late"; empty where there is none
   std::vector<std::string> story;  // a line an event, ending with the one that broke the rule
 };
 

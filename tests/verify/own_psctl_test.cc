@@ -45,7 +45,7 @@ BOOST_AUTO_TEST_CASE(verify_finds_nothing_wrong_with_the_strategy_of_the_page) {
 
 BOOST_AUTO_TEST_CASE(a_bound_that_is_too_strict_ends_with_1_and_the_shortest_story) {
   check_caught("strict_ssp", R"(
-strict_ssp (bound=0) breaks the rule 'nobody is stuck' (every order)
+strict_ssp (bound=0) breaks the rule 'nobody is stuck' (every order: 1 worker)
     1. worker 0 joins at step 0 [waiting: 0]
   seen      the strategy is wrong: the only worker waits and nothing will ever release it
   expected  As long as somebody waits, somebody computes or a deadline is set.
@@ -54,7 +54,7 @@ strict_ssp (bound=0) breaks the rule 'nobody is stuck' (every order)
 
 BOOST_AUTO_TEST_CASE(a_bound_that_is_too_loose_ends_with_1_and_the_shortest_story) {
   check_caught("loose_ssp", R"(
-loose_ssp (bound=0) breaks the rule 'gap' (every order)
+loose_ssp (bound=0) breaks the rule 'gap' (every order: 2 workers)
     1. worker 0 joins at step 0 [waiting: 0]
     2. worker 1 joins at step 0; worker 0 goes on with model 0; worker 1 goes on with model 0
     3. worker 0 pushes step 1; update 1 = 1 x worker 0's step 1; worker 0 goes on with model 1
@@ -65,7 +65,7 @@ loose_ssp (bound=0) breaks the rule 'gap' (every order)
 
 BOOST_AUTO_TEST_CASE(pushes_that_are_forgotten_end_with_1_and_the_shortest_story) {
   check_caught("forgetful_ssp", R"(
-forgetful_ssp (defaults) breaks the rule 'memory' (every order)
+forgetful_ssp (defaults) breaks the rule 'memory' (every order: 1 worker)
     1. worker 0 joins at step 0; worker 0 goes on with model 0
     2. worker 0 pushes step 1; worker 0 goes on with model 0
     3. worker 0 pushes step 2; worker 0 goes on with model 0
