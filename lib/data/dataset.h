@@ -20,6 +20,16 @@ struct Shape {
   friend bool operator==(const Shape&, const Shape&) = default;
 };
 
+// What a value is stored as.
+enum class Values { kBytes, kFloats };
+
+// A value of a sparse sample, at a feature from 0.
+struct Entry {
+  std::uint32_t index = 0;
+  float value = 0;
+  friend bool operator==(const Entry&, const Entry&) = default;
+};
+
 // value = scale * raw + shift
 struct Affine {
   float scale = 1;
