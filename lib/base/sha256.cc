@@ -27,10 +27,15 @@ void Sha256::add(std::span<const std::byte> bytes) {
   PSCTL_CHECK(EVP_DigestUpdate(state_->context, bytes.data(), bytes.size()) == 1);
 }
 
+std::array<std::byte, 32> Sha256::finish_raw() {
+  std::array<std::byte, 32> digest{};
+  PSCTL_CHECK(EVP_DigestFinal_ex(state_->context, reinterpret_cast<unsigned char*>(digest.data()), nullptr) == 1);
+  return digest;
+}
+
 std::string Sha256::finish() {
-  std::array<unsigned char, 32> digest{};
-  PSCTL_CHECK(EVP_DigestFinal_ex(state_->context, digest.data(), nullptr) == 1);
-  return fmt::format("{:02x}", fmt::join(digest, ""));
+  const std::array<std::byte, 32> digest = finish_raw();
+  return fmt::format("{:02x}", fmt::join(std::span(reinterpret_cast<const unsigned char*>(digest.data()), 32), ""));
 }
 
 std::string sha256(std::span<const std::byte> bytes) {

@@ -1,6 +1,7 @@
 // SHA-256, for the digests that say whether two results are the same bits.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <memory>
 #include <span>
@@ -16,7 +17,9 @@ class Sha256 {
   Sha256& operator=(Sha256&&) noexcept;
 
   void add(std::span<const std::byte> bytes);
-  std::string finish();  // 64 lower-case hexadecimal digits; nothing may be added afterwards
+  // Nothing may be added after either.
+  std::string finish();  // 64 lower-case hexadecimal digits
+  std::array<std::byte, 32> finish_raw();
 
  private:
   struct State;

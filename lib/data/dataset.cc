@@ -19,43 +19,161 @@ void transform_values(const std::uint8_t* __restrict raw, std::size_t count, flo
   for (std::size_t i = 0; i < count; ++i) out[i] = scale * static_cast<float>(raw[i]) + shift;
 }
 
+PSCTL_CLONES
+void transform_values(const float* __restrict raw, std::size_t count, float scale, float shift, float* __restrict out) {
+  for (std::size_t i = 0; i < count; ++i) out[i] = scale * raw[i] + shift;
+}
+
 // Samples come in an order that the CPU cannot foresee; asked for two samples ahead they are there in time.
 constexpr std::size_t kAhead = 2;
 constexpr std::size_t kCacheLine = 64;
 
-void prefetch(const std::uint8_t* begin, std::size_t count) {
-  for (std::size_t offset = 0; offset < count; offset += kCacheLine) __builtin_prefetch(begin + offset);
+void prefetch(const Samples& samples, std::size_t sample) {
+  const std::size_t first = samples.first_byte(sample), end = samples.first_byte(sample + 1);
+  for (std::size_t offset = first; offset < end; offset += kCacheLine) __builtin_prefetch(&samples.rows[offset]);
 }
+
+template <class T>
+std::span<const T> as(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const T*>(bytes.data()), bytes.size() / sizeof(T)};
+}
+
+// SHA-256 over the SHA-256 of every block.
+class BlockDigest {
+ public:
+  void add(std::span<const std::byte> bytes) {
+    while (!bytes.empty()) {
+      const auto piece = bytes.first(std::min(bytes.size(), kBlockBytes - filled_));
+      block_.add(piece);
+      filled_ += piece.size();
+      bytes = bytes.subspan(piece.size());
+      if (filled_ == kBlockBytes) end_block();
+    }
+  }
+  std::string finish() {
+    if (filled_ > 0) end_block();
+    return blocks_.finish();
+  }
+
+ private:
+  void end_block() {
+    blocks_.add(block_.finish_raw());
+    block_ = Sha256();
+    filled_ = 0;
+  }
+
+  Sha256 blocks_, block_;
+  std::size_t filled_ = 0;
+};
 
 }  // namespace
 
+Dataset::Dataset(std::shared_ptr<const Samples> samples) : samples_(std::move(samples)), labels_(samples_->labels) {}
+
 Dataset::Dataset(Shape shape, std::size_t classes, std::vector<std::uint8_t> pixels, std::vector<std::uint32_t> labels)
-    : shape_(shape), classes_(classes), pixels_(std::move(pixels)), labels_(std::move(labels)) {
-  PSCTL_CHECK(pixels_.size() == labels_.size() * shape_.size());
-  PSCTL_CHECK(std::ranges::all_of(labels_, [&](std::uint32_t label) { return label < classes_; }));
+    : Dataset(samples_of(shape, classes, std::move(pixels), std::move(labels))) {}
+
+Dataset Dataset::select(std::vector<std::uint32_t> rows) const {
+  std::vector<std::uint32_t> labels;
+  labels.reserve(rows.size());
+  for (std::uint32_t& row : rows) {
+    PSCTL_CHECK(row < size());
+    labels.push_back(labels_[row]);
+    if (selected_) row = (*selected_)[row];
+  }
+  Dataset selection = *this;
+  selection.selected_ = std::make_shared<const std::vector<std::uint32_t>>(std::move(rows));
+  selection.selected_labels_ = std::make_shared<const std::vector<std::uint32_t>>(std::move(labels));
+  selection.labels_ = *selection.selected_labels_;
+  return selection;
+}
+
+void Dataset::set_transform(Affine transform) {
+  PSCTL_CHECK(!sparse() || transform.shift == 0);
+  transform_ = transform;
+}
+
+std::span<const std::byte> Dataset::row(std::uint32_t sample) const {
+  PSCTL_CHECK(sample < size());
+  const std::size_t place = selected_ ? (*selected_)[sample] : sample;
+  const std::size_t first = samples_->first_byte(place), bytes = samples_->first_byte(place + 1) - first;
+  if (samples_->seals) samples_->seals->check(first, bytes);
+  return samples_->rows.subspan(first, bytes);
+}
+
+std::span<const std::uint8_t> Dataset::bytes(std::uint32_t sample) const {
+  PSCTL_CHECK(!sparse() && samples_->values == Values::kBytes);
+  return as<std::uint8_t>(row(sample));
+}
+
+std::span<const float> Dataset::floats(std::uint32_t sample) const {
+  PSCTL_CHECK(!sparse() && samples_->values == Values::kFloats);
+  return as<float>(row(sample));
+}
+
+std::span<const Entry> Dataset::entries(std::uint32_t sample) const {
+  PSCTL_CHECK(sparse());
+  return as<Entry>(row(sample));
 }
 
 void Dataset::gather(std::span<const std::uint32_t> samples, float* out) const {
-  const std::size_t width = shape_.size();
+  const std::size_t width = shape().size();
+  const auto [scale, shift] = transform_;
   for (std::size_t i = 0; i < samples.size(); ++i) {
-    const std::uint32_t sample = samples[i];
-    PSCTL_CHECK(sample < size());
     if (i + kAhead < samples.size() && samples[i + kAhead] < size()) {
-      prefetch(pixels_.data() + samples[i + kAhead] * width, width);
+      prefetch(*samples_, selected_ ? (*selected_)[samples[i + kAhead]] : samples[i + kAhead]);
     }
-    transform_values(pixels_.data() + sample * width, width, transform_.scale, transform_.shift, out);
+    if (sparse()) {
+      std::fill_n(out, width, 0.0F);
+      for (const Entry& entry : entries(samples[i])) out[entry.index] = scale * entry.value;
+    } else if (samples_->values == Values::kBytes) {
+      transform_values(bytes(samples[i]).data(), width, scale, shift, out);
+    } else {
+      transform_values(floats(samples[i]).data(), width, scale, shift, out);
+    }
     out += width;
+  }
+}
+
+void Dataset::gather(std::span<const std::uint32_t> samples, SparseBatch& out) const {
+  out.entries.clear();
+  out.row_starts.assign(1, 0);
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    if (i + kAhead < samples.size() && samples[i + kAhead] < size()) {
+      prefetch(*samples_, selected_ ? (*selected_)[samples[i + kAhead]] : samples[i + kAhead]);
+    }
+    for (const Entry& entry : entries(samples[i])) out.entries.push_back({entry.index, transform_.scale * entry.value});
+    PSCTL_CHECK(out.entries.size() <= UINT32_MAX);
+    out.row_starts.push_back(static_cast<std::uint32_t>(out.entries.size()));
   }
 }
 
 std::string Dataset::digest() const {
   static_assert(std::endian::native == std::endian::little, "digests are of little-endian bytes");
   Sha256 hash;
-  const std::uint64_t sizes[] = {shape_.channels, shape_.height, shape_.width, classes_, size()};
+  const Shape shape = samples_->shape;
+  const std::uint64_t sizes[] = {
+      shape.channels, shape.height, shape.width, classes(), size(), sparse(), samples_->values == Values::kFloats};
   const float transform[] = {transform_.scale, transform_.shift};
   hash.add(std::as_bytes(std::span(sizes)));
-  hash.add(std::as_bytes(std::span(pixels_)));
-  hash.add(std::as_bytes(std::span(labels_)));
+  std::string values;
+  if (samples_->seals && !selected_) {
+    values = samples_->seals->rows_digest();
+  } else {
+    BlockDigest blocks;
+    for (std::uint32_t sample = 0; sample < size(); ++sample) blocks.add(row(sample));
+    values = blocks.finish();
+  }
+  hash.add(std::as_bytes(std::span(values)));
+  hash.add(std::as_bytes(labels_));
+  if (sparse()) {
+    std::vector<std::uint32_t> lengths;
+    for (std::uint32_t sample = 0; sample < size(); ++sample) {
+      const std::size_t place = selected_ ? (*selected_)[sample] : sample;
+      lengths.push_back(static_cast<std::uint32_t>(samples_->row_starts[place + 1] - samples_->row_starts[place]));
+    }
+    hash.add(std::as_bytes(std::span(lengths)));
+  }
   hash.add(std::as_bytes(std::span(transform)));
   return hash.finish();
 }

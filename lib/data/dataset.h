@@ -1,4 +1,4 @@
-// A data set in memory: samples of one shape, with a class each; read-only once made, so that threads may share it.
+// A data set: a view of samples of one shape, with a class each; read-only once made, so that threads may share it.
 #pragma once
 
 #include <cstddef>
@@ -9,26 +9,9 @@
 #include <vector>
 
 #include "data/config.h"
+#include "data/samples.h"
 
 namespace psctl::data {
-
-struct Shape {
-  std::size_t channels = 1;
-  std::size_t height = 1;
-  std::size_t width = 1;
-  std::size_t size() const { return channels * height * width; }  // values a sample
-  friend bool operator==(const Shape&, const Shape&) = default;
-};
-
-// What a value is stored as.
-enum class Values { kBytes, kFloats };
-
-// A value of a sparse sample, at a feature from 0.
-struct Entry {
-  std::uint32_t index = 0;
-  float value = 0;
-  friend bool operator==(const Entry&, const Entry&) = default;
-};
 
 // value = scale * raw + shift
 struct Affine {
@@ -36,29 +19,51 @@ struct Affine {
   float shift = 0;
 };
 
+// Sparse samples in a batch, as CSR.
+struct SparseBatch {
+  std::vector<std::uint32_t> row_starts;  // where a sample's entries begin, and the end of the last one's
+  std::vector<Entry> entries;             // in a row, indices ascend
+};
+
 class Dataset {
  public:
-  // `pixels` holds labels.size() samples of shape.size() values, channels first, rows before columns.
+  explicit Dataset(std::shared_ptr<const Samples> samples);
+  // Bytes in memory, as samples_of takes them.
   Dataset(Shape shape, std::size_t classes, std::vector<std::uint8_t> pixels, std::vector<std::uint32_t> labels);
+  // The same samples' rows at these places, in this order; nothing is copied but labels. The transform is kept.
+  Dataset select(std::vector<std::uint32_t> rows) const;
 
   std::size_t size() const { return labels_.size(); }
-  Shape shape() const { return shape_; }
-  std::size_t classes() const { return classes_; }
+  Shape shape() const { return samples_->shape; }
+  std::size_t classes() const { return samples_->classes; }
+  bool sparse() const { return samples_->sparse; }
   std::span<const std::uint32_t> labels() const { return labels_; }
-  std::span<const std::uint8_t> pixels() const { return pixels_; }
-  void set_transform(Affine transform) { transform_ = transform; }
+  // All samples that this is a view of, and which of them in what order it shows; empty: all as they come.
+  const Samples& samples() const { return *samples_; }
+  std::span<const std::uint32_t> selected() const { return selected_ ? *selected_ : std::span<const std::uint32_t>(); }
+  void set_transform(Affine transform);  // sparse: without shift, which would fill the zeros
   Affine transform() const { return transform_; }
 
-  // Writes the samples' values, transformed, as samples.size() x shape().size(), row by row. Thread-safe.
+  // Writes the samples' values, transformed, as samples.size() x shape().size(), row by row; of sparse samples the
+  // zeros too. Thread-safe. Throws UserError if the file that the samples lie in is damaged there.
   void gather(std::span<const std::uint32_t> samples, float* out) const;
-  // SHA-256 over shape, classes, values, labels and transform.
+  // The entries of sparse samples, transformed. Thread-safe for different batches; throws as gather does.
+  void gather(std::span<const std::uint32_t> samples, SparseBatch& out) const;
+  // One sample's values as they are stored; valid as long as the data set. Throws as gather does.
+  std::span<const std::uint8_t> bytes(std::uint32_t sample) const;  // dense, Values::kBytes
+  std::span<const float> floats(std::uint32_t sample) const;        // dense, Values::kFloats
+  std::span<const Entry> entries(std::uint32_t sample) const;       // sparse
+  // SHA-256 over shape, classes, the kind and the blocks of the values, labels and transform: equal contents have equal
+  // digests wherever they lie. Reads all values unless they are all of a prepared file's part.
   std::string digest() const;
 
  private:
-  Shape shape_;
-  std::size_t classes_;
-  std::vector<std::uint8_t> pixels_;
-  std::vector<std::uint32_t> labels_;
+  std::span<const std::byte> row(std::uint32_t sample) const;
+
+  std::shared_ptr<const Samples> samples_;
+  std::shared_ptr<const std::vector<std::uint32_t>> selected_;  // null: all as they come
+  std::shared_ptr<const std::vector<std::uint32_t>> selected_labels_;
+  std::span<const std::uint32_t> labels_;
   Affine transform_;
 };
 

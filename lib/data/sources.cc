@@ -125,63 +125,55 @@ void check_sizes(const DataConfig& config, std::size_t samples) {
   }
 }
 
-Part take(const Part& part, std::size_t width, std::span<const std::uint32_t> samples) {
-  Part taken;
-  taken.pixels.reserve(samples.size() * width);
-  taken.labels.reserve(samples.size());
-  for (const std::uint32_t sample : samples) {
-    const auto begin = part.pixels.begin() + static_cast<std::ptrdiff_t>(sample * width);
-    taken.pixels.insert(taken.pixels.end(), begin, begin + static_cast<std::ptrdiff_t>(width));
-    taken.labels.push_back(part.labels[sample]);
-  }
-  return taken;
-}
-
-// Takes `count` samples drawn by the key out of the part and leaves the others; both keep the order of the files.
-Part split_off(Part& part, std::size_t width, std::size_t count, const Key& key) {
-  std::vector<std::uint32_t> order(part.labels.size());
+// Takes `count` samples drawn by the key out of the set and leaves the others; both keep the order of the files.
+Dataset split_off(Dataset& set, std::size_t count, const Key& key) {
+  std::vector<std::uint32_t> order(set.size());
   std::iota(order.begin(), order.end(), 0U);
   Draws draws(key);
   shuffle(order, draws);
-  const auto [drawn, left] = std::pair(std::span(order).first(count), std::span(order).subspan(count));
+  const auto middle = order.begin() + static_cast<std::ptrdiff_t>(count);
+  std::vector<std::uint32_t> drawn(order.begin(), middle), left(middle, order.end());
   std::ranges::sort(drawn);
   std::ranges::sort(left);
-  Part taken = take(part, width, drawn);
-  part = take(part, width, left);
+  Dataset taken = set.select(std::move(drawn));
+  set = set.select(std::move(left));
   return taken;
 }
 
 // Mean and deviation come from whole-number sums, so no order of summing can change them.
-Affine standardise(std::span<const std::uint8_t> values, const std::string& source) {
+Affine standardise(const Dataset& training, const std::string& source) {
   std::array<std::uint64_t, 256> histogram{};
-  for (const std::uint8_t value : values) ++histogram[value];
+  for (std::uint32_t sample = 0; sample < training.size(); ++sample) {
+    for (const std::uint8_t value : training.bytes(sample)) ++histogram[value];
+  }
   std::uint64_t sum = 0, square = 0;
   for (std::uint64_t value = 0; value < histogram.size(); ++value) {
     sum += value * histogram[value];
     square += value * value * histogram[value];
   }
+  const std::uint64_t values = std::uint64_t{training.size()} * training.shape().size();
   __extension__ using Wide = unsigned __int128;
-  const Wide spread = Wide{square} * values.size() - Wide{sum} * sum;
+  const Wide spread = Wide{square} * values - Wide{sum} * sum;
   if (spread == 0) {
     throw UserError(
         fmt::format("data.normalize: standard needs values that differ, every value of the training part of {} is {}; "
                     "use unit or none",
-                    source, values[0]));
+                    source, training.bytes(0)[0]));
   }
-  const auto count = static_cast<double>(values.size());
+  const auto count = static_cast<double>(values);
   const double mean = static_cast<double>(sum) / count;
   const double deviation = std::sqrt(static_cast<double>(spread)) / count;
   return {.scale = static_cast<float>(1 / deviation), .shift = static_cast<float>(-mean / deviation)};
 }
 
-Affine transform_for(const DataConfig& config, std::span<const std::uint8_t> training_values) {
+Affine transform_for(const DataConfig& config, const Dataset& training) {
   switch (config.normalize) {
     case Normalize::kNone:
       return {};
     case Normalize::kUnit:
       return {.scale = 1.0F / 255.0F, .shift = 0};
     case Normalize::kStandard:
-      return standardise(training_values, config.source);
+      return standardise(training, config.source);
   }
   PSCTL_CHECK(false);
   return {};
@@ -197,27 +189,27 @@ void check_source(const DataConfig& config) {
 Splits load(const DataConfig& config, std::uint64_t seed) {
   const Source source = find_source(config.source);
   Contents contents = advised(source.advice, [&] { return source.format->read(source.folder); });
-  check_sizes(config, contents.train.labels.size());
-  const std::size_t width = contents.shape.size();
+  const auto whole = [&](Part part) {
+    return Dataset(contents.shape, contents.classes, std::move(part.pixels), std::move(part.labels));
+  };
+  Dataset train = whole(std::move(contents.train));
+  check_sizes(config, train.size());
   if (config.train_limit > 0) {
-    contents.train = split_off(contents.train, width, config.train_limit, {.seed = seed, .purpose = Purpose::kSubset});
+    train = split_off(train, config.train_limit, {.seed = seed, .purpose = Purpose::kSubset});
   }
-  std::optional<Part> validation;
+  std::optional<Dataset> validation;
   if (config.validation > 0) {
-    validation =
-        split_off(contents.train, width, config.validation, {.seed = seed, .purpose = Purpose::kValidationSplit});
+    validation = split_off(train, config.validation, {.seed = seed, .purpose = Purpose::kValidationSplit});
   }
-  const Affine transform = transform_for(config, contents.train.pixels);
-  const auto finish = [&](Part part) {
-    auto dataset =
-        std::make_shared<Dataset>(contents.shape, contents.classes, std::move(part.pixels), std::move(part.labels));
-    dataset->set_transform(transform);
-    return std::shared_ptr<const Dataset>(std::move(dataset));
+  const Affine transform = transform_for(config, train);
+  const auto finish = [&](Dataset set) {
+    set.set_transform(transform);
+    return std::make_shared<const Dataset>(std::move(set));
   };
   Splits splits;
-  splits.train = finish(std::move(contents.train));
+  splits.train = finish(std::move(train));
   if (validation) splits.validation = finish(std::move(*validation));
-  splits.test = finish(std::move(contents.test));
+  splits.test = finish(whole(std::move(contents.test)));
   return splits;
 }
 
