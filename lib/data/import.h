@@ -106,5 +106,6 @@ std::span<const Importer> importers();
 extern const Importer kIdxImporter;
 extern const Importer kCifar10Importer, kCifar100Importer;
 extern const Importer kNumpyImporter;
+extern const Importer kLibsvmImporter, kCsvImporter;
 
 }  // namespace psctl::data

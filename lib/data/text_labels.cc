@@ -1,0 +1,172 @@
+#include "data/text_labels.h"
+
+#include <algorithm>
+#include <cstring>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <functional>
+
+#include "base/error.h"
+#include "data/decimal.h"
+
+namespace psctl::data {
+namespace {
+
+constexpr std::size_t kFirstSlots = 64;
+constexpr std::size_t kLongestLabel = 255;
+constexpr std::size_t kShown = 8;  // labels in a message
+
+std::uint64_t hash_of(std::string_view text) {
+  std::uint64_t word = text.size();
+  if (text.size() < sizeof word) {
+    char bytes[sizeof word] = {};
+    std::memcpy(bytes, text.data(), text.size());
+    bytes[sizeof word - 1] = static_cast<char>(text.size());
+    std::memcpy(&word, bytes, sizeof word);
+  } else {
+    word = std::hash<std::string_view>()(text);
+  }
+  word *= 0x9E3779B97F4A7C15;
+  return word ^ (word >> 32);
+}
+
+// Whether the text is UTF-8 without control characters.
+bool is_plain(std::string_view text) {
+  const auto* at = reinterpret_cast<const unsigned char*>(text.data());
+  const auto* const end = at + text.size();
+  while (at != end) {
+    const unsigned char lead = *at++;
+    if (lead < 0x80) {
+      if (lead < 0x20 || lead == 0x7F) return false;
+      continue;
+    }
+    const int more = lead >= 0xF0 ? 3 : lead >= 0xE0 ? 2 : 1;
+    if (lead < 0xC2 || lead > 0xF4 || end - at < more) return false;
+    // Beyond the lead byte, the second one tells overlong forms, surrogates and what lies beyond Unicode.
+    const unsigned char least = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
+    const unsigned char most = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
+    if (*at < least || *at > most) return false;
+    ++at;
+    for (int i = 1; i < more; ++i, ++at) {
+      if (*at < 0x80 || *at > 0xBF) return false;
+    }
+  }
+  return true;
+}
+
+std::string list(std::span<const std::string> words) {
+  if (words.size() <= kShown) return fmt::format("{}", fmt::join(words, ", "));
+  return fmt::format("{}, ... {}", fmt::join(words.first(kShown - 1), ", "), words.back());
+}
+
+}  // namespace
+
+BlockLabels::BlockLabels() : slots_(kFirstSlots) {}
+
+void BlockLabels::clear() {
+  slots_.assign(kFirstSlots, {});
+  labels_.clear();
+}
+
+std::size_t BlockLabels::find(std::string_view text, std::uint64_t hash) const {
+  const std::size_t mask = slots_.size() - 1;
+  std::size_t slot = hash & mask;
+  while (slots_[slot].number != kFree && (slots_[slot].hash != hash || labels_[slots_[slot].number].text != text)) {
+    slot = (slot + 1) & mask;
+  }
+  return slot;
+}
+
+std::uint32_t BlockLabels::number(std::string_view text, const char* at) {
+  const std::uint64_t hash = hash_of(text);
+  std::size_t slot = find(text, hash);
+  if (slots_[slot].number != kFree) return slots_[slot].number;
+  if (2 * (labels_.size() + 1) > slots_.size()) {
+    grow();
+    slot = find(text, hash);
+  }
+  const auto number = static_cast<std::uint32_t>(labels_.size());
+  labels_.push_back({std::string(text), at});
+  slots_[slot] = {hash, number};
+  return number;
+}
+
+void BlockLabels::grow() {
+  std::vector<Slot> old(2 * slots_.size());
+  old.swap(slots_);
+  const std::size_t mask = slots_.size() - 1;
+  for (const Slot& moved : old) {
+    if (moved.number == kFree) continue;
+    std::size_t slot = moved.hash & mask;
+    while (slots_[slot].number != kFree) slot = (slot + 1) & mask;
+    slots_[slot] = moved;
+  }
+}
+
+const std::vector<std::uint32_t>& Labels::merge(const BlockLabels& block, const Text& text) {
+  merged_.clear();
+  for (const BlockLabels::Label& label : block.labels()) merged_.push_back(code(label, text));
+  return merged_;
+}
+
+std::uint32_t Labels::code(const BlockLabels::Label& label, const Text& text) {
+  const auto known = codes_.find(label.text);
+  if (known != codes_.end()) return known->second;
+  const auto value = parse_number(label.text);
+  if (text.part == Part::kTrain) {
+    if (!is_plain(label.text)) {
+      text.fail(label.at, "expected a label in UTF-8 without control characters, found " + in_quotes(label.text));
+    }
+    if (label.text.size() > kLongestLabel) {
+      text.fail(label.at, fmt::format("expected a label of at most {} bytes, found {} bytes, {}", kLongestLabel,
+                                      label.text.size(), in_quotes(label.text)));
+    }
+    if (labels_.size() == kMost) {
+      text.fail(label.at, fmt::format("expected at most {} different labels, as psctl tells classes apart, found "
+                                      "another one, {}",
+                                      kMost, in_quotes(label.text)));
+    }
+    all_numbers_ = all_numbers_ && value;
+  } else if (!all_numbers_ || !value || !values_.contains(*value)) {
+    text.fail(label.at, fmt::format("expected a label of the training part ({}), found {}", list(classes().names),
+                                    in_quotes(label.text)));
+  }
+  const auto code = static_cast<std::uint32_t>(labels_.size());
+  labels_.push_back(label.text);
+  codes_.emplace(label.text, code);
+  if (value) values_[*value + 0.0].push_back(code);  // -0 is 0
+  return code;
+}
+
+Labels::Classes Labels::classes() const {
+  Classes classes{.names = {}, .class_of = std::vector<std::uint32_t>(labels_.size())};
+  const auto add = [&](std::string name, std::span<const std::uint32_t> codes) {
+    for (const std::uint32_t code : codes) classes.class_of[code] = static_cast<std::uint32_t>(classes.names.size());
+    classes.names.push_back(std::move(name));
+  };
+  if (all_numbers_) {
+    for (const auto& [value, codes] : values_) add(fmt::format("{}", value), codes);
+  } else {
+    const std::map<std::string, std::uint32_t> sorted(codes_.begin(), codes_.end());
+    for (const auto& [label, code] : sorted) add(label, {&code, 1});
+  }
+  return classes;
+}
+
+void Labels::summarise(const Text& text, Summary& summary) const {
+  Classes found = classes();
+  const std::size_t count = found.names.size();
+  if (count < 2) {
+    throw UserError(fmt::format("{}: expected at least two classes, found {} as every label", text.name,
+                                in_quotes(labels_.front())));
+  }
+  std::vector<std::string> numbers(count);
+  for (std::size_t i = 0; i < count; ++i) numbers[i] = fmt::format("{}", i);
+  if (found.names != numbers) {
+    summary.notes.push_back(fmt::format("labels {} became classes {}", list(found.names), list(numbers)));
+  }
+  summary.classes = std::move(found.names);
+  summary.class_of = std::move(found.class_of);
+}
+
+}  // namespace psctl::data
