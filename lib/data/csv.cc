@@ -71,6 +71,10 @@ class Dialect {
         throw Fault{stop,
                     "expected a quote only around a whole field, found one within " + found_at(at, end, delimiter_)};
       }
+      if (*stop == '\r') {
+        throw Fault{stop,
+                    "expected a line feed after the carriage return, found " + found_at(stop + 1, end, delimiter_)};
+      }
     }
     const char* const begin = skip_blanks(at, stop);
     const char* last = stop;
@@ -375,9 +379,9 @@ std::size_t cut_records(std::string_view rest, std::size_t block_size) {
   return rest.size();
 }
 
-// A block's samples.
+// A block's rows.
 template <class Value>
-struct Samples {
+struct BlockRows {
   std::unique_ptr<Value[]> values;
   std::size_t room = 0;
   std::size_t count = 0;
@@ -402,43 +406,64 @@ class RecordParser {
  public:
   RecordParser(const Layout& layout, Missing missing) : layout_(layout), dialect_(layout.dialect), missing_(missing) {}
 
-  void parse(std::string_view block, Samples<Value>& samples) const {
+  void parse(std::string_view block, BlockRows<Value>& rows) const {
     if (block.size() > kLongestRecord) {
       throw Fault{block.data(), fmt::format("expected the end of the line within {} bytes", kLongestRecord)};
     }
-    samples.clear(block.size());
-    Value* value = samples.values.get();
+    rows.clear(block.size());
+    Value* value = rows.values.get();
     const char* const end = block.data() + block.size();
     const char* at = skip_empty_lines(block.data(), end);
-    while (at != end) at = skip_empty_lines(parse_record(at, end, value, samples), end);
-    samples.count = static_cast<std::size_t>(value - samples.values.get());
+    while (at != end) at = skip_empty_lines(parse_record(at, end, value, rows), end);
+    rows.count = static_cast<std::size_t>(value - rows.values.get());
   }
 
  private:
-  const char* parse_record(const char* at, const char* end, Value*& value, Samples<Value>& samples) const {
-    const char* const begin = at;
+  const char* parse_record(const char* at, const char* end, Value*& value, BlockRows<Value>& rows) const {
+    try {
+      return parse_fields(at, end, value, rows);
+    } catch (const Fault&) {
+      check_count(at, end);
+      throw;
+    }
+  }
+
+  const char* parse_fields(const char* at, const char* end, Value*& value, BlockRows<Value>& rows) const {
     for (std::size_t column = 0; column < layout_.columns; ++column) {
       if (column > 0) {
-        if (at == end || *at != dialect_.delimiter()) refuse_count(begin, at, end);
+        if (at == end || *at != dialect_.delimiter()) throw Fault{at, kOtherCount};
         ++at;
       }
       if (column == layout_.label) {
-        at = parse_label(at, end, samples);
+        at = parse_label(at, end, rows);
       } else {
-        at = parse_value(at, end, *value++, column, samples.scratch);
+        at = parse_value(at, end, *value++, column, rows.scratch);
       }
     }
-    if (!Dialect::at_line_end(at, end)) refuse_count(begin, at, end);
+    if (!Dialect::at_line_end(at, end)) throw Fault{at, kOtherCount};
     return after_line_end(at, end);
   }
 
-  const char* parse_label(const char* at, const char* end, Samples<Value>& samples) const {
+  // A field that is missing or too many makes others wrong, so this is what to tell.
+  void check_count(const char* begin, const char* end) const {
+    std::vector<Record::Word> words;
+    try {
+      words = read_record(dialect_, begin, end).words;
+    } catch (const Fault&) {
+      return;  // comes after the fault at hand
+    }
+    if (words.size() == layout_.columns) return;
+    throw Fault{words[std::min(words.size() - 1, layout_.columns)].at,
+                fmt::format("expected {} fields as in the first line, found {}", layout_.columns, words.size())};
+  }
+
+  const char* parse_label(const char* at, const char* end, BlockRows<Value>& rows) const {
     Field field;
-    const char* const stop = dialect_.read_field(at, end, samples.scratch, field);
+    const char* const stop = dialect_.read_field(at, end, rows.scratch, field);
     if (is_missing(field.text, field.quoted)) {
       throw Fault{field.at, fmt::format("expected a label as {}, found {}", name(layout_.label), shown(field))};
     }
-    samples.labels.push_back(samples.names.number(field.text, field.at));
+    rows.labels.push_back(rows.names.number(field.text, field.at));
     return stop;
   }
 
@@ -497,11 +522,7 @@ class RecordParser {
     return fmt::format("field {} ({})", column + 1, layout_.header->words[column].text);
   }
 
-  [[noreturn]] void refuse_count(const char* begin, const char* at, const char* end) const {
-    throw Fault{at, fmt::format("expected {} fields as in the first line, found {}", layout_.columns,
-                                read_record(dialect_, begin, end).words.size())};
-  }
-
+  static constexpr const char* kOtherCount = "expected another number of fields";  // check_count says more
   static constexpr const char* kExpected = std::is_same_v<Value, float> ? "a number" : "a whole number from 0 to 255";
 
   const Layout& layout_;
@@ -546,24 +567,24 @@ void read_all(std::span<const Text> texts, const ImportOptions& options, const L
     part = text.part;
     const char* const begin = told(text, [&] { return skip_header(layout, text, texts.front()); });
     bool empty = true;
-    const auto take = [&](Samples<Value>& samples) {
-      if (samples.labels.empty()) return;
+    const auto take = [&](BlockRows<Value>& rows) {
+      if (rows.labels.empty()) return;
       empty = false;
-      const auto& codes = labels.merge(samples.names, text);
-      for (std::uint32_t& label : samples.labels) label = codes[label];
-      Rows rows;
+      const auto& codes = labels.merge(rows.names, text);
+      for (std::uint32_t& label : rows.labels) label = codes[label];
+      Rows taken;
       if constexpr (std::is_same_v<Value, float>) {
-        rows.floats = {samples.values.get(), samples.count};
+        taken.floats = {rows.values.get(), rows.count};
       } else {
-        rows.bytes = {samples.values.get(), samples.count};
+        taken.bytes = {rows.values.get(), rows.count};
       }
-      rows.labels = samples.labels;
-      sink.add(rows);
+      taken.labels = rows.labels;
+      sink.add(taken);
     };
-    in_blocks<Samples<Value>>(
+    in_blocks<BlockRows<Value>>(
         text, {begin, static_cast<std::size_t>(text.end() - begin)},
         [&](std::string_view rest) { return cut_records(rest, block_size); },
-        [&](std::string_view block, Samples<Value>& samples) { parser.parse(block, samples); }, take);
+        [&](std::string_view block, BlockRows<Value>& rows) { parser.parse(block, rows); }, take);
     if (empty) text.fail(text.end(), "expected at least one sample, found the end of the file");
   }
 }

@@ -69,14 +69,14 @@ struct Input {
 
 // Every option of every format; what is not set, the importer finds out from the file or refuses to guess.
 struct ImportOptions {
-  std::optional<Shape> shape;                // dense: how a row of that many values is an image
-  std::optional<Values> values;              // text: kBytes refuses what is no whole number from 0 to 255
-  Missing missing = Missing::kRefuse;        //
-  std::optional<std::string> label;          // CSV: column by name, or by number from 1; .npz: the array's name
-  std::optional<bool> header;                // CSV: whether the first line names the columns
-  std::optional<char> delimiter;             // CSV
-  std::optional<std::uint32_t> first_index;  // LIBSVM: 0 or 1
-  std::optional<std::uint64_t> features;     // LIBSVM: the width, at least what the file needs
+  std::optional<Shape> shape = {};                // dense: how a row of that many values is an image
+  std::optional<Values> values = {};              // text: kBytes refuses what is no whole number from 0 to 255
+  Missing missing = Missing::kRefuse;             //
+  std::optional<std::string> label = {};          // CSV: column by name, or by number from 1; .npz: the array's name
+  std::optional<bool> header = {};                // CSV: whether the first line names the columns
+  std::optional<char> delimiter = {};             // CSV
+  std::optional<std::uint32_t> first_index = {};  // LIBSVM: 0 or 1
+  std::optional<std::uint64_t> features = {};     // LIBSVM: the width, at least what the file needs
 };
 
 // What can be seen of an input without reading it whole.

@@ -52,8 +52,8 @@ std::size_t cut_lines(std::string_view rest, std::size_t block_size) {
   return next == std::string_view::npos ? rest.size() : next + 1;
 }
 
-// A block's samples.
-struct Samples {
+// A block's rows.
+struct BlockRows {
   std::unique_ptr<Entry[]> entries;
   std::size_t room = 0;
   std::size_t entry_count = 0;
@@ -83,37 +83,37 @@ class LineParser {
         largest_index_(features ? std::min(kLargestIndex, *features - 1 + first_index) : kLargestIndex),
         width_given_(features.has_value()) {}
 
-  void parse(std::string_view block, Samples& samples) const {
+  void parse(std::string_view block, BlockRows& rows) const {
     if (block.size() > kLongestLine) {
       throw Fault{block.data(), fmt::format("expected the end of the line within {} bytes", kLongestLine)};
     }
-    samples.clear(block.size());
-    Entry* entry = samples.entries.get();
+    rows.clear(block.size());
+    Entry* entry = rows.entries.get();
     const char* at = block.data();
     const char* const end = at + block.size();
     while (at != end) {
       at = skip_blanks(at, end);
       if (!at_line_end(at, end)) {
         const Entry* const row = entry;
-        at = parse_label(at, end, samples);
+        at = parse_label(at, end, rows);
         at = parse_entries(at, end, entry);
-        samples.row_entries.push_back(static_cast<std::uint32_t>(entry - row));
-        if (entry != row) samples.features = std::max(samples.features, std::uint64_t{entry[-1].index} + 1);
+        rows.row_entries.push_back(static_cast<std::uint32_t>(entry - row));
+        if (entry != row) rows.features = std::max(rows.features, std::uint64_t{entry[-1].index} + 1);
       }
       at = line_end(at, end);
       if (at != end) ++at;
     }
-    samples.entry_count = static_cast<std::size_t>(entry - samples.entries.get());
+    rows.entry_count = static_cast<std::size_t>(entry - rows.entries.get());
   }
 
  private:
-  const char* parse_label(const char* at, const char* end, Samples& samples) const {
+  const char* parse_label(const char* at, const char* end, BlockRows& rows) const {
     const char* stop = at;
     while (!ends_token(stop, end)) ++stop;
     const std::string_view label(at, static_cast<std::size_t>(stop - at));
-    const std::size_t known = samples.names.labels().size();
-    samples.labels.push_back(samples.names.number(label, at));
-    if (samples.names.labels().size() > known && !parse_number(label)) {
+    const std::size_t known = rows.names.labels().size();
+    rows.labels.push_back(rows.names.number(label, at));
+    if (rows.names.labels().size() > known && !parse_number(label)) {
       if (label.find(',') != std::string_view::npos) {
         throw Fault{at, "expected one number as the label, found several, " + in_quotes(label) +
                             "; a sample has one class in psctl"};
@@ -235,21 +235,21 @@ void import_libsvm(std::span<const Text> texts, const ImportOptions& options, Si
     if (part != text.part) sink.begin_part(text.part);
     part = text.part;
     bool empty = true;
-    const auto take = [&](Samples& samples) {
-      if (samples.labels.empty()) return;
+    const auto take = [&](BlockRows& rows) {
+      if (rows.labels.empty()) return;
       empty = false;
-      const auto& codes = labels.merge(samples.names, text);
-      for (std::uint32_t& label : samples.labels) label = codes[label];
-      summary.features = std::max(summary.features, samples.features);
+      const auto& codes = labels.merge(rows.names, text);
+      for (std::uint32_t& label : rows.labels) label = codes[label];
+      summary.features = std::max(summary.features, rows.features);
       sink.add({.bytes = {},
                 .floats = {},
-                .entries = {samples.entries.get(), samples.entry_count},
-                .row_entries = samples.row_entries,
-                .labels = samples.labels});
+                .entries = {rows.entries.get(), rows.entry_count},
+                .row_entries = rows.row_entries,
+                .labels = rows.labels});
     };
-    in_blocks<Samples>(
+    in_blocks<BlockRows>(
         text, text.body(), [&](std::string_view rest) { return cut_lines(rest, block_size); },
-        [&](std::string_view block, Samples& samples) { parser.parse(block, samples); }, take);
+        [&](std::string_view block, BlockRows& rows) { parser.parse(block, rows); }, take);
     if (empty) text.fail(text.end(), "expected at least one sample, found the end of the file");
   }
   if (summary.features == 0) {

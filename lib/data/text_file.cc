@@ -99,12 +99,15 @@ std::string in_quotes(std::string_view text) {
 }
 
 std::string found_at(const char* at, const char* end, char delimiter) {
+  const auto at_line_end = [&](const char* place) {
+    return *place == '\n' || (*place == '\r' && (place + 1 == end || place[1] == '\n'));
+  };
   if (at == end) return "the end of the file";
-  if (*at == '\n' || (*at == '\r' && (at + 1 == end || at[1] == '\n'))) return "the end of the line";
+  if (at_line_end(at)) return "the end of the line";
   constexpr std::ptrdiff_t kFar = 64;
-  const char* const stop = std::find_if(at + 1, at + std::min(kFar, end - at), [&](char character) {
-    return character == ' ' || character == '\n' || character == '\r' || character == delimiter;
-  });
+  const char* const limit = at + std::min(kFar, end - at);
+  const char* stop = at + 1;
+  while (stop != limit && *stop != ' ' && *stop != delimiter && !at_line_end(stop)) ++stop;
   return in_quotes({at, static_cast<std::size_t>(stop - at)});
 }
 

@@ -30,14 +30,14 @@ std::uint64_t hash_of(std::string_view text) {
   return word ^ (word >> 32);
 }
 
-// Whether the text is UTF-8 without control characters.
+// Whether the text is UTF-8 without control characters but tabs and line ends.
 bool is_plain(std::string_view text) {
   const auto* at = reinterpret_cast<const unsigned char*>(text.data());
   const auto* const end = at + text.size();
   while (at != end) {
     const unsigned char lead = *at++;
     if (lead < 0x80) {
-      if (lead < 0x20 || lead == 0x7F) return false;
+      if ((lead < 0x20 && lead != '\t' && lead != '\n' && lead != '\r') || lead == 0x7F) return false;
       continue;
     }
     const int more = lead >= 0xF0 ? 3 : lead >= 0xE0 ? 2 : 1;
