@@ -23,6 +23,7 @@ class Checks {
 
   void all() {
     check_model();
+    check_partition();
     check_schedule();
     check_staleness();
     check_strategy();
@@ -56,6 +57,22 @@ class Checks {
     } else if (sound("data.source") && run_.data.source.empty()) {
       faults_.add(place_of(root_, "data.source"), "data.source",
                   "data.source is missing; give a known name (psctl data list), or a path");
+    }
+  }
+
+  void check_partition() {
+    const data::PartitionConfig& partition = run_.data.partition;
+    if (!sound("data.partition.kind") || partition.kind != data::PartitionKind::kQuantity) return;
+    if (partition.sizes && partition.law && sound("data.partition.law")) {
+      fault("data.partition.law", "sizes are given too; keep one of them");
+    }
+    if (partition.exponent && sound("data.partition.law") && partition.law != data::SizeLaw::kPower) {
+      fault("data.partition.exponent", "has no effect without law: power; add that, or remove it");
+    }
+    if (partition.sizes && knows_workers_ && !faults_.cover("data.partition.sizes") &&
+        partition.sizes->size() != run_.cluster.workers) {
+      fault("data.partition.sizes",
+            fmt::format("{} numbers for {} workers; give one a worker", partition.sizes->size(), run_.cluster.workers));
     }
   }
 

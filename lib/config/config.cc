@@ -48,6 +48,11 @@ void settle(RunConfig& run) {
     run.evaluate = {};
     return;
   }
+  data::PartitionConfig& partition = run.data.partition;
+  if (partition.kind == data::PartitionKind::kQuantity && !partition.sizes && !partition.law) {
+    partition.law = data::SizeLaw::kEqual;
+  }
+  if (partition.law == data::SizeLaw::kPower && !partition.exponent) partition.exponent = data::kDefaultExponent;
   learn::StalenessConfig& staleness = run.optimizer.staleness;
   if (staleness.kind == learn::StalenessKind::kDc) {
     staleness.lambda = learn::dc_lambda(staleness);

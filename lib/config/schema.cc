@@ -21,6 +21,10 @@ constexpr Range kEpochs = {.minimum = 0, .maximum = 1e6, .above_minimum = true};
 constexpr Range kBandwidth = {.minimum = 0.001, .maximum = 1e9, .or_zero = true};
 constexpr Range kPeriodEpochs = {.minimum = 1e-6, .maximum = 1e6, .or_zero = true};
 constexpr Range kPeriodSeconds = {.minimum = 1e-6, .maximum = kLongestSeconds, .or_zero = true};
+// A Dirichlet law of less is one worker for each class, of more equal shares.
+constexpr Range kConcentration = between(1e-6, 1e6);
+constexpr Range kWeight = between(1e-9, 1e9);
+constexpr std::size_t kMostShards = 1 << 20;
 constexpr std::size_t kMostServers = 512;
 constexpr std::size_t kMostThreads = 1024;
 constexpr std::size_t kMostRules = 65536;
@@ -95,9 +99,31 @@ const auto& data_section() {
   using data::Normalize;
   using data::PartitionConfig;
   using data::PartitionKind;
-  static const auto partition = SectionOf<PartitionConfig>().kind(
-      "kind", &PartitionConfig::kind, choice<PartitionKind>({{"iid", PartitionKind::kIid}}),
-      "how the training samples are dealt to the workers; iid: shuffled, equal parts");
+  using data::SizeLaw;
+  static const auto partition =
+      SectionOf<PartitionConfig>()
+          .kind("kind", &PartitionConfig::kind,
+                choice<PartitionKind>({{"iid", PartitionKind::kIid},
+                                       {"by_label", PartitionKind::kByLabel},
+                                       {"dirichlet", PartitionKind::kDirichlet},
+                                       {"quantity", PartitionKind::kQuantity}}),
+                "how the training samples are dealt to the workers (psctl data inspect --partition shows it); iid: "
+                "shuffled, equal parts; by_label: each has few classes; dirichlet: each class is shared out unevenly; "
+                "quantity: shuffled, unequal parts")
+          .add("shards", &PartitionConfig::shards, whole(1, kMostShards),
+               "pieces of the samples sorted by class that each worker gets", {.under = {"by_label"}})
+          .add("alpha", &PartitionConfig::alpha, number(kConcentration),
+               "concentration of the workers' shares of a class; the smaller, the more uneven",
+               {.under = {"dirichlet"}})
+          .add("law", &PartitionConfig::law,
+               optional(choice<SizeLaw>({{"equal", SizeLaw::kEqual}, {"power", SizeLaw::kPower}})),
+               "of the parts' sizes; power: worker w, from 0, weighs (w + 1)^-exponent",
+               {.under = {"quantity"}, .default_in_words = "equal, unless sizes are given"})
+          .add("exponent", &PartitionConfig::exponent, optional(number(between(0, 10))),
+               "of the law power; 0: equal parts", {.under = {"quantity"}, .default_in_words = "1 with power"})
+          .add("sizes", &PartitionConfig::sizes,
+               optional(list(number(kWeight), {.shortest = 1, .longest = kMostWorkers})),
+               "weights of the parts' sizes in place of a law, one a worker, as its speed", {.under = {"quantity"}});
   static const auto section =
       SectionOf<DataConfig>()
           .add("source", &DataConfig::source, text(fault_of_any, "a known name, or a path"),

@@ -140,6 +140,7 @@ class Optional final : public Value {
   }
   Description describe() const override { return value_->describe(); }
   const Section* section() const override { return value_->section(); }
+  bool is_list() const override { return value_->is_list(); }
 
  private:
   std::shared_ptr<const Value> value_;

@@ -1,4 +1,4 @@
-// Which samples a worker computes on: partitions of a data set over workers, and each worker's order of batches.
+// In which order a worker computes on the samples of its partition.
 #pragma once
 
 #include <cstddef>
@@ -7,14 +7,8 @@
 #include <vector>
 
 #include "base/ids.h"
-#include "data/config.h"
-#include "data/dataset.h"
 
 namespace psctl::data {
-
-// The samples of every worker; keyed by seed, cut for all workers ever named.
-std::vector<std::vector<std::uint32_t>> partition(const PartitionConfig& config, const Dataset& dataset,
-                                                  std::size_t workers, std::uint64_t seed);
 
 // One worker's batches: without replacement within an epoch, every batch full, the rest of the partition left out
 // for that epoch; each epoch in an order of its own, keyed by (seed, worker, epoch).

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
+#include <vector>
 
 namespace psctl::data {
 
@@ -10,11 +12,21 @@ enum class Normalize {
   kNone,
   kUnit,
   kStandard
-};                                  // as it is; into [0, 1]; mean 0 and deviation 1 over the training part
-enum class PartitionKind { kIid };  // further kinds join here
+};  // as it is; into [0, 1]; mean 0 and deviation 1 over the training part
 
+enum class PartitionKind { kIid, kByLabel, kDirichlet, kQuantity };
+enum class SizeLaw { kEqual, kPower };
+
+inline constexpr double kDefaultExponent = 1;
+
+// How the training samples are dealt to the workers. Only the values of its own kind are used.
 struct PartitionConfig {
   PartitionKind kind = PartitionKind::kIid;
+  std::size_t shards = 2;                         // by_label: of each worker
+  double alpha = 0.5;                             // dirichlet: concentration; the smaller, the more uneven
+  std::optional<SizeLaw> law = {};                // quantity: equal unless sizes are given
+  std::optional<double> exponent = {};            // quantity by law power: worker w, from 0, weighs (w + 1)^-exponent
+  std::optional<std::vector<double>> sizes = {};  // quantity: a weight a worker, in place of a law
 };
 
 struct DataConfig {

@@ -11,12 +11,7 @@ Workbench::Workbench(const config::RunConfig& config) : config_(config) {
 }
 
 std::vector<data::BatchOrder> Workbench::batches() const {
-  std::vector<data::BatchOrder> batches;
-  auto parts = data::partition(config_.data.partition, *splits_.train, config_.cluster.workers, config_.seed);
-  for (std::uint32_t worker = 0; worker < parts.size(); ++worker) {
-    batches.emplace_back(std::move(parts[worker]), config_.data.batch_size, WorkerId(worker), config_.seed);
-  }
-  return batches;
+  return data::batch_orders(config_.data, *splits_.train, config_.cluster.workers, config_.seed);
 }
 
 std::vector<delay::Stragglers> Workbench::stragglers() const {

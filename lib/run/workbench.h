@@ -8,6 +8,7 @@
 #include "config/run_config.h"
 #include "data/batches.h"
 #include "data/dataset.h"
+#include "data/partition.h"
 #include "delay/stragglers.h"
 #include "lead/lead.h"
 #include "learn/model.h"

@@ -63,8 +63,8 @@ BOOST_AUTO_TEST_CASE(wrong_configurations_are_refused) {
 BOOST_AUTO_TEST_CASE(what_does_not_fit_together_is_refused) {
   const App app;
   check_refused(app, app.train_arguments({"data.batch_size=201"}),
-                "data.batch_size: worker 0's partition holds 200 samples, less than one batch of 201; take a smaller "
-                "batch, fewer workers or more data");
+                "data.batch_size: worker 0's partition holds 200 samples, less than one batch of 201 (so do 3 of 3 "
+                "workers); take a smaller batch, fewer workers or more data");
   check_refused(app, app.train_arguments({"model={kind: cnn, conv: [{filters: 3, kernel: 9}]}"}),
                 "model.conv[0]: its kernel of 9 does not fit its input of 8 x 8 with padding 0; choose a kernel of at "
                 "most 8, or more padding");

@@ -611,6 +611,52 @@ BOOST_AUTO_TEST_CASE(nothing_is_ignored_in_the_strategy_section) {
              boost::test_tools::per_element());
 }
 
+BOOST_AUTO_TEST_CASE(partitions_are_honoured_exactly_or_refused) {
+  const std::string head = "model: {kind: mlp}\nstop: {epochs: 1}\ncluster: {workers: 3}\n";
+  const auto check = [&](const std::string& partition, const std::vector<std::string>& expected) {
+    BOOST_TEST_CONTEXT(partition) {
+      BOOST_TEST(faults_of(head + "data: {source: x, partition: {" + partition + "}}\n") == expected,
+                 boost::test_tools::per_element());
+    }
+  };
+  check("kind: by_label, shards: 3", {});
+  check("kind: dirichlet, alpha: 0.1", {});
+  check("kind: quantity, law: equal", {});
+  check("kind: quantity, law: power, exponent: 0", {});
+  check("kind: quantity, sizes: [1, 2, 4]", {});
+  check("kind: by_labels",
+        {"c.yaml:4:37: data.partition.kind: 'by_labels' is not known; did you mean by_label? it is one of iid, "
+         "by_label, dirichlet or quantity"});
+  check("kind: by_label, shards: 0",
+        {"c.yaml:4:55: data.partition.shards: '0' is out of range; allowed: 1 to 1048576"});
+  check("kind: dirichlet, alpha: 0",
+        {"c.yaml:4:55: data.partition.alpha: '0' is out of range; allowed: 1e-06 to 1000000"});
+  check("kind: quantity, law: powr",
+        {"c.yaml:4:52: data.partition.law: 'powr' is not known; did you mean power? it is one of equal or power"});
+  check("kind: quantity, law: power, exponent: -1",
+        {"c.yaml:4:69: data.partition.exponent: '-1' is out of range; allowed: 0 to 10"});
+  check("kind: quantity, sizes: [1, 0, 4]",
+        {"c.yaml:4:58: data.partition.sizes.1: '0' is out of range; allowed: 1e-09 to 1000000000"});
+  check("kind: quantity, sizes: 4", {"c.yaml:4:54: data.partition.sizes: expected a list, found '4'"});
+  // Keys that do not go together.
+  check("alpha: 0.1",
+        {"c.yaml:4:31: data.partition.alpha has no effect with data.partition.kind: iid; it belongs to dirichlet: "
+         "remove it, or change data.partition.kind"});
+  check("kind: quantity, sizes: [1, 2]",
+        {"c.yaml:4:54: data.partition.sizes: 2 numbers for 3 workers; give one a worker"});
+  check("kind: quantity, sizes: [1, 2, 4], law: equal",
+        {"c.yaml:4:70: data.partition.law: sizes are given too; keep one of them"});
+  check("kind: quantity, exponent: 2",
+        {"c.yaml:4:57: data.partition.exponent: has no effect without law: power; add that, or remove it"});
+  check("kind: quantity, law: equal, exponent: 2",
+        {"c.yaml:4:69: data.partition.exponent: has no effect without law: power; add that, or remove it"});
+  check("kind: quantity, law: powr, exponent: 2, sizes: [1, 2, 4]",
+        {"c.yaml:4:52: data.partition.law: 'powr' is not known; did you mean power? it is one of equal or power"});
+  // Nobody can be said to be missing.
+  BOOST_TEST(faults_of(head + "data: {source: x, partition: {kind: quantity, sizes: [1, 2]}}\n", {"cluster.workers=x"})
+                 .size() == 1);
+}
+
 BOOST_AUTO_TEST_CASE(a_fault_in_one_place_does_not_hide_or_invent_faults_in_another) {
   // The number of workers is not known, so that nobody can be said to be missing.
   BOOST_TEST(faults_of(kSound + "cluster: {workers: x, compute_ms: [1, 2]}\n"

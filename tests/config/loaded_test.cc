@@ -38,6 +38,28 @@ BOOST_AUTO_TEST_CASE(every_key_but_three_has_its_default) {
                    "evaluate: {}\ntrace: {}\ncheckpoint: {}\nstragglers: []\nstrategy: {}\n") == expected));
 }
 
+BOOST_AUTO_TEST_CASE(every_kind_of_partition_has_its_defaults) {
+  using data::PartitionConfig;
+  using data::PartitionKind;
+  using data::SizeLaw;
+  const auto loaded = [](const std::string& partition) {
+    return load(
+               "model: {kind: mlp}\nstop: {epochs: 1}\ncluster: {workers: 3}\n"
+               "data: {source: x, partition: {" +
+               partition + "}}\n")
+        .data.partition;
+  };
+  BOOST_TEST((loaded("") == PartitionConfig{}));
+  BOOST_TEST((loaded("kind: iid") == PartitionConfig{}));
+  BOOST_TEST((loaded("kind: by_label") == PartitionConfig{.kind = PartitionKind::kByLabel, .shards = 2}));
+  BOOST_TEST((loaded("kind: dirichlet") == PartitionConfig{.kind = PartitionKind::kDirichlet, .alpha = 0.5}));
+  BOOST_TEST((loaded("kind: quantity") == PartitionConfig{.kind = PartitionKind::kQuantity, .law = SizeLaw::kEqual}));
+  BOOST_TEST((loaded("kind: quantity, law: power") ==
+              PartitionConfig{.kind = PartitionKind::kQuantity, .law = SizeLaw::kPower, .exponent = 1.0}));
+  BOOST_TEST((loaded("kind: quantity, sizes: [1, 2, 0.5]") ==
+              PartitionConfig{.kind = PartitionKind::kQuantity, .sizes = std::vector<double>{1, 2, 0.5}}));
+}
+
 BOOST_AUTO_TEST_CASE(every_parameter_of_every_strategy_has_the_default_of_the_registry) {
   for (const sync::Entry& entry : sync::entries()) {
     const sync::StrategyConfig expected{entry.name, sync::defaults(entry)};

@@ -36,7 +36,7 @@ class Random {
                   .train_limit = whole(0, 60'000),
                   .validation = whole(0, 10'000),
                   .normalize = static_cast<data::Normalize>(draws_.below(3)),
-                  .partition = {}};
+                  .partition = partition(run.cluster.workers)};
       run.optimizer = optimizer(*sync::find(run.strategy.name));
       run.stop = stop();
       run.evaluate = evaluate(run.stop.target_accuracy || run.stop.plateau);
@@ -96,6 +96,28 @@ class Random {
     if (std::holds_alternative<std::int64_t>(type)) return static_cast<std::int64_t>(std::ceil(drawn));
     if (std::holds_alternative<double>(type)) return drawn;
     return parameter.choices[draws_.below(parameter.choices.size())];
+  }
+
+  data::PartitionConfig partition(std::size_t workers) {
+    data::PartitionConfig partition;
+    partition.kind = static_cast<data::PartitionKind>(draws_.below(4));
+    if (partition.kind == data::PartitionKind::kByLabel) partition.shards = whole(1, 1 << 20);
+    if (partition.kind == data::PartitionKind::kDirichlet) partition.alpha = 1e-6 + number(1000);
+    if (partition.kind == data::PartitionKind::kQuantity) {
+      switch (draws_.below(3)) {
+        case 0:
+          partition.law = data::SizeLaw::kEqual;
+          break;
+        case 1:
+          partition.law = data::SizeLaw::kPower;
+          partition.exponent = coin() ? 0 : number(10);
+          break;
+        default:
+          partition.sizes.emplace();
+          for (std::size_t worker = 0; worker < workers; ++worker) partition.sizes->push_back(1e-9 + number(1000));
+      }
+    }
+    return partition;
   }
 
   learn::ModelConfig model() {

@@ -33,7 +33,7 @@ inline std::vector<std::string> faults_of(std::string_view text, const std::vect
   }
 
 namespace psctl::data {
-PSCTL_EQUALITY(PartitionConfig, kind)
+PSCTL_EQUALITY(PartitionConfig, kind, shards, alpha, law, exponent, sizes)
 PSCTL_EQUALITY(DataConfig, source, batch_size, train_limit, validation, normalize, partition)
 }  // namespace psctl::data
 

@@ -12,11 +12,6 @@ using namespace psctl::data;
 
 namespace {
 
-Dataset dataset_of(std::size_t samples) {
-  return Dataset({.channels = 1, .height = 1, .width = 1}, 1, std::vector<std::uint8_t>(samples),
-                 std::vector<std::uint32_t>(samples));
-}
-
 std::vector<std::uint32_t> counting(std::size_t count) {
   std::vector<std::uint32_t> samples(count);
   std::iota(samples.begin(), samples.end(), 0U);
@@ -26,37 +21,6 @@ std::vector<std::uint32_t> counting(std::size_t count) {
 std::vector<std::uint32_t> copy_of(std::span<const std::uint32_t> batch) { return {batch.begin(), batch.end()}; }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(partitions)
-
-BOOST_AUTO_TEST_CASE(an_iid_partition_gives_every_sample_to_one_worker_in_shares_that_differ_by_at_most_one) {
-  for (std::size_t samples : {1, 7, 100, 1001}) {
-    for (std::size_t workers : {1, 2, 3, 7, 8, 150}) {
-      const auto pieces = partition({}, dataset_of(samples), workers, 5);
-      BOOST_REQUIRE(pieces.size() == workers);
-      std::vector<std::uint32_t> all;
-      std::size_t least = samples, most = 0;
-      for (const auto& piece : pieces) {
-        all.insert(all.end(), piece.begin(), piece.end());
-        least = std::min(least, piece.size());
-        most = std::max(most, piece.size());
-      }
-      std::ranges::sort(all);
-      BOOST_TEST((all == counting(samples)));
-      BOOST_TEST(most - least <= 1);
-    }
-  }
-}
-
-BOOST_AUTO_TEST_CASE(an_iid_partition_is_shuffled_and_keyed_by_the_seed) {
-  const Dataset dataset = dataset_of(100);
-  const auto pieces = partition({}, dataset, 4, 5);
-  BOOST_TEST((pieces == partition({}, dataset, 4, 5)));
-  BOOST_TEST((pieces != partition({}, dataset, 4, 6)));
-  BOOST_TEST(!std::ranges::is_sorted(pieces[0]));
-}
-
-BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_AUTO_TEST_SUITE(batch_orders)
 

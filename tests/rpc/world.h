@@ -17,6 +17,7 @@
 #include "base/random.h"
 #include "base/sha256.h"
 #include "data/batches.h"
+#include "data/partition.h"
 #include "learn/evaluator.h"
 #include "learn/trainer.h"
 #include "rpc/evaluation.h"

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/random.h"
+#include "data/partition.h"
 #include "sim/simulator.h"
 #include "sync/registry.h"
 
