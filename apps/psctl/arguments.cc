@@ -64,7 +64,8 @@ std::optional<Arguments> Arguments::parse(const Usage& usage, int argc, char** a
 Arguments Arguments::taken_from(const cxxopts::ParseResult& result, const Usage& usage) {
   Arguments arguments;
   for (const Option& option : usage.options) {
-    const std::string name = option.name;
+    const std::string_view names = option.name;
+    const std::string name(names.substr(names.find(',') + 1));  // all of it where there is no comma
     if (result.count(name) == 0 && option.required) {
       throw UserError(
           fmt::format("{}: --{} is missing; {} --help tells what it is", usage.program, name, usage.program));

@@ -16,7 +16,7 @@ namespace psctl::app {
 
 struct Option {
   enum class Kind { kFlag, kWord, kNumber, kWords };  // kNumber: whole, from 0; kWords: may be given many times
-  const char* name;
+  const char* name;  // "output", or "o,output" where a letter may stand for it; asked for by the long one
   Kind kind;
   const char* help;
   const char* default_value = nullptr;

@@ -26,6 +26,7 @@ struct Verb {
 constexpr Verb kVerbs[] = {
     {"train", "one run, with real processes or on a virtual clock", psctl::app::train},
     {"replay", "recompute a run from its decision log: equal decisions, equal weights", psctl::app::replay},
+    {"data", "look at data sets and at how they are dealt to workers", psctl::app::data},
     {"config", "show, check or explain a configuration", psctl::app::config},
     {"strategies", "what strategies there are, and their parameters", psctl::app::strategies},
     {"verify", "hold strategies against the rules that they must keep", psctl::app::verify},

@@ -5,6 +5,7 @@ namespace psctl::app {
 
 int train(int argc, char** argv);
 int replay(int argc, char** argv);
+int data(int argc, char** argv);
 int config(int argc, char** argv);
 int strategies(int argc, char** argv);
 int verify(int argc, char** argv);

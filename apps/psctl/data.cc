@@ -1,0 +1,87 @@
+// psctl data: one function a verb, each with arguments of its own.
+#include <fmt/format.h>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "arguments.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "config/config.h"
+#include "partition_view.h"
+#include "terminal.h"
+#include "verbs.h"
+
+namespace psctl::app {
+namespace {
+
+int inspect(int argc, char** argv) {
+  using Kind = Option::Kind;
+  const auto arguments = Arguments::parse(
+      {.program = "psctl data inspect",
+       .description =
+           "How a configuration's training samples are dealt to its workers: the samples of each class that "
+           "each worker has, how many full batches they make, and how far its mix of classes is from that of "
+           "the whole.",
+       .synopsis = "--partition --config FILE [-o FILE] [KEY=VALUE ...]",
+       .examples =
+           "  psctl data inspect --partition --config configs/noniid.yaml\n"
+           "  psctl data inspect --partition --config configs/noniid.yaml data.partition.alpha=1 -o parts.svg\n",
+       .options = {{"partition", Kind::kFlag, "the parts of the workers"},
+                   {"config", Kind::kWord, "the configuration, a YAML file"},
+                   {"o,output", Kind::kWord, "also write a picture, FILE.svg, or the table, FILE.csv"},
+                   {"override", Kind::kWords, "changes of the configuration: KEY=VALUE, +KEY=VALUE, ~KEY"}},
+       .positional = "override"},
+      argc, argv);
+  if (!arguments) return 0;
+  if (!arguments->flag("partition")) throw UserError("psctl data inspect: say what to inspect: --partition");
+  if (!arguments->given("config")) throw UserError("psctl data inspect --partition: --config FILE is missing");
+  const std::string output = arguments->given("output") ? arguments->word("output") : "";
+  if (!output.empty()) check_output(output);
+  const config::Loaded loaded = config::load_file(arguments->word("config"), arguments->words("override"));
+  for (const std::string& notice : loaded.notices) print_notice(notice);
+  const PartitionView view(loaded.run);
+  view.print();
+  if (!output.empty()) view.write(output);
+  return 0;
+}
+
+struct Verb {
+  const char* name;
+  const char* does;
+  int (*run)(int, char**);
+};
+
+constexpr Verb kVerbs[] = {
+    {"inspect", "how the samples are dealt to the workers", inspect},
+};
+
+void print_help() {
+  fmt::print("Looks at data sets and at how they are dealt to workers.\n\nUsage: psctl data VERB [arguments]\n\n");
+  for (const Verb& verb : kVerbs) fmt::print("  {:<12}{}\n", verb.name, verb.does);
+  fmt::print(
+      "\nExamples:\n"
+      "  psctl data inspect --partition --config configs/noniid.yaml\n\n"
+      "psctl data VERB --help tells more.\n");
+}
+
+}  // namespace
+
+int data(int argc, char** argv) {
+  const std::string_view name = argc > 1 ? argv[1] : "";
+  if (name.empty() || name == "--help" || name == "-h") {
+    print_help();
+    return name.empty() ? 2 : 0;
+  }
+  std::vector<std::string> names;
+  for (const Verb& verb : kVerbs) {
+    if (name == verb.name) return verb.run(argc - 1, argv + 1);
+    names.emplace_back(verb.name);
+  }
+  const std::string near = nearest(name, names);
+  throw UserError(fmt::format("psctl data: there is no verb {}{}; psctl data --help lists them", name,
+                              near.empty() ? "" : fmt::format(" (did you mean {}?)", near)));
+}
+
+}  // namespace psctl::app

@@ -1,0 +1,137 @@
+// psctl data: how samples are dealt to workers, as a table, a picture and a file of numbers.
+#include "app.h"
+
+namespace psctl::test {
+namespace {
+
+struct Told {
+  int code = -1;
+  std::string out, error;
+};
+
+Told inspect(const App& app, const std::vector<std::string>& arguments) {
+  std::vector<std::string> all = {"data", "inspect", "--partition", "--config", app.config()};
+  all.insert(all.end(), arguments.begin(), arguments.end());
+  Process process(app.folder(), all);
+  const int code = process.wait();
+  return {code, process.out(), process.error()};
+}
+
+Told tell(const App& app, const std::vector<std::string>& arguments) {
+  Process process(app.folder(), arguments);
+  const int code = process.wait();
+  return {code, process.out(), process.error()};
+}
+
+const std::string kByLabel = "data.partition={kind: by_label, shards: 2}";
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(the_partition_that_is_shown_is_the_one_that_a_run_trains_on) {
+  const App app;
+  // Four classes of 150; six shards of 100.
+  const Told told = inspect(app, {kByLabel, "-o", app.folder() / "parts.csv"});
+  BOOST_TEST(told.code == 0, told.error);
+  BOOST_TEST(told.out.starts_with("by_label, 2 shards a worker: 600 training samples of "));
+  BOOST_TEST(contains(told.out, "over 3 workers, seed 3\n"));
+  BOOST_TEST(contains(told.out, "   all       600                           4   150   150   150   150\n"), told.out);
+  const Table table = read_table(app.folder() / "parts.csv");
+  BOOST_TEST(table.header == "worker,samples,batches,distance,class_0,class_1,class_2,class_3");
+  BOOST_TEST_REQUIRE(table.rows.size() == 3U);
+  double distances = 0;
+  for (int label = 0; label < 4; ++label) {
+    double all = 0;
+    for (std::size_t worker = 0; worker < 3; ++worker) all += table.number(worker, fmt::format("class_{}", label));
+    BOOST_TEST(all == 150);
+  }
+  for (std::size_t worker = 0; worker < 3; ++worker) {
+    BOOST_TEST(table.number(worker, "samples") == 200);
+    BOOST_TEST(table.number(worker, "batches") == 12);
+    double distance = 0;
+    for (int label = 0; label < 4; ++label) {
+      distance += std::abs(table.number(worker, fmt::format("class_{}", label)) / 200 - 0.25) / 2;
+    }
+    BOOST_TEST(std::abs(table.number(worker, "distance") - distance) < 1e-6);
+    distances += distance / 3;
+  }
+  BOOST_TEST(contains(told.out, fmt::format("mean distance {:.3f}; an iid partition has 0.0", distances)), told.out);
+  BOOST_TEST(contains(told.out, "sizes 200 to 200, 1.0 times as many\n"));
+
+  // The run goes by it: a worker's epoch is as long as its part.
+  const std::string run =
+      app.train({"clock=virtual", "data.partition={kind: quantity, sizes: [1, 2, 3]}", "stop.updates=5"});
+  BOOST_TEST(contains(read_file(run + "/config.yaml"), "sizes: [1, 2, 3]"));
+  BOOST_TEST(App::digest(run) != App::digest(app.train({"clock=virtual", "stop.updates=5"})));
+}
+
+BOOST_AUTO_TEST_CASE(both_worlds_train_on_the_same_uneven_partition) {
+  const App app;
+  for (const char* partition : {"{kind: by_label, shards: 1}", "{kind: dirichlet, alpha: 0.5}",
+                                "{kind: quantity, law: power, exponent: 1.5}"}) {
+    const std::string override = fmt::format("data.partition={}", partition);
+    const std::string real = app.train({"clock=real", override});
+    const std::string simulated = app.train({"clock=virtual", override});
+    BOOST_TEST(App::digest(real) == App::digest(simulated), partition);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(the_picture_is_whole_and_shows_every_worker) {
+  const App app;
+  const std::string file = app.folder() / "parts.svg";
+  const Told told = inspect(app, {"--output", file, kByLabel});
+  BOOST_TEST(told.code == 0, told.error);
+  const std::string picture = read_file(file);
+  BOOST_TEST(picture.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\""));
+  BOOST_TEST(picture.ends_with("</svg>\n"));
+  for (const char* text : {">worker 0<", ">worker 1<", ">worker 2<", ">200<"}) BOOST_TEST(contains(picture, text));
+}
+
+BOOST_AUTO_TEST_CASE(a_partition_that_a_run_would_refuse_can_be_looked_at) {
+  const App app;
+  const std::string uneven = "data.partition={kind: quantity, sizes: [1, 1, 100]}";
+  const Told told = inspect(app, {uneven});
+  BOOST_TEST(told.code == 0, told.error);
+  BOOST_TEST(contains(told.out, "2 of 3 workers have less than one batch of 16: a run refuses this partition\n"));
+  const Told run = tell(app, app.train_arguments({uneven}));
+  BOOST_TEST(run.code == 2);
+  BOOST_TEST(
+      run.error ==
+      "psctl: error: data.batch_size: worker 0's partition holds 6 samples, less than one batch of 16 (so do 2 "
+      "of 3 workers); take a smaller batch, fewer workers, data.partition.sizes that differ less or more data\n");
+  BOOST_TEST(app.runs().empty());
+}
+
+BOOST_AUTO_TEST_CASE(wrong_requests_are_refused) {
+  const App app;
+  const auto refused = [](const Told& told, const std::string& message) {
+    BOOST_TEST(told.code == 2);
+    BOOST_TEST(told.error == "psctl: error: " + message + "\n");
+    BOOST_TEST(told.out == "");
+  };
+  refused(tell(app, {"data", "inspekt"}),
+          "psctl data: there is no verb inspekt (did you mean inspect?); psctl data --help lists them");
+  refused(tell(app, {"data", "inspect"}), "psctl data inspect: say what to inspect: --partition");
+  refused(tell(app, {"data", "inspect", "--partition"}), "psctl data inspect --partition: --config FILE is missing");
+  refused(inspect(app, {"-o", "parts.png"}),
+          "--output: 'parts.png' ends neither in .svg, for a picture, nor in .csv, for the table");
+  refused(inspect(app, {"-o", "/no/such/parts.svg"}), "--output: /no/such: there is no such folder");
+  refused(inspect(app, {"data.partition={kind: by_label, shards: 201}"}),
+          "data.partition.shards: expected at most 200, so that 600 training samples fill every shard of 3 workers, "
+          "found 201; take fewer shards, fewer workers or more data");
+  refused(inspect(app, {"data.partition={kind: quantity, sizes: [1, 2]}"}),
+          "override 'data.partition={kind: quantity, sizes: [1, 2]}': data.partition.sizes: 2 numbers for 3 workers; "
+          "give one a worker");
+}
+
+BOOST_AUTO_TEST_CASE(the_verbs_explain_themselves) {
+  const App app;
+  const Told all = tell(app, {"data", "--help"});
+  BOOST_TEST(all.code == 0);
+  BOOST_TEST(contains(all.out, "inspect"));
+  BOOST_TEST(tell(app, {"data"}).code == 2);
+  const Told one = tell(app, {"data", "inspect", "--help"});
+  BOOST_TEST(one.code == 0);
+  BOOST_TEST(contains(one.out, "--output"));
+}
+
+}  // namespace psctl::test
