@@ -9,7 +9,7 @@
 
 namespace psctl::data {
 
-struct Part {
+struct Pixels {
   std::vector<std::uint8_t> pixels;
   std::vector<std::uint32_t> labels;
 };
@@ -17,7 +17,7 @@ struct Part {
 struct Contents {
   Shape shape;
   std::size_t classes = 0;
-  Part train, test;
+  Pixels train, test;
 };
 
 }  // namespace psctl::data

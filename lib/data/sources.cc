@@ -189,7 +189,7 @@ void check_source(const DataConfig& config) {
 Splits load(const DataConfig& config, std::uint64_t seed) {
   const Source source = find_source(config.source);
   Contents contents = advised(source.advice, [&] { return source.format->read(source.folder); });
-  const auto whole = [&](Part part) {
+  const auto whole = [&](Pixels part) {
     return Dataset(contents.shape, contents.classes, std::move(part.pixels), std::move(part.labels));
   };
   Dataset train = whole(std::move(contents.train));

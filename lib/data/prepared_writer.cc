@@ -1,0 +1,441 @@
+#include <algorithm>
+#include <cerrno>
+#include <cmath>
+#include <condition_variable>
+#include <cstring>
+#include <deque>
+#include <exception>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <thread>
+#include <unistd.h>
+#include <utility>
+
+#include "base/error.h"
+#include "base/sha256.h"
+#include "data/prepared.h"
+#include "data/prepared_format.h"
+#include "data/statistics.h"
+
+namespace psctl::data {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A file that is written under a temporary name, or in memory.
+class Output {
+ public:
+  explicit Output(fs::path path) : path_(std::move(path)), name_(path_.string()) {
+    temporary_ = name_ + ".XXXXXX";
+    descriptor_ = mkostemp(temporary_.data(), O_CLOEXEC);
+    if (descriptor_ < 0) throw UserError(fmt::format("{}: cannot be written: {}", name_, std::strerror(errno)));
+  }
+  static std::unique_ptr<Output> in_memory(std::string name) {
+    auto output = std::unique_ptr<Output>(new Output);
+    output->name_ = std::move(name);
+    output->descriptor_ = memfd_create("psctl-data", MFD_CLOEXEC);
+    if (output->descriptor_ < 0) output->fail();
+    return output;
+  }
+  ~Output() {
+    if (descriptor_ >= 0) close(descriptor_);
+    if (!temporary_.empty()) unlink(temporary_.c_str());
+  }
+  Output(const Output&) = delete;
+  Output& operator=(const Output&) = delete;
+
+  int descriptor() const { return descriptor_; }
+  const std::string& name() const { return name_; }
+
+  void write(std::span<const std::byte> bytes, std::uint64_t offset) {
+    while (!bytes.empty()) {
+      const ssize_t count = pwrite(descriptor_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+      if (count < 0 && errno == EINTR) continue;
+      if (count < 0) fail();
+      bytes = bytes.subspan(static_cast<std::size_t>(count));
+      offset += static_cast<std::uint64_t>(count);
+    }
+  }
+
+  void read(std::span<std::byte> bytes, std::uint64_t offset) {
+    while (!bytes.empty()) {
+      const ssize_t count = pread(descriptor_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+      if (count < 0 && errno == EINTR) continue;
+      if (count <= 0) fail();
+      bytes = bytes.subspan(static_cast<std::size_t>(count));
+      offset += static_cast<std::uint64_t>(count);
+    }
+  }
+
+  void finish(std::uint64_t bytes) {
+    if (ftruncate(descriptor_, static_cast<off_t>(bytes)) != 0) fail();
+    if (temporary_.empty()) return;
+    const mode_t mask = umask(0);
+    umask(mask);
+    // Not synced: should the machine fall over before the data are on the disk, the seals will tell.
+    if (fchmod(descriptor_, 0666 & ~mask) != 0) fail();
+    if (rename(temporary_.c_str(), path_.c_str()) != 0) fail();
+    temporary_.clear();
+  }
+
+ private:
+  Output() = default;
+  [[noreturn]] void fail() const {
+    throw WorldError(fmt::format("{}: cannot be written: {}", name_, std::strerror(errno)));
+  }
+
+  fs::path path_;
+  std::string name_, temporary_;
+  int descriptor_ = -1;
+};
+
+struct Block {
+  std::vector<std::byte> bytes;
+  std::size_t part = 0;
+  std::uint64_t offset = 0;  // in the file
+};
+
+// Does the work on blocks in a thread of its own, in their order, so that whoever fills them need not wait.
+class Conveyor {
+ public:
+  explicit Conveyor(std::function<void(Block&)> work) : work_(std::move(work)), thread_([this] { run(); }) {}
+  ~Conveyor() {
+    {
+      const std::scoped_lock lock(mutex_);
+      ended_ = true;
+    }
+    changed_.notify_all();
+    thread_.join();
+  }
+
+  // Takes the block away and leaves an empty one with room. Throws what the work on an earlier block threw.
+  void put(Block& block) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return waiting_.size() < kMostWaiting || failure_; });
+    if (failure_) std::rethrow_exception(failure_);
+    waiting_.push_back(std::move(block));
+    block = {};
+    if (!spare_.empty()) {
+      block.bytes = std::move(spare_.back());
+      spare_.pop_back();
+    }
+    block.bytes.reserve(kBlockBytes);
+    lock.unlock();
+    changed_.notify_all();
+  }
+
+  // Waits until nothing is left to do. Throws as put does.
+  void drain() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return (waiting_.empty() && !working_) || failure_; });
+    if (failure_) std::rethrow_exception(failure_);
+  }
+
+ private:
+  static constexpr std::size_t kMostWaiting = 8;
+
+  void run() {
+    std::unique_lock lock(mutex_);
+    while (true) {
+      changed_.wait(lock, [&] { return !waiting_.empty() || ended_; });
+      if (ended_ || failure_) return;
+      Block block = std::move(waiting_.front());
+      waiting_.pop_front();
+      working_ = true;
+      lock.unlock();
+      std::exception_ptr failure;
+      try {
+        work_(block);
+      } catch (...) {
+        failure = std::current_exception();
+      }
+      lock.lock();
+      working_ = false;
+      if (failure) failure_ = failure;
+      block.bytes.clear();
+      spare_.push_back(std::move(block.bytes));
+      changed_.notify_all();
+    }
+  }
+
+  std::function<void(Block&)> work_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Block> waiting_;
+  std::vector<std::vector<std::byte>> spare_;
+  bool working_ = false, ended_ = false;
+  std::exception_ptr failure_;
+  std::thread thread_;
+};
+
+std::uint64_t round_up(std::uint64_t number, std::uint64_t multiple) {
+  return (number + multiple - 1) / multiple * multiple;
+}
+
+}  // namespace
+
+struct PreparedWriter::State {
+  State(std::unique_ptr<Output> to, Missing filling) : output(std::move(to)), missing(filling) {}
+
+  std::unique_ptr<Output> output;
+  Missing missing;
+  Sha256Bytes source{};
+  Description description;
+  bool begun = false, ended = false;
+  std::optional<std::size_t> part;
+  std::uint64_t end = kPage;  // of what was put on the conveyor
+  Block block;
+  std::vector<std::uint32_t> labels[kParts];
+  std::vector<std::uint64_t> row_starts[kParts];
+
+  // The conveyor's, until it is drained.
+  std::vector<Sha256Bytes> seals[kParts];
+  std::optional<FeatureSums> sums;
+  std::vector<std::uint64_t> filled;           // of every feature; made when the first value is missing
+  std::uint64_t position[kParts] = {0, 0, 0};  // values of the part so far
+
+  std::optional<Conveyor> conveyor;
+
+  std::size_t width() const { return description.shape.size(); }
+
+  void append(std::span<const std::byte> bytes) {
+    while (!bytes.empty()) {
+      const auto piece = bytes.first(std::min(bytes.size(), kBlockBytes - block.bytes.size()));
+      block.bytes.insert(block.bytes.end(), piece.begin(), piece.end());
+      bytes = bytes.subspan(piece.size());
+      if (block.bytes.size() == kBlockBytes) put_block();
+    }
+  }
+
+  void put_block() {
+    block.part = *part;
+    block.offset = end;
+    end += block.bytes.size();
+    conveyor->put(block);
+  }
+
+  void end_part() {
+    if (!block.bytes.empty()) put_block();
+    end = round_up(end, kPage);
+  }
+
+  void take_block(Block& full) {
+    if (description.values == Values::kFloats && !description.sparse) fill_zeros(full);
+    if (full.part == 0) sums->add(full.bytes);
+    // Means are known at the end only; the rows are sealed when they are filled in.
+    if (missing != Missing::kMean) seals[full.part].push_back(seal_of(full.bytes.data(), full.bytes.size()));
+    output->write(full.bytes, full.offset);
+  }
+
+  // Counts what is missing, and fills it if that is with 0.
+  void fill_zeros(Block& full) {
+    const std::span values(reinterpret_cast<float*>(full.bytes.data()), full.bytes.size() / sizeof(float));
+    std::uint64_t& first = position[full.part];
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      if (!std::isnan(values[i])) continue;
+      PSCTL_CHECK(missing != Missing::kRefuse, "an importer handed over a missing value");
+      filled.resize(width());
+      ++filled[(first + i) % width()];
+      if (missing == Missing::kZero) values[i] = 0;
+    }
+    first += values.size();
+  }
+
+  void fill_means(const Layout& layout) {
+    const std::vector<FeatureStatistics> features = sums->finish(width());
+    if (features.empty()) {
+      throw UserError(fmt::format("{}: means are taken of at most {} values a sample, found {}; fill with zero",
+                                  output->name(), kMostStatistics, width()));
+    }
+    std::vector<float> means(width());
+    for (std::size_t i = 0; i < means.size(); ++i) {
+      if (features[i].present == 0) {
+        throw UserError(fmt::format(
+            "{}: value {} of the samples is missing from all of the training part: there is no mean to fill it with; "
+            "fill with zero or leave it out",
+            output->name(), i + 1));
+      }
+      means[i] = static_cast<float>(features[i].origin + features[i].sum / static_cast<double>(features[i].present));
+    }
+    sums.emplace(width(), description.values, false);
+    std::vector<std::byte> bytes;
+    for (std::size_t which = 0; which < kParts; ++which) {
+      const Section rows = layout.rows[which];
+      std::uint64_t value = 0;
+      for (std::uint64_t offset = 0; offset < rows.bytes; offset += bytes.size()) {
+        bytes.resize(std::min<std::uint64_t>(kBlockBytes, rows.bytes - offset));
+        output->read(bytes, rows.offset + offset);
+        for (float& each : std::span(reinterpret_cast<float*>(bytes.data()), bytes.size() / sizeof(float))) {
+          if (std::isnan(each)) each = means[value % width()];
+          ++value;
+        }
+        if (which == 0) sums->add(bytes);
+        seals[which].push_back(seal_of(bytes.data(), bytes.size()));
+        output->write(bytes, rows.offset + offset);
+      }
+    }
+  }
+
+  template <class T>
+  Sha256Bytes write_section(const Section& section, const std::vector<T>& content) {
+    PSCTL_CHECK(content.size() * sizeof(T) == section.bytes);
+    output->write(std::as_bytes(std::span(content)), section.offset);
+    return seal_of(content.data(), section.bytes);
+  }
+};
+
+PreparedWriter::PreparedWriter(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+PreparedWriter::PreparedWriter(fs::path path, Missing missing)
+    : state_(std::make_unique<State>(std::make_unique<Output>(std::move(path)), missing)) {}
+
+std::unique_ptr<PreparedWriter> PreparedWriter::in_memory(std::string name, Missing missing) {
+  return std::unique_ptr<PreparedWriter>(
+      new PreparedWriter(std::make_unique<State>(Output::in_memory(std::move(name)), missing)));
+}
+
+PreparedWriter::~PreparedWriter() = default;
+
+void PreparedWriter::set_source(const Sha256Bytes& digest) { state_->source = digest; }
+
+void PreparedWriter::begin(const Description& description) {
+  State& state = *state_;
+  PSCTL_CHECK(!state.begun);
+  state.begun = true;
+  state.description = description;
+  PSCTL_CHECK(!description.sparse || description.values == Values::kFloats);
+  const auto& [channels, height, width] = description.shape;
+  if (!description.sparse) {
+    PSCTL_CHECK(channels > 0 && height > 0 && width > 0);
+    if (height > kMostFeatures / channels || width > kMostFeatures / channels / height) {
+      throw UserError(fmt::format("{}: expected at most {} values a sample, found {} x {} x {}", state.output->name(),
+                                  kMostFeatures, channels, height, width));
+    }
+  }
+  state.sums.emplace(state.width(), description.values, description.sparse);
+  state.block.bytes.reserve(kBlockBytes);
+  state.conveyor.emplace([&state](Block& block) { state.take_block(block); });
+}
+
+void PreparedWriter::begin_part(Part part) {
+  State& state = *state_;
+  const auto number = static_cast<std::size_t>(part);
+  PSCTL_CHECK(state.begun && !state.ended && (!state.part || *state.part < number));
+  if (state.part) state.end_part();
+  state.part = number;
+  if (state.description.sparse) state.row_starts[number].assign(1, 0);
+}
+
+void PreparedWriter::add(const Rows& rows) {
+  State& state = *state_;
+  PSCTL_CHECK(state.part && !state.ended);
+  const std::size_t samples = rows.labels.size();
+  std::vector<std::uint32_t>& labels = state.labels[*state.part];
+  if (samples > kMostSamples - labels.size()) {
+    throw UserError(
+        fmt::format("{}: expected at most {} samples in a part, found more", state.output->name(), kMostSamples));
+  }
+  labels.insert(labels.end(), rows.labels.begin(), rows.labels.end());
+  if (state.description.sparse) {
+    PSCTL_CHECK(rows.row_entries.size() == samples);
+    std::vector<std::uint64_t>& starts = state.row_starts[*state.part];
+    std::uint64_t entries = 0;
+    for (const std::uint32_t count : rows.row_entries) {
+      entries += count;
+      starts.push_back(starts.back() + count);
+    }
+    PSCTL_CHECK(entries == rows.entries.size());
+    state.append(std::as_bytes(rows.entries));
+  } else if (state.description.values == Values::kBytes) {
+    PSCTL_CHECK(rows.bytes.size() == samples * state.width());
+    state.append(std::as_bytes(rows.bytes));
+  } else {
+    PSCTL_CHECK(rows.floats.size() == samples * state.width());
+    state.append(std::as_bytes(rows.floats));
+  }
+}
+
+void PreparedWriter::end(const Summary& summary) {
+  State& state = *state_;
+  PSCTL_CHECK(state.part && !state.ended);
+  state.end_part();
+  state.conveyor->drain();
+  if (state.labels[0].empty()) {
+    throw UserError(fmt::format("{}: expected at least one training sample, found none", state.output->name()));
+  }
+  if (summary.classes.size() > kMostClasses) {
+    throw UserError(fmt::format("{}: expected at most {} classes, found {}", state.output->name(), kMostClasses,
+                                summary.classes.size()));
+  }
+  PSCTL_CHECK(summary.classes.size() >= 2);
+
+  PreparedHeader header{};
+  header.magic = kPreparedMagic;
+  header.version = kPreparedVersion;
+  header.block_bytes = kBlockBytes;
+  header.values = state.description.values == Values::kBytes ? 0 : 1;
+  header.sparse = state.description.sparse ? 1 : 0;
+  header.classes = summary.classes.size();
+  header.source = state.source;
+  const auto& [channels, height, width] = state.description.shape;
+  header.channels = channels;
+  header.height = height;
+  header.width = state.description.sparse ? summary.features : width;
+  PSCTL_CHECK(header.width > 0 && header.width <= kMostFeatures);
+  std::vector<char> names;
+  for (const std::string& name : summary.classes) {
+    const auto length = static_cast<std::uint32_t>(name.size());
+    names.insert(names.end(), reinterpret_cast<const char*>(&length), reinterpret_cast<const char*>(&length + 1));
+    names.insert(names.end(), name.begin(), name.end());
+  }
+  if (names.size() > kMostNameBytes) {
+    throw UserError(fmt::format("{}: expected class names of at most {} bytes in all, found {}", state.output->name(),
+                                kMostNameBytes, names.size()));
+  }
+  header.name_bytes = names.size();
+  const std::uint64_t features = header.channels * header.height * header.width;
+  header.statistics = features <= kMostStatistics ? features : 0;
+  for (std::size_t part = 0; part < kParts; ++part) {
+    header.parts[part].samples = state.labels[part].size();
+    if (!state.labels[part].empty() && header.sparse) header.parts[part].entries = state.row_starts[part].back();
+    if (state.labels[part].empty()) state.row_starts[part].clear();
+    for (std::uint32_t& label : state.labels[part]) {
+      PSCTL_CHECK(summary.class_of.empty() || label < summary.class_of.size());
+      if (!summary.class_of.empty()) label = summary.class_of[label];
+      PSCTL_CHECK(label < header.classes);
+    }
+  }
+  const std::optional<Layout> layout = lay_out(header);
+  PSCTL_CHECK(layout && layout->rows[kParts - 1].offset + layout->rows[kParts - 1].bytes <= layout->file_bytes);
+  header.file_bytes = layout->file_bytes;
+
+  if (state.missing == Missing::kMean) state.fill_means(*layout);
+  std::vector<FeatureStatistics> statistics = state.sums->finish(features);
+  for (std::size_t i = 0; i < std::min(statistics.size(), state.filled.size()); ++i) {
+    statistics[i].missing = state.filled[i];
+  }
+  for (std::size_t part = 0; part < kParts; ++part) {
+    PartHeader& to = header.parts[part];
+    to.rows_seal = state.write_section(layout->seals[part], state.seals[part]);
+    to.row_starts_seal = state.write_section(layout->row_starts[part], state.row_starts[part]);
+    to.labels_seal = state.write_section(layout->labels[part], state.labels[part]);
+  }
+  header.names_seal = state.write_section(layout->names, names);
+  header.statistics_seal = state.write_section(layout->statistics, statistics);
+  header.seal = header_seal(header);
+  state.output->write(std::as_bytes(std::span(&header, 1)), 0);
+  state.output->finish(header.file_bytes);
+  state.ended = true;
+}
+
+std::shared_ptr<const Prepared> PreparedWriter::open() const {
+  PSCTL_CHECK(state_->ended);
+  return open_prepared(state_->output->descriptor(), state_->output->name());
+}
+
+}  // namespace psctl::data
