@@ -5,6 +5,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fmt/format.h>
+#include <fstream>
 #include <functional>
 #include <limits>
 #include <numeric>
@@ -378,22 +379,29 @@ BOOST_AUTO_TEST_CASE(damage_of_any_byte_is_found) {
     const std::string sound = file_bytes(path);
     BOOST_TEST(fault(path) == "no fault");
     std::size_t padding = 0;
-    for (std::size_t at = 0; at < sound.size(); at += at < 520 || at > 4090 ? 1 : 97) {
-      std::string damaged = sound;
-      damaged[at] = static_cast<char>(damaged[at] ^ 0x41);
-      psctl::test::write_file(path, damaged);
-      if (fault(path) == "no fault") {
-        BOOST_TEST(sound[at] == 0);  // between sections, where nothing lies
-        ++padding;
+    {
+      std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+      const auto put = [&](std::size_t at, char byte) {
+        file.seekp(static_cast<std::streamoff>(at)).put(byte).flush();
+      };
+      for (std::size_t at = 0; at < sound.size(); at += at < 520 || at > 4090 ? 1 : 97) {
+        put(at, static_cast<char>(sound[at] ^ 0x41));
+        if (fault(path) == "no fault") {
+          BOOST_TEST(sound[at] == 0);  // between sections, where nothing lies
+          ++padding;
+        }
+        put(at, sound[at]);
       }
     }
     BOOST_TEST(padding > 0);
-    for (std::size_t length = 0; length < sound.size(); length += length < 20 || length > 4090 ? 1 : 101) {
-      psctl::test::write_file(path, sound.substr(0, length));
-      BOOST_TEST(fault(path) != "no fault");
-    }
+    BOOST_TEST(fault(path) == "no fault");
     psctl::test::write_file(path, sound + '\0');
     check_begins(fault(path), fmt::format("byte {}: expected {} bytes, found more", sound.size(), sound.size()));
+    for (std::size_t length = sound.size(); length-- > 0;) {
+      if (length >= 20 && length <= 4090 && length % 101 != 0) continue;
+      fs::resize_file(path, length);
+      BOOST_TEST(fault(path) != "no fault");
+    }
   }
 }
 
