@@ -172,7 +172,7 @@ Entry a2s_entry() {
             .minimum = 0,
             .maximum = 1e9,
             .choices = {},
-            .meaning = "steps in a worker's epoch; 0: the full batches of its partition",
+            .meaning = "steps in a worker's epoch; 0: the full batches of an even share of the samples",
             .origin = Origin::kOurs},
            {.name = "stale_unit",
             .default_value = std::string("epoch"),

@@ -15,7 +15,7 @@ namespace psctl::sync {
 // What a strategy may know of the run when it is made.
 struct Setting {
   std::size_t workers = 0;                          // all ever named in the configuration
-  Step steps_per_epoch = 0;                         // full batches in one worker's partition; 0: unknown (timing only)
+  Step steps_per_epoch = 0;                         // full batches in an even share of the samples; 0: unknown
   std::optional<std::uint64_t> total_samples = {};  // of the run, where stop.epochs or stop.samples tells
   std::uint64_t train_samples = 0;                  // in one epoch; 0: unknown (timing only)
   std::size_t batch_size = 0;
