@@ -423,6 +423,7 @@ class RecordParser {
     try {
       return parse_fields(at, end, value, rows);
     } catch (const Fault&) {
+      rows.names.drop_from(at);
       check_count(at, end);
       throw;
     }
@@ -567,10 +568,10 @@ void read_all(std::span<const Text> texts, const ImportOptions& options, const L
     part = text.part;
     const char* const begin = told(text, [&] { return skip_header(layout, text, texts.front()); });
     bool empty = true;
-    const auto take = [&](BlockRows<Value>& rows) {
-      if (rows.labels.empty()) return;
-      empty = false;
+    const auto take = [&](BlockRows<Value>& rows, bool sound) {
       const auto& codes = labels.merge(rows.names, text);
+      if (rows.labels.empty() || !sound) return;
+      empty = false;
       for (std::uint32_t& label : rows.labels) label = codes[label];
       Rows taken;
       if constexpr (std::is_same_v<Value, float>) {

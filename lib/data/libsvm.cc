@@ -91,17 +91,23 @@ class LineParser {
     Entry* entry = rows.entries.get();
     const char* at = block.data();
     const char* const end = at + block.size();
-    while (at != end) {
-      at = skip_blanks(at, end);
-      if (!at_line_end(at, end)) {
-        const Entry* const row = entry;
-        at = parse_label(at, end, rows);
-        at = parse_entries(at, end, entry);
-        rows.row_entries.push_back(static_cast<std::uint32_t>(entry - row));
-        if (entry != row) rows.features = std::max(rows.features, std::uint64_t{entry[-1].index} + 1);
+    const char* line = at;
+    try {
+      for (; at != end; line = at) {
+        at = skip_blanks(at, end);
+        if (!at_line_end(at, end)) {
+          const Entry* const row = entry;
+          at = parse_label(at, end, rows);
+          at = parse_entries(at, end, entry);
+          rows.row_entries.push_back(static_cast<std::uint32_t>(entry - row));
+          if (entry != row) rows.features = std::max(rows.features, std::uint64_t{entry[-1].index} + 1);
+        }
+        at = line_end(at, end);
+        if (at != end) ++at;
       }
-      at = line_end(at, end);
-      if (at != end) ++at;
+    } catch (const Fault&) {
+      rows.names.drop_from(line);
+      throw;
     }
     rows.entry_count = static_cast<std::size_t>(entry - rows.entries.get());
   }
@@ -207,7 +213,7 @@ bool any_index_zero(std::span<const Text> texts, std::size_t block_size) {
         [&](std::string_view block, Nothing) {
           if (!found && has_index_zero(block)) found = true;
         },
-        [](Nothing) {});
+        [](Nothing, bool) {});
   }
   return found;
 }
@@ -235,10 +241,10 @@ void import_libsvm(std::span<const Text> texts, const ImportOptions& options, Si
     if (part != text.part) sink.begin_part(text.part);
     part = text.part;
     bool empty = true;
-    const auto take = [&](BlockRows& rows) {
-      if (rows.labels.empty()) return;
-      empty = false;
+    const auto take = [&](BlockRows& rows, bool sound) {
       const auto& codes = labels.merge(rows.names, text);
+      if (rows.labels.empty() || !sound) return;
+      empty = false;
       for (std::uint32_t& label : rows.labels) label = codes[label];
       summary.features = std::max(summary.features, rows.features);
       sink.add({.bytes = {},

@@ -20,8 +20,9 @@ inline constexpr std::size_t kBlockSize = std::size_t{1} << 20;
 
 // Cuts `rest`, a piece of the text, into blocks: `cut(rest)` is the size of the next, from 1 to rest.size().
 // `parse(block, parsed)` runs on several blocks at once and fills a Parsed, which may have been used before; it may
-// throw Fault. `take(parsed)` is called for one block after the other, in order. Throws UserError for the first fault
-// in the text, whichever was found first, when every block before it was taken. No more than a few blocks for each
+// throw Fault. `take(parsed, sound)` is called for one block after the other, in order. A block with a fault is not
+// sound: then `parsed` is what `parse` left of the rows before the fault, and when `take` returns, the fault is thrown
+// as UserError; so the first fault in the text is told, whichever was found first. No more than a few blocks for each
 // thread are in memory.
 template <class Parsed, class Cut, class Parse, class Take>
 void in_blocks(const Text& text, std::string_view rest, const Cut& cut, const Parse& parse, const Take& take) {
@@ -54,8 +55,8 @@ void in_blocks(const Text& text, std::string_view rest, const Cut& cut, const Pa
     return slot;
   };
   const auto hand_over = [&](Slot* slot) {
+    take(slot->parsed, !slot->fault);
     if (slot->fault) text.fail(slot->fault->at, slot->fault->message);
-    take(slot->parsed);
     idle.push(slot);
   };
   tbb::parallel_pipeline(slots.size() - 1,

@@ -91,6 +91,10 @@ std::uint32_t BlockLabels::number(std::string_view text, const char* at) {
   return number;
 }
 
+void BlockLabels::drop_from(const char* at) {
+  while (!labels_.empty() && labels_.back().at >= at) labels_.pop_back();
+}
+
 void BlockLabels::grow() {
   std::vector<Slot> old(2 * slots_.size());
   old.swap(slots_);

@@ -25,6 +25,8 @@ class BlockLabels {
   void clear();
   // The number of a label that stands at `at`.
   std::uint32_t number(std::string_view text, const char* at);
+  // Takes back the labels that first stand at `at` or after it; none may be added until clear().
+  void drop_from(const char* at);
   const std::vector<Label>& labels() const { return labels_; }
 
  private:
