@@ -79,8 +79,14 @@ inline const char* read_float(const char* at, const char* end, float& value) {
   if (negative || (at != end && *at == '+')) ++at;
   const char* const begin = at;
   std::uint64_t whole = 0;
-  at = read_digits(at, end, whole);
+  for (; at != end && is_digit(*at); ++at) whole = whole * 10 + static_cast<unsigned char>(*at - '0');
   auto digits = at - begin;
+  constexpr std::ptrdiff_t kExactDigits = 7;  // whole numbers of so many digits are floats
+  if (digits > 0 && digits <= kExactDigits && (at == end || (*at != '.' && *at != 'e' && *at != 'E'))) {
+    value = static_cast<float>(static_cast<std::int32_t>(whole));
+    if (negative) value = -value;
+    return at;
+  }
   int exponent = 0;
   if (at != end && *at == '.') {
     const char* const fraction = ++at;
