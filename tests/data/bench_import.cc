@@ -3,11 +3,13 @@
 #include <chrono>
 #include <cstdio>
 #include <fmt/format.h>
+#include <memory>
 #include <string_view>
 #include <vector>
 
 #include "base/error.h"
 #include "data/import.h"
+#include "data/prepared.h"
 
 namespace {
 
@@ -24,44 +26,32 @@ class KeepingSink final : public data::Sink {
     row_entries_.emplace_back(rows.row_entries.begin(), rows.row_entries.end());
     labels_.emplace_back(rows.labels.begin(), rows.labels.end());
   }
-  void end(const data::Summary& summary) override { classes_ = summary.classes.size(); }
-
-  void print(double seconds) const {
-    fmt::print("seconds={:.6f} samples={} values={} classes={}\n", seconds, total(labels_),
-               total(floats_) + total(entries_), classes_);
-  }
+  void end(const data::Summary&) override {}
 
  private:
   template <class Value>
   using Blocks = std::vector<std::vector<Value>>;
-  template <class Value>
-  static std::size_t total(const Blocks<Value>& blocks) {
-    std::size_t count = 0;
-    for (const auto& block : blocks) count += block.size();
-    return count;
-  }
-
   Blocks<float> floats_;
   Blocks<data::Entry> entries_;
   Blocks<std::uint32_t> row_entries_, labels_;
-  std::size_t classes_ = 0;
 };
 
 }  // namespace
 
 int main(int argument_count, char** arguments) {
-  if (argument_count != 3) {
-    fmt::print(stderr, "bench_import libsvm|csv FILE\n");
+  if (argument_count != 3 && argument_count != 4) {
+    fmt::print(stderr, "bench_import libsvm|csv FILE [PREPARED]\n");
     return 2;
   }
   const bool libsvm = std::string_view(arguments[1]) == "libsvm";
   const data::Importer& importer = libsvm ? data::kLibsvmImporter : data::kCsvImporter;
   const std::vector<data::Input> inputs{{.path = arguments[2], .part = data::Part::kTrain, .labels = {}}};
   try {
-    KeepingSink sink;
     const auto start = std::chrono::steady_clock::now();
-    importer.run(inputs, {}, sink);
-    sink.print(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    std::unique_ptr<data::Sink> sink = std::make_unique<KeepingSink>();
+    if (argument_count == 4) sink = std::make_unique<data::PreparedWriter>(arguments[3], data::Missing::kRefuse);
+    importer.run(inputs, {}, *sink);
+    fmt::print("{:.6f}\n", std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
   } catch (const Error& error) {
     fmt::print(stderr, "{}\n", error.what());
     return 1;
