@@ -368,7 +368,10 @@ const char* skip_header(const Layout& layout, const Text& text, const Text& firs
 std::size_t cut_records(std::string_view rest, std::size_t block_size) {
   if (rest.size() <= block_size) return rest.size();
   const std::size_t last = rest.rfind('\n', block_size - 1);
-  if (last != std::string_view::npos && std::ranges::count(rest.substr(0, last), '"') % 2 == 0) return last + 1;
+  const auto is_even = [](std::string_view lines) {
+    return lines.find('"') == std::string_view::npos || std::ranges::count(lines, '"') % 2 == 0;
+  };
+  if (last != std::string_view::npos && is_even(rest.substr(0, last))) return last + 1;
   bool open = false;
   std::size_t found = 0;
   for (std::size_t i = 0; i < rest.size(); ++i) {

@@ -75,16 +75,20 @@ inline bool fast_float(std::uint64_t whole, int exponent, float& value) {
 inline const char* read_float(const char* at, const char* end, float& value) {
   using namespace decimal;
   constexpr std::ptrdiff_t kSafeDigits = 19;  // so many never wrap around
-  const bool negative = at != end && *at == '-';
-  if (negative || (at != end && *at == '+')) ++at;
+  if (at == end) return nullptr;
+  // Signs are as good as random, so no branch depends on them.
+  const bool negative = *at == '-';
+  at += static_cast<int>(negative) | static_cast<int>(*at == '+');
+  const auto with_sign = [negative](float magnitude) {
+    return std::bit_cast<float>(std::bit_cast<std::uint32_t>(magnitude) | std::uint32_t{negative} << 31);
+  };
   const char* const begin = at;
   std::uint64_t whole = 0;
   for (; at != end && is_digit(*at); ++at) whole = whole * 10 + static_cast<unsigned char>(*at - '0');
   auto digits = at - begin;
   constexpr std::ptrdiff_t kExactDigits = 7;  // whole numbers of so many digits are floats
   if (digits > 0 && digits <= kExactDigits && (at == end || (*at != '.' && *at != 'e' && *at != 'E'))) {
-    value = static_cast<float>(static_cast<std::int32_t>(whole));
-    if (negative) value = -value;
+    value = with_sign(static_cast<float>(static_cast<std::int32_t>(whole)));
     return at;
   }
   int exponent = 0;
@@ -108,7 +112,7 @@ inline const char* read_float(const char* at, const char* end, float& value) {
     exponent += shrinks ? -power : power;
   }
   if (digits > kSafeDigits || !fast_float(whole, exponent, value)) value = slow_float(begin, at);
-  if (negative) value = -value;
+  value = with_sign(value);
   return at;
 }
 
