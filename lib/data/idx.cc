@@ -15,6 +15,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "data/import.h"
 
 namespace psctl::data {
 namespace {
@@ -400,5 +401,35 @@ Contents read_idx_folder(const fs::path& folder) {
           .train = {std::move(train_images.values), widen(train_labels.values)},
           .test = {std::move(test_images.values), widen(test_labels.values)}};
 }
+
+namespace {
+
+bool recognises_folder(const Glimpse& glimpse) { return glimpse.folder && is_idx_folder(glimpse.path); }
+
+void import_folder(std::span<const Input> inputs, const ImportOptions&, Sink& sink) {
+  if (inputs.size() != 1 || !fs::is_directory(inputs.front().path)) {
+    throw UserError(fmt::format("{}: expected one folder that holds {}", inputs.back().path.string(), kIdxFolderFiles));
+  }
+  const Contents contents = read_idx_folder(inputs.front().path);
+  Summary summary;
+  for (std::size_t label = 0; label < contents.classes; ++label) summary.classes.push_back(std::to_string(label));
+  sink.begin({.shape = contents.shape, .values = Values::kBytes});
+  for (const auto& [part, pixels] :
+       {std::pair(Part::kTrain, &contents.train), std::pair(Part::kTest, &contents.test)}) {
+    sink.begin_part(part);
+    sink.add({.bytes = pixels->pixels, .floats = {}, .entries = {}, .row_entries = {}, .labels = pixels->labels});
+  }
+  sink.end(summary);
+}
+
+}  // namespace
+
+const Importer kIdxImporter{
+    .name = "idx",
+    .holds = "IDX, as MNIST: a folder of four files, plain or packed with gzip",
+    .options = {},
+    .recognises = recognises_folder,
+    .run = import_folder,
+};
 
 }  // namespace psctl::data

@@ -102,6 +102,12 @@ struct Importer {
 // All formats, in the order in which they are asked whether they recognise a file.
 std::span<const Importer> importers();
 
+// The format of that name; or, if it is empty, the one that recognises the first input. Throws UserError.
+const Importer& importer_for(std::span<const Input> inputs, const std::string& format = {});
+
+// Reads the inputs into the sink. Throws UserError for an option that the format does not use, and as Importer::run.
+void import_data(const Importer& importer, std::span<const Input> inputs, const ImportOptions& options, Sink& sink);
+
 // One of them each; defined in the file of the format.
 extern const Importer kIdxImporter;
 extern const Importer kCifar10Importer, kCifar100Importer;

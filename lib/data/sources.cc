@@ -8,6 +8,8 @@
 #include <filesystem>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <fstream>
+#include <limits>
 #include <numeric>
 #include <optional>
 #include <unistd.h>
@@ -17,6 +19,9 @@
 #include "base/text.h"
 #include "data/dataset.h"
 #include "data/idx.h"
+#include "data/import.h"
+#include "data/prepared.h"
+#include "data/statistics.h"
 
 namespace psctl::data {
 namespace {
@@ -47,9 +52,10 @@ constexpr std::array kFormats{
 };
 
 struct Source {
-  fs::path folder;
-  const Format* format;
-  std::string advice;  // how to get the data
+  fs::path path;
+  const Format* format;      // of a folder; or
+  const Importer* importer;  // of a file, or of a folder without a Format; or neither: a prepared file
+  std::string advice;        // how to get the data
 };
 
 std::string advice_on_folders() {
@@ -82,6 +88,29 @@ const Format* format_of(const fs::path& folder) {
   return format == kFormats.end() ? nullptr : &*format;
 }
 
+bool is_prepared(const fs::path& path) {
+  std::array<char, 16> begin{};
+  std::ifstream file(path, std::ios::binary);
+  file.read(begin.data(), begin.size());
+  const auto count = static_cast<std::size_t>(file.gcount());
+  return Prepared::recognises({reinterpret_cast<const std::uint8_t*>(begin.data()), count});
+}
+
+// The format of a file, or of a folder that is in none of kFormats.
+const Importer& importer_of(const fs::path& path, const std::string& advice) {
+  try {
+    return importer_for(std::array{Input{.path = path, .part = Part::kTrain, .labels = {}}});
+  } catch (const UserError&) {
+    if (fs::is_directory(path)) {
+      throw UserError(fmt::format("data.source: {}: holds no data set that psctl reads; {}", path.string(), advice));
+    }
+    throw UserError(
+        fmt::format("data.source: {}: expected a folder, a prepared file or one of a known format (psctl data list), "
+                    "found another; {}",
+                    path.string(), advice));
+  }
+}
+
 Source find_source(const std::string& name) {
   if (name.empty()) throw UserError("data.source: expected a known data set or a folder, found nothing");
   const auto known = std::ranges::find_if(kKnown, [&](const Known& each) { return name == each.name; });
@@ -98,17 +127,48 @@ Source find_source(const std::string& name) {
                                 name, folder.string(), known->package));
   }
   if (error) throw UserError(fmt::format("data.source: {}: cannot be read: {}", folder.string(), error.message()));
-  if (!fs::is_directory(status)) {
-    throw UserError(fmt::format("data.source: {}: expected a folder, found a file; {}", folder.string(), advice));
-  }
+  if (fs::is_regular_file(status) && is_prepared(folder)) return {folder, nullptr, nullptr, {}};
+  if (!fs::is_directory(status)) return {folder, nullptr, &importer_of(folder, advice), {}};
   if (faccessat(AT_FDCWD, folder.c_str(), X_OK, AT_EACCESS) != 0) {
     throw UserError(fmt::format("data.source: {}: cannot be read: {}", folder.string(), std::strerror(errno)));
   }
-  const Format* format = format_of(folder);
-  if (!format) {
-    throw UserError(fmt::format("data.source: {}: holds no data set that psctl reads; {}", folder.string(), advice));
+  if (const Format* format = format_of(folder)) return {folder, format, nullptr, advice};
+  return {folder, nullptr, &importer_of(folder, advice), {}};
+}
+
+// The parts of a data set as they come.
+struct Whole {
+  Dataset train;
+  std::optional<Dataset> validation;
+  Dataset test;
+};
+
+Whole open_whole(const Source& source) {
+  if (source.format) {
+    Contents contents = advised(source.advice, [&] { return source.format->read(source.path); });
+    const auto part = [&](Pixels pixels) {
+      return Dataset(contents.shape, contents.classes, std::move(pixels.pixels), std::move(pixels.labels));
+    };
+    return {part(std::move(contents.train)), std::nullopt, part(std::move(contents.test))};
   }
-  return {folder, format, advice};
+  std::shared_ptr<const Prepared> prepared;
+  if (source.importer) {
+    const auto writer = PreparedWriter::in_memory(source.path.string(), Missing::kRefuse);
+    const std::array inputs{Input{.path = source.path, .part = Part::kTrain, .labels = {}}};
+    import_data(*source.importer, inputs, {}, *writer);
+    prepared = writer->open();
+  } else {
+    prepared = Prepared::open(source.path);
+  }
+  const auto validation = prepared->part(Part::kValidation), test = prepared->part(Part::kTest);
+  if (!test) {
+    throw UserError(
+        fmt::format("data.source: {}: expected a test part, found none; psctl data import ... --test FILE "
+                    "makes a file that has one",
+                    source.path.string()));
+  }
+  return {Dataset(prepared->part(Part::kTrain)), validation ? std::optional(Dataset(validation)) : std::nullopt,
+          Dataset(test)};
 }
 
 void check_sizes(const DataConfig& config, std::size_t samples) {
@@ -140,30 +200,94 @@ Dataset split_off(Dataset& set, std::size_t count, const Key& key) {
   return taken;
 }
 
-// Mean and deviation come from whole-number sums, so no order of summing can change them.
+// Of the samples of the set; those that were taken when a file was prepared, if they are of the same samples.
+std::vector<FeatureStatistics> statistics_of(const Dataset& set) {
+  const Samples& samples = set.samples();
+  if (set.selected().empty() && !samples.statistics.empty()) {
+    return {samples.statistics.begin(), samples.statistics.end()};
+  }
+  FeatureSums sums(set.shape().size(), samples.values, set.sparse());
+  for (std::uint32_t sample = 0; sample < set.size(); ++sample) {
+    if (set.sparse()) {
+      sums.add(std::as_bytes(set.entries(sample)));
+    } else if (samples.values == Values::kBytes) {
+      sums.add(std::as_bytes(set.bytes(sample)));
+    } else {
+      sums.add(std::as_bytes(set.floats(sample)));
+    }
+  }
+  std::vector<FeatureStatistics> features = sums.finish(set.shape().size());
+  if (features.empty()) {
+    throw UserError(fmt::format("data.normalize: expected none, as samples have more than {} values, found another",
+                                kMostStatistics));
+  }
+  return features;
+}
+
+std::pair<float, float> range_of(std::span<const FeatureStatistics> features) {
+  std::pair range{std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity()};
+  for (const FeatureStatistics& feature : features) {
+    if (feature.present == 0) continue;
+    range = {std::min(range.first, feature.least), std::max(range.second, feature.most)};
+  }
+  return range;
+}
+
+// Of bytes, mean and deviation come from whole-number sums, so no order of summing can change them.
 Affine standardise(const Dataset& training, const std::string& source) {
-  std::array<std::uint64_t, 256> histogram{};
-  for (std::uint32_t sample = 0; sample < training.size(); ++sample) {
-    for (const std::uint8_t value : training.bytes(sample)) ++histogram[value];
+  if (training.sparse()) {
+    throw UserError(fmt::format(
+        "data.normalize: standard would fill in the zeros of {}, which is sparse; use unit or none", source));
   }
-  std::uint64_t sum = 0, square = 0;
-  for (std::uint64_t value = 0; value < histogram.size(); ++value) {
-    sum += value * histogram[value];
-    square += value * value * histogram[value];
-  }
-  const std::uint64_t values = std::uint64_t{training.size()} * training.shape().size();
-  __extension__ using Wide = unsigned __int128;
-  const Wide spread = Wide{square} * values - Wide{sum} * sum;
-  if (spread == 0) {
+  const std::vector<FeatureStatistics> features = statistics_of(training);
+  const auto [least, most] = range_of(features);
+  if (least == most) {
     throw UserError(
         fmt::format("data.normalize: standard needs values that differ, every value of the training part of {} is {}; "
                     "use unit or none",
-                    source, training.bytes(0)[0]));
+                    source, least));
   }
-  const auto count = static_cast<double>(values);
-  const double mean = static_cast<double>(sum) / count;
-  const double deviation = std::sqrt(static_cast<double>(spread)) / count;
+  const auto count = static_cast<double>(training.size()) * static_cast<double>(features.size());
+  double mean = 0, deviation = 0;
+  if (training.samples().values == Values::kBytes) {
+    std::uint64_t sum = 0, square = 0;
+    for (const FeatureStatistics& feature : features) {
+      sum += static_cast<std::uint64_t>(feature.sum);
+      square += static_cast<std::uint64_t>(feature.squares);
+    }
+    __extension__ using Wide = unsigned __int128;
+    const Wide spread = Wide{square} * (training.size() * features.size()) - Wide{sum} * sum;
+    mean = static_cast<double>(sum) / count;
+    deviation = std::sqrt(static_cast<double>(spread)) / count;
+  } else {
+    const auto samples = static_cast<double>(training.size());
+    double sum = 0, spread = 0;
+    for (const FeatureStatistics& feature : features) sum += feature.sum + samples * feature.origin;
+    mean = sum / count;
+    for (const FeatureStatistics& feature : features) {
+      const double distance = feature.origin - mean;
+      spread += feature.squares + 2 * distance * feature.sum + samples * distance * distance;
+    }
+    deviation = std::sqrt(std::max(spread, 0.0) / count);
+  }
   return {.scale = static_cast<float>(1 / deviation), .shift = static_cast<float>(-mean / deviation)};
+}
+
+// Bytes by what a byte can hold; floats by what the training part holds; sparse ones keep their zeros and signs.
+Affine to_unit(const Dataset& training, const std::string& source) {
+  if (training.samples().values == Values::kBytes) return {.scale = 1.0F / 255.0F, .shift = 0};
+  const auto [least, most] = range_of(statistics_of(training));
+  if (training.sparse()) {
+    const float largest = std::max(std::abs(least), std::abs(most));
+    return {.scale = std::isfinite(largest) && largest > 0 ? 1 / largest : 1.0F, .shift = 0};
+  }
+  if (least == most) {
+    throw UserError(fmt::format(
+        "data.normalize: unit needs values that differ, every value of the training part of {} is {}; use none", source,
+        least));
+  }
+  const double span = static_cast<double>(most) - least;
+  return {.scale = static_cast<float>(1 / span), .shift = static_cast<float>(-least / span)};
 }
 
 Affine transform_for(const DataConfig& config, const Dataset& training) {
@@ -171,7 +295,7 @@ Affine transform_for(const DataConfig& config, const Dataset& training) {
     case Normalize::kNone:
       return {};
     case Normalize::kUnit:
-      return {.scale = 1.0F / 255.0F, .shift = 0};
+      return to_unit(training, config.source);
     case Normalize::kStandard:
       return standardise(training, config.source);
   }
@@ -183,33 +307,35 @@ Affine transform_for(const DataConfig& config, const Dataset& training) {
 
 void check_source(const DataConfig& config) {
   const Source source = find_source(config.source);
-  check_sizes(config, advised(source.advice, [&] { return source.format->check(source.folder); }));
+  if (source.format) {
+    check_sizes(config, advised(source.advice, [&] { return source.format->check(source.path); }));
+  } else if (!source.importer) {
+    check_sizes(config, Prepared::open(source.path)->size(Part::kTrain));
+  }
 }
 
 Splits load(const DataConfig& config, std::uint64_t seed) {
-  const Source source = find_source(config.source);
-  Contents contents = advised(source.advice, [&] { return source.format->read(source.folder); });
-  const auto whole = [&](Pixels part) {
-    return Dataset(contents.shape, contents.classes, std::move(part.pixels), std::move(part.labels));
-  };
-  Dataset train = whole(std::move(contents.train));
-  check_sizes(config, train.size());
+  Whole whole = open_whole(find_source(config.source));
+  check_sizes(config, whole.train.size());
+  if (whole.validation && config.validation > 0) {
+    throw UserError(fmt::format("data.validation: expected 0, as {} brings a validation part of {} samples, found {}",
+                                config.source, whole.validation->size(), config.validation));
+  }
   if (config.train_limit > 0) {
-    train = split_off(train, config.train_limit, {.seed = seed, .purpose = Purpose::kSubset});
+    whole.train = split_off(whole.train, config.train_limit, {.seed = seed, .purpose = Purpose::kSubset});
   }
-  std::optional<Dataset> validation;
   if (config.validation > 0) {
-    validation = split_off(train, config.validation, {.seed = seed, .purpose = Purpose::kValidationSplit});
+    whole.validation = split_off(whole.train, config.validation, {.seed = seed, .purpose = Purpose::kValidationSplit});
   }
-  const Affine transform = transform_for(config, train);
+  const Affine transform = transform_for(config, whole.train);
   const auto finish = [&](Dataset set) {
     set.set_transform(transform);
     return std::make_shared<const Dataset>(std::move(set));
   };
   Splits splits;
-  splits.train = finish(std::move(train));
-  if (validation) splits.validation = finish(std::move(*validation));
-  splits.test = finish(whole(std::move(contents.test)));
+  splits.train = finish(std::move(whole.train));
+  if (whole.validation) splits.validation = finish(std::move(*whole.validation));
+  splits.test = finish(std::move(whole.test));
   return splits;
 }
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 #include <fmt/format.h>
@@ -11,6 +12,8 @@
 #include "base/error.h"
 #include "data/dataset.h"
 #include "data/idx_bytes.h"
+#include "data/import.h"
+#include "data/prepared.h"
 
 using namespace psctl;
 using namespace psctl::data;
@@ -340,7 +343,9 @@ BOOST_AUTO_TEST_CASE(a_source_that_is_not_there_is_told_with_what_there_is) {
              "data.source: " + empty + ": holds no data set that psctl reads" + kFolderAdvice);
   folder.write("file", {1});
   BOOST_TEST(both(config_for(folder.file("file"))) ==
-             "data.source: " + folder.file("file") + ": expected a folder, found a file" + kFolderAdvice);
+             "data.source: " + folder.file("file") +
+                 ": expected a folder, a prepared file or one of a known format (psctl data list), found another" +
+                 kFolderAdvice);
 }
 
 BOOST_AUTO_TEST_CASE(a_folder_that_may_not_be_entered_is_told_with_the_reason) {
@@ -411,6 +416,74 @@ BOOST_AUTO_TEST_CASE(damage_is_told_with_file_offset_and_the_way_to_sound_data) 
   std::filesystem::create_directory(folder.path() / "train-images-idx3-ubyte");
   BOOST_TEST(both(config) == fmt::format("{}: expected a regular file, found a folder{}",
                                          folder.file("train-images-idx3-ubyte"), kFolderAdvice));
+}
+
+BOOST_AUTO_TEST_CASE(an_imported_set_is_the_set_it_was_made_of_to_the_last_bit) {
+  const TemporaryFolder folder;
+  write_small_set(folder, 200);
+  const std::array inputs{Input{.path = folder.path(), .part = Part::kTrain, .labels = {}}};
+  PreparedWriter writer(folder.file("prepared"), Missing::kRefuse);
+  import_data(importer_for(inputs), inputs, {}, writer);
+  for (const Normalize normalize : {Normalize::kNone, Normalize::kUnit, Normalize::kStandard}) {
+    for (const std::size_t limit : {0, 100}) {
+      DataConfig config = config_for(folder.path().string());
+      config.normalize = normalize;
+      config.train_limit = limit;
+      config.validation = limit / 5;
+      const Splits from_idx = load(config, 4);
+      config.source = folder.file("prepared");
+      check_source(config);
+      const Splits prepared = load(config, 4);
+      BOOST_TEST(prepared.train->digest() == from_idx.train->digest());
+      BOOST_TEST(prepared.test->digest() == from_idx.test->digest());
+      BOOST_TEST(!prepared.validation == !from_idx.validation);
+      if (limit > 0) BOOST_TEST(prepared.validation->digest() == from_idx.validation->digest());
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_file_without_a_test_part_is_refused_with_the_way_to_one) {
+  const TemporaryFolder folder;
+  psctl::test::write_file(folder.file("a.svm"), "1 1:0.5 3:1\n-1 2:2\n1 1:1\n");
+  BOOST_TEST(loading(config_for(folder.file("a.svm"))) ==
+             "data.source: " + folder.file("a.svm") +
+                 ": expected a test part, found none; psctl data import ... --test FILE makes a file that has one");
+}
+
+BOOST_AUTO_TEST_CASE(floats_are_standardised_by_their_own_mean_and_deviation_and_sparse_ones_keep_their_zeros) {
+  const TemporaryFolder folder;
+  const auto prepare = [&](const std::string& name, const std::string& text) {
+    psctl::test::write_file(folder.file(name), text);
+    const std::array inputs{Input{.path = folder.file(name), .part = Part::kTrain, .labels = {}},
+                            Input{.path = folder.file(name), .part = Part::kTest, .labels = {}}};
+    PreparedWriter writer(folder.file(name + ".psctl"), Missing::kRefuse);
+    import_data(importer_for(inputs), inputs, {}, writer);
+    DataConfig config = config_for(folder.file(name + ".psctl"));
+    config.normalize = Normalize::kStandard;
+    return config;
+  };
+  DataConfig dense = prepare("a.csv", "x,y,label\n0.5,-2,a\n1.5,4,b\n1000000.25,7,a\n");
+  const std::vector<double> values{0.5, -2, 1.5, 4, 1000000.25, 7};
+  double mean = 0, spread = 0;
+  for (const double value : values) mean += value / 6;
+  for (const double value : values) spread += (value - mean) * (value - mean) / 6;
+  const Affine transform = load(dense, 1).train->transform();
+  BOOST_TEST(std::abs(transform.scale * std::sqrt(spread) - 1) < 1e-6);
+  BOOST_TEST(std::abs(transform.shift * std::sqrt(spread) / mean + 1) < 1e-6);
+  dense.normalize = Normalize::kUnit;
+  std::vector<float> row(2);
+  const Splits unit = load(dense, 1);
+  unit.train->gather(std::vector<std::uint32_t>{2}, row.data());
+  BOOST_TEST(std::abs(row[0] - 1) < 1e-6);
+  unit.train->gather(std::vector<std::uint32_t>{0}, row.data());
+  BOOST_TEST(std::abs(row[1]) < 1e-6);
+
+  DataConfig sparse = prepare("a.svm", "1 1:0.5 3:1\n-1 2:-4\n1 1:1\n");
+  BOOST_TEST(loading(sparse) == "data.normalize: standard would fill in the zeros of " + sparse.source +
+                                    ", which is sparse; use unit or none");
+  sparse.normalize = Normalize::kUnit;
+  BOOST_TEST(load(sparse, 1).train->transform().scale == 0.25F);
+  BOOST_TEST(load(sparse, 1).train->transform().shift == 0.0F);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,120 @@
+#include "data/import.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <fmt/format.h>
+#include <zlib.h>
+
+#include "base/error.h"
+#include "base/text.h"
+
+namespace psctl::data {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kGlimpseBytes = 1 << 16;
+
+// What a Glimpse shows.
+struct Look {
+  std::vector<std::uint8_t> begin;
+  std::vector<std::string> file_names;
+  Glimpse glimpse;
+};
+
+Look look_at(const fs::path& path) {
+  Look look;
+  look.glimpse.path = path;
+  std::error_code error;
+  const fs::file_status status = fs::status(path, error);
+  if (error || !fs::exists(status)) {
+    throw UserError(
+        fmt::format("{}: cannot be opened: {}", path.string(), error ? error.message() : std::strerror(ENOENT)));
+  }
+  if (fs::is_directory(status)) {
+    look.glimpse.folder = true;
+    fs::directory_iterator each(path, error);
+    if (error) throw UserError(fmt::format("{}: cannot be read: {}", path.string(), error.message()));
+    for (const fs::directory_entry& entry : each) look.file_names.push_back(entry.path().filename().string());
+    std::ranges::sort(look.file_names);
+  } else if (fs::is_regular_file(status)) {
+    look.glimpse.size = fs::file_size(path, error);
+    const gzFile file = gzopen(path.c_str(), "rb");  // reads plain files as they are
+    if (!file) throw UserError(fmt::format("{}: cannot be opened: {}", path.string(), std::strerror(errno)));
+    look.begin.resize(kGlimpseBytes);
+    const int count = gzread(file, look.begin.data(), kGlimpseBytes);
+    look.glimpse.packed = gzdirect(file) == 0;
+    gzclose(file);
+    look.begin.resize(static_cast<std::size_t>(std::max(count, 0)));
+  } else {
+    throw UserError(fmt::format("{}: expected a file or a folder, found something else", path.string()));
+  }
+  return look;
+}
+
+std::vector<std::string> names_of_formats() {
+  std::vector<std::string> names;
+  for (const Importer& importer : importers()) names.emplace_back(importer.name);
+  return names;
+}
+
+// The options that are set, by their names.
+std::vector<std::string> given(const ImportOptions& options) {
+  std::vector<std::string> names;
+  const auto look = [&](bool set, const char* name) {
+    if (set) names.emplace_back(name);
+  };
+  look(options.shape.has_value(), "shape");
+  look(options.values.has_value(), "values");
+  look(options.missing != Missing::kRefuse, "missing");
+  look(options.label.has_value(), "label");
+  look(options.header.has_value(), "header");
+  look(options.delimiter.has_value(), "delimiter");
+  look(options.first_index.has_value(), "first_index");
+  look(options.features.has_value(), "features");
+  return names;
+}
+
+}  // namespace
+
+std::span<const Importer> importers() {
+  static const std::array kAll{kIdxImporter, kCifar10Importer, kCifar100Importer, kLibsvmImporter, kCsvImporter};
+  return kAll;
+}
+
+const Importer& importer_for(std::span<const Input> inputs, const std::string& format) {
+  if (!format.empty()) {
+    for (const Importer& importer : importers()) {
+      if (format == importer.name) return importer;
+    }
+    const auto names = names_of_formats();
+    const std::string near = nearest(format, names);
+    throw UserError(fmt::format("expected a format, {}, found '{}'{}", enumerate(names, "or"), format,
+                                near.empty() ? "" : fmt::format(" (did you mean '{}'?)", near)));
+  }
+  PSCTL_CHECK(!inputs.empty());
+  Look look = look_at(inputs.front().path);
+  look.glimpse.begin = look.begin;
+  look.glimpse.file_names = look.file_names;
+  for (const Importer& importer : importers()) {
+    if (importer.recognises(look.glimpse)) return importer;
+  }
+  throw UserError(
+      fmt::format("{}: expected data as {}; its content is of none of these for certain: name the format if "
+                  "it is one of them",
+                  inputs.front().path.string(), enumerate(names_of_formats(), "or")));
+}
+
+void import_data(const Importer& importer, std::span<const Input> inputs, const ImportOptions& options, Sink& sink) {
+  for (const std::string& name : given(options)) {
+    if (std::ranges::find(importer.options, name) != importer.options.end()) continue;
+    std::vector<std::string> used(importer.options.begin(), importer.options.end());
+    throw UserError(fmt::format("{} has no option {}; {}", importer.name, name,
+                                used.empty() ? "it has none" : "it has " + enumerate(used)));
+  }
+  importer.run(inputs, options, sink);
+}
+
+}  // namespace psctl::data
