@@ -332,6 +332,17 @@ BOOST_AUTO_TEST_CASE(of_several_faults_the_first_in_the_file_is_told_whatever_th
   }
 }
 
+BOOST_AUTO_TEST_CASE(samples_come_in_batches_of_about_a_block_of_text_however_large_the_file) {
+  std::string text;
+  for (int row = 0; row < 400'000; ++row) text += fmt::format("{},{}\n", 1000 + row % 1000, 1000 + row % 2);
+  const std::vector<Text> texts{{.content = text, .name = "name", .part = Part::kTrain}};
+  LargestBatch batches;
+  import_csv(texts, {}, batches);
+  BOOST_TEST(batches.samples == 400'000);
+  BOOST_TEST(batches.largest <= kBlockSize / 10);
+  BOOST_TEST(batches.largest > kBlockSize / 10 / 2);
+}
+
 BOOST_AUTO_TEST_CASE(random_text_reads_as_a_plain_reader_reads_it) {
   constexpr std::string_view kPieces[] = {"1",
                                           "2",

@@ -85,6 +85,20 @@ inline bool same_values(const std::vector<float>& a, const std::vector<float>& b
   return std::ranges::equal(a, b, [](float x, float y) { return x == y || (std::isnan(x) && std::isnan(y)); });
 }
 
+// Keeps nothing but the size of the largest batch of rows.
+class LargestBatch final : public Sink {
+ public:
+  void begin(const Description&) override {}
+  void begin_part(Part) override {}
+  void add(const Rows& rows) override {
+    samples += rows.labels.size();
+    largest = std::max(largest, rows.labels.size());
+  }
+  void end(const Summary&) override {}
+
+  std::size_t samples = 0, largest = 0;
+};
+
 // Pieces of text strung together, so that random text is nearly right.
 template <std::size_t kCount>
 std::string random_text(Draws& draws, const std::string_view (&pieces)[kCount], std::size_t most) {
