@@ -98,9 +98,11 @@ Parts partition_dirichlet(const Dataset& dataset, std::size_t workers, double al
   const auto class_of = [&](std::uint32_t sample) { return dataset.labels()[sample]; };
   Parts parts(workers);
   for (std::uint32_t label = 0; label < dataset.classes(); ++label) {
-    const auto members = std::ranges::equal_range(samples, label, {}, class_of);
+    // Not equal_range: Debian's clang, which builds the fuzzers, cannot compile g++'s.
+    const auto begin = std::ranges::lower_bound(samples, label, {}, class_of);
+    const auto end = std::ranges::upper_bound(samples, label, {}, class_of);
     Draws draws({.seed = seed, .purpose = Purpose::kPartition, .worker = label, .step = kClassShares});
-    deal({members.begin(), members.end()}, dirichlet(alpha, workers, draws), parts);
+    deal({begin, end}, dirichlet(alpha, workers, draws), parts);
   }
   return parts;
 }
