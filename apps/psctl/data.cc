@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "config/config.h"
+#include "data_files.h"
 #include "partition_view.h"
 #include "terminal.h"
 #include "verbs.h"
@@ -21,21 +22,34 @@ int inspect(int argc, char** argv) {
   const auto arguments = Arguments::parse(
       {.program = "psctl data inspect",
        .description =
-           "How a configuration's training samples are dealt to its workers: the samples of each class that "
+           "What is in a file of data: shape, types, ranges, missing values, duplicates, classes. With --partition, "
+           "how a "
+           "configuration's training samples are dealt to its workers: the samples of each class that "
            "each worker has, how many full batches they make, and how far its mix of classes is from that of "
            "the whole.",
-       .synopsis = "--partition --config FILE [-o FILE] [KEY=VALUE ...]",
+       .synopsis = "FILE [--check], or --partition --config FILE [-o FILE] [KEY=VALUE ...]",
        .examples =
+           "  psctl data inspect mnist.psctl --check\n"
            "  psctl data inspect --partition --config configs/noniid.yaml\n"
            "  psctl data inspect --partition --config configs/noniid.yaml data.partition.alpha=1 -o parts.svg\n",
        .options = {{"partition", Kind::kFlag, "the parts of the workers"},
+                   {"check", Kind::kFlag, "read a prepared file whole and check every block"},
                    {"config", Kind::kWord, "the configuration, a YAML file"},
                    {"o,output", Kind::kWord, "also write a picture, FILE.svg, or the table, FILE.csv"},
-                   {"override", Kind::kWords, "changes of the configuration: KEY=VALUE, +KEY=VALUE, ~KEY"}},
+                   {"override", Kind::kWords,
+                    "the file; or changes of the configuration: KEY=VALUE, +KEY=VALUE, ~KEY"}},
        .positional = "override"},
       argc, argv);
   if (!arguments) return 0;
-  if (!arguments->flag("partition")) throw UserError("psctl data inspect: say what to inspect: --partition");
+  if (!arguments->flag("partition")) {
+    const std::vector<std::string>& files = arguments->words("override");
+    if (files.size() != 1 || arguments->given("config") || arguments->given("output")) {
+      throw UserError("psctl data inspect: say what to inspect: FILE, or --partition --config FILE");
+    }
+    inspect_file(files.front(), arguments->flag("check"));
+    return 0;
+  }
+  if (arguments->flag("check")) throw UserError("psctl data inspect: --check goes with a prepared file");
   if (!arguments->given("config")) throw UserError("psctl data inspect --partition: --config FILE is missing");
   const std::string output = arguments->given("output") ? arguments->word("output") : "";
   if (!output.empty()) check_output(output);
@@ -54,14 +68,20 @@ struct Verb {
 };
 
 constexpr Verb kVerbs[] = {
-    {"inspect", "how the samples are dealt to the workers", inspect},
+    {"import", "turn files of data into one prepared file", import_files},
+    {"inspect", "what is in a file of data, or how the samples are dealt to the workers", inspect},
+    {"list", "the formats that are imported", list_formats},
 };
 
 void print_help() {
-  fmt::print("Looks at data sets and at how they are dealt to workers.\n\nUsage: psctl data VERB [arguments]\n\n");
+  fmt::print(
+      "Imports data sets, looks at them and at how they are dealt to workers.\n\nUsage: psctl data VERB "
+      "[arguments]\n\n");
   for (const Verb& verb : kVerbs) fmt::print("  {:<12}{}\n", verb.name, verb.does);
   fmt::print(
       "\nExamples:\n"
+      "  psctl data import a9a --test a9a.t -o a9a.psctl\n"
+      "  psctl data inspect a9a.psctl\n"
       "  psctl data inspect --partition --config configs/noniid.yaml\n\n"
       "psctl data VERB --help tells more.\n");
 }

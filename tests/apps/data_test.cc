@@ -27,6 +27,31 @@ const std::string kByLabel = "data.partition={kind: by_label, shards: 2}";
 
 }  // namespace
 
+BOOST_AUTO_TEST_CASE(files_are_imported_and_inspected_and_damage_is_told) {
+  const App app;
+  write_file(app.folder() / "a.csv", "x,y,kind\n1,2,cat\n3,4,dog\n1,2,cat\n");
+  const std::string out = app.folder() / "a.psctl";
+  const Told made = tell(app, {"data", "import", app.folder() / "a.csv", "--test", app.folder() / "a.csv", "-o", out});
+  BOOST_TEST(made.code == 0, made.error);
+  BOOST_TEST(contains(made.error, "labels cat, dog became classes 0, 1"), made.error);
+  const Told seen = tell(app, {"data", "inspect", out, "--check"});
+  BOOST_TEST(seen.code == 0, seen.error);
+  BOOST_TEST(contains(seen.out, "  values a sample  2 (dense, 32-bit floats)\n"), seen.out);
+  BOOST_TEST(contains(seen.out, "  train            1 samples equal an earlier one\n"), seen.out);
+  BOOST_TEST(contains(seen.out, "  range            1 to 4 in the training part\n"), seen.out);
+  BOOST_TEST(contains(seen.out, "  cat                                2           2\n"), seen.out);
+  std::string bytes = read_file(out);
+  bytes[4096] = static_cast<char>(bytes[4096] ^ 1);
+  write_file(out, bytes);
+  const Told damaged = tell(app, {"data", "inspect", out, "--check"});
+  BOOST_TEST(damaged.code == 2);
+  BOOST_TEST(contains(damaged.error, out + ": byte 4096: expected a block of rows of 24 bytes with SHA-256 "),
+             damaged.error);
+  const Told refused_option = tell(app, {"data", "import", app.folder() / "a.csv", "-o", out, "--first-index", "0"});
+  BOOST_TEST(refused_option.code == 2);
+  BOOST_TEST(contains(refused_option.error, "csv has no option first_index"), refused_option.error);
+}
+
 BOOST_AUTO_TEST_CASE(the_partition_that_is_shown_is_the_one_that_a_run_trains_on) {
   const App app;
   // Four classes of 150; six shards of 100.
@@ -110,7 +135,8 @@ BOOST_AUTO_TEST_CASE(wrong_requests_are_refused) {
   };
   refused(tell(app, {"data", "inspekt"}),
           "psctl data: there is no verb inspekt (did you mean inspect?); psctl data --help lists them");
-  refused(tell(app, {"data", "inspect"}), "psctl data inspect: say what to inspect: --partition");
+  refused(tell(app, {"data", "inspect"}),
+          "psctl data inspect: say what to inspect: FILE, or --partition --config FILE");
   refused(tell(app, {"data", "inspect", "--partition"}), "psctl data inspect --partition: --config FILE is missing");
   refused(inspect(app, {"-o", "parts.png"}),
           "--output: 'parts.png' ends neither in .svg, for a picture, nor in .csv, for the table");

@@ -1,0 +1,324 @@
+#include "data_files.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <fmt/format.h>
+#include <fstream>
+#include <limits>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "arguments.h"
+#include "base/error.h"
+#include "base/sha256.h"
+#include "base/text.h"
+#include "data/dataset.h"
+#include "data/import.h"
+#include "data/prepared.h"
+#include "terminal.h"
+
+namespace psctl::app {
+namespace {
+
+namespace fs = std::filesystem;
+using data::Part;
+
+constexpr std::array kParts{std::pair{Part::kTrain, "train"}, std::pair{Part::kValidation, "validation"},
+                            std::pair{Part::kTest, "test"}};
+
+template <class Number>
+Number whole_number(const std::string& option, std::string_view text, Number least, Number most) {
+  Number number{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size() || number < least || number > most) {
+    throw UserError(fmt::format("--{}: expected a whole number from {} to {}, found '{}'", option, least, most, text));
+  }
+  return number;
+}
+
+// "3x32x32", "28x28" or "784".
+data::Shape shape_of(const std::string& text) {
+  std::vector<std::size_t> sizes;
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const std::size_t end = std::min(text.find('x', begin), text.size());
+    sizes.push_back(whole_number<std::size_t>("shape", std::string_view(text).substr(begin, end - begin), 1, 1U << 30));
+    begin = end + 1;
+  }
+  if (sizes.size() > 3) throw UserError(fmt::format("--shape: expected CHANNELSxHEIGHTxWIDTH, found '{}'", text));
+  sizes.insert(sizes.begin(), 3 - sizes.size(), 1);
+  return {.channels = sizes[0], .height = sizes[1], .width = sizes[2]};
+}
+
+template <class Value>
+Value one_of(const Arguments& arguments, const std::string& option,
+             const std::vector<std::pair<std::string, Value>>& values) {
+  std::vector<std::string> names;
+  for (const auto& [name, value] : values) {
+    if (arguments.word(option) == name) return value;
+    names.push_back(name);
+  }
+  throw UserError(fmt::format("--{}: expected {}, found '{}'", option, enumerate(names, "or"), arguments.word(option)));
+}
+
+data::ImportOptions options_of(const Arguments& arguments) {
+  data::ImportOptions options;
+  const auto given = [&](const char* name) { return arguments.given(name); };
+  if (given("shape")) options.shape = shape_of(arguments.word("shape"));
+  if (given("values")) {
+    options.values =
+        one_of<data::Values>(arguments, "values", {{"bytes", data::Values::kBytes}, {"floats", data::Values::kFloats}});
+  }
+  if (given("missing")) {
+    options.missing = one_of<data::Missing>(
+        arguments, "missing",
+        {{"refuse", data::Missing::kRefuse}, {"zero", data::Missing::kZero}, {"mean", data::Missing::kMean}});
+  }
+  if (given("label")) options.label = arguments.word("label");
+  if (given("header")) options.header = one_of<bool>(arguments, "header", {{"yes", true}, {"no", false}});
+  if (given("delimiter")) {
+    options.delimiter =
+        one_of<char>(arguments, "delimiter",
+                     {{",", ','}, {"comma", ','}, {"tab", '\t'}, {";", ';'}, {"semicolon", ';'}, {"|", '|'}});
+  }
+  if (given("first-index")) {
+    options.first_index = whole_number<std::uint32_t>("first-index", arguments.word("first-index"), 0, 1);
+  }
+  if (given("features")) {
+    options.features = whole_number<std::uint64_t>("features", arguments.word("features"), 1, std::uint64_t{1} << 32);
+  }
+  return options;
+}
+
+// Passes samples on and keeps what the user should be told.
+class Listening final : public data::Sink {
+ public:
+  explicit Listening(data::Sink& sink) : sink_(sink) {}
+  void begin(const data::Description& description) override { sink_.begin(description); }
+  void begin_part(Part part) override { sink_.begin_part(part); }
+  void add(const data::Rows& rows) override { sink_.add(rows); }
+  void end(const data::Summary& summary) override {
+    sink_.end(summary);
+    notes_ = summary.notes;
+  }
+  const std::vector<std::string>& notes() const { return notes_; }
+
+ private:
+  data::Sink& sink_;
+  std::vector<std::string> notes_;
+};
+
+data::Sha256Bytes digest_of(const std::vector<data::Input>& inputs) {
+  Sha256 all;
+  const auto add = [&](const fs::path& path, Part part) {
+    const std::string line = fmt::format("{} {}\n", static_cast<int>(part), sha256_of_file(path.string()));
+    all.add(std::as_bytes(std::span(line)));
+  };
+  for (const data::Input& input : inputs) {
+    if (!fs::is_directory(input.path)) {
+      add(input.path, input.part);
+      continue;
+    }
+    std::vector<fs::path> files;
+    for (const auto& entry : fs::directory_iterator(input.path)) {
+      if (entry.is_regular_file()) files.push_back(entry.path());
+    }
+    std::ranges::sort(files);
+    for (const fs::path& file : files) add(file, input.part);
+  }
+  return all.finish_raw();
+}
+
+std::string hex(const data::Sha256Bytes& bytes) {
+  std::string text;
+  for (const std::byte byte : bytes) text += fmt::format("{:02x}", static_cast<unsigned>(byte));
+  return text;
+}
+
+std::string shape_text(const data::Shape& shape) {
+  if (shape.channels == 1 && shape.height == 1) return fmt::format("{}", shape.width);
+  return fmt::format("{} x {} x {}", shape.channels, shape.height, shape.width);
+}
+
+std::string shown(const std::string& name) {
+  std::string text;
+  for (const char letter : name) text += static_cast<unsigned char>(letter) < ' ' || letter == 127 ? '?' : letter;
+  return text.size() <= 24 ? text : text.substr(0, 21) + "...";
+}
+
+// Samples whose values are those of an earlier one, labels left aside. Takes memory for every sample, not its values.
+std::size_t duplicates(const data::Dataset& set) {
+  std::unordered_map<std::string_view, std::size_t> seen;
+  std::size_t found = 0;
+  for (std::uint32_t sample = 0; sample < set.size(); ++sample) {
+    const auto view = [&](const auto& values) {
+      const auto bytes = std::as_bytes(values);
+      return std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    };
+    const std::string_view row = set.sparse()                                   ? view(set.entries(sample))
+                                 : set.samples().values == data::Values::kBytes ? view(set.bytes(sample))
+                                                                                : view(set.floats(sample));
+    if (++seen[row] > 1) ++found;
+  }
+  return found;
+}
+
+void print_facts(const data::Prepared& prepared) {
+  const data::Description& description = prepared.description();
+  const char* kind = description.sparse                           ? "sparse, 32-bit floats"
+                     : description.values == data::Values::kBytes ? "dense, bytes"
+                                                                  : "dense, 32-bit floats";
+  fmt::print("{}\n  values a sample  {} ({})\n  classes          {}\n  made of          SHA-256 {}\n", prepared.name(),
+             shape_text(description.shape), kind, prepared.classes(), hex(prepared.source()));
+  for (const auto& [part, name] : kParts) {
+    if (prepared.size(part) > 0) fmt::print("  {:<16} {} samples\n", name, prepared.size(part));
+  }
+}
+
+void print_content(const data::Prepared& prepared) {
+  std::vector<std::string> heads;
+  std::vector<std::vector<std::size_t>> counts;
+  for (const auto& [part, name] : kParts) {
+    const auto samples = prepared.part(part);
+    if (!samples) continue;
+    const data::Dataset set(samples);
+    if (set.sparse()) {
+      const auto entries = static_cast<double>(samples->rows.size() / sizeof(data::Entry));
+      fmt::print("  {:<16} {:.1f} entries a sample\n", name, entries / static_cast<double>(set.size()));
+    }
+    fmt::print("  {:<16} {} samples equal an earlier one\n", name, duplicates(set));
+    heads.emplace_back(name);
+    counts.emplace_back(set.classes(), 0);
+    for (const std::uint32_t label : set.labels()) ++counts.back()[label];
+  }
+  const auto features = prepared.part(Part::kTrain)->statistics;
+  if (!features.empty()) {
+    float least = std::numeric_limits<float>::infinity(), most = -least;
+    std::uint64_t missing = 0, constant = 0;
+    for (const data::FeatureStatistics& feature : features) {
+      missing += feature.missing;
+      constant += feature.present == 0 || (feature.least == feature.most && !prepared.description().sparse) ? 1 : 0;
+      if (feature.present == 0) continue;
+      least = std::min(least, feature.least);
+      most = std::max(most, feature.most);
+    }
+    if (least <= most) fmt::print("  range            {} to {} in the training part\n", least, most);
+    fmt::print("  missing          {} values, filled in\n", missing);
+    fmt::print("  without content  {} of {} features never change in the training part\n", constant, features.size());
+  }
+  constexpr std::size_t kMostShown = 50;
+  fmt::print("\n  {:<24}", "class");
+  for (const std::string& head : heads) fmt::print("{:>12}", head);
+  fmt::print("\n");
+  for (std::size_t label = 0; label < std::min(prepared.classes(), kMostShown); ++label) {
+    fmt::print("  {:<24}",
+               prepared.class_names().empty() ? std::to_string(label) : shown(prepared.class_names()[label]));
+    for (const auto& of_part : counts) fmt::print("{:>12}", of_part[label]);
+    fmt::print("\n");
+  }
+  if (prepared.classes() > kMostShown) fmt::print("  and {} classes more\n", prepared.classes() - kMostShown);
+}
+
+}  // namespace
+
+int import_files(int argc, char** argv) {
+  using Kind = Option::Kind;
+  const auto arguments = Arguments::parse(
+      {.program = "psctl data import",
+       .description = "Turns files of data into one prepared file, which runs use where it lies: it opens at once, is "
+                      "shared by all processes and may be larger than memory.",
+       .synopsis = "IN... -o OUT [--format FORMAT] [--test FILE] [options]",
+       .examples = "  psctl data import cifar-10-batches-bin -o cifar10.psctl\n"
+                   "  psctl data import a9a --test a9a.t -o a9a.psctl\n"
+                   "  psctl data import train.csv --test test.csv --label species -o iris.psctl\n",
+       .options = {{"in", Kind::kWords, "files of the training part, or a folder"},
+                   {"o,output", Kind::kWord, "the file to write", nullptr, true},
+                   {"format", Kind::kWord, "the format, if the content does not tell (psctl data list)"},
+                   {"test", Kind::kWords, "a file of the test part; may be given many times"},
+                   {"validation", Kind::kWords, "a file of the validation part; may be given many times"},
+                   {"shape", Kind::kWord, "how a row is an image: CHANNELSxHEIGHTxWIDTH"},
+                   {"values", Kind::kWord, "bytes or floats"},
+                   {"missing", Kind::kWord, "what becomes of missing values: refuse, zero or mean"},
+                   {"label", Kind::kWord, "the column of the label, by name or by number from 1"},
+                   {"header", Kind::kWord, "yes or no: whether the first line names the columns"},
+                   {"delimiter", Kind::kWord, "comma, tab, semicolon or |"},
+                   {"first-index", Kind::kWord, "0 or 1: the first feature's number"},
+                   {"features", Kind::kWord, "how many features there are, where the files may not show all"}},
+       .positional = "in"},
+      argc, argv);
+  if (!arguments) return 0;
+  std::vector<data::Input> inputs;
+  for (const std::string& path : arguments->words("in")) inputs.push_back({path, Part::kTrain, {}});
+  if (inputs.empty()) throw UserError("psctl data import: say what to import: a file, or a folder");
+  for (const std::string& path : arguments->words("validation")) inputs.push_back({path, Part::kValidation, {}});
+  for (const std::string& path : arguments->words("test")) inputs.push_back({path, Part::kTest, {}});
+  const data::ImportOptions options = options_of(*arguments);
+  const data::Importer& importer =
+      data::importer_for(inputs, arguments->given("format") ? arguments->word("format") : "");
+  for (const data::Input& input : inputs) {
+    std::error_code error;
+    if (fs::equivalent(input.path, arguments->word("output"), error)) {
+      throw UserError(fmt::format("{}: expected another file to write than those to read", input.path.string()));
+    }
+  }
+  data::PreparedWriter writer(arguments->word("output"), options.missing);
+  Listening listening(writer);
+  writer.set_source(digest_of(inputs));
+  data::import_data(importer, inputs, options, listening);
+  for (const std::string& note : listening.notes()) print_notice(note);
+  print_facts(*writer.open());
+  return 0;
+}
+
+int list_formats(int argc, char** argv) {
+  const auto arguments = Arguments::parse({.program = "psctl data list",
+                                           .description = "The formats that psctl imports.",
+                                           .synopsis = "",
+                                           .examples = "  psctl data list\n",
+                                           .options = {},
+                                           .positional = ""},
+                                          argc, argv);
+  if (!arguments) return 0;
+  for (const data::Importer& importer : data::importers()) {
+    fmt::print("{:<10}{}\n", importer.name, importer.holds);
+    if (importer.options.empty()) continue;
+    std::vector<std::string> names;
+    for (const std::string_view option : importer.options) {
+      names.push_back("--" + std::string(option));
+      std::ranges::replace(names.back(), '_', '-');
+    }
+    fmt::print("{:<10}options: {}\n", "", fmt::join(names, ", "));
+  }
+  return 0;
+}
+
+void inspect_file(const std::string& path, bool check) {
+  std::shared_ptr<const data::Prepared> prepared;
+  std::array<char, 8> begin{};
+  std::ifstream(path, std::ios::binary).read(begin.data(), begin.size());
+  const std::span bytes(reinterpret_cast<const std::uint8_t*>(begin.data()), begin.size());
+  if (data::Prepared::recognises(bytes)) {
+    prepared = data::Prepared::open(path);
+  } else {
+    const std::vector<data::Input> inputs{{path, Part::kTrain, {}}};
+    const data::Importer& importer = data::importer_for(inputs);
+    const auto writer = data::PreparedWriter::in_memory(path, data::Missing::kRefuse);
+    Listening listening(*writer);
+    writer->set_source(digest_of(inputs));
+    data::import_data(importer, inputs, {}, listening);
+    for (const std::string& note : listening.notes()) print_notice(note);
+    prepared = writer->open();
+  }
+  print_facts(*prepared);
+  if (check) {
+    prepared->check();
+    fmt::print("  checked          every block is what was written\n");
+  }
+  print_content(*prepared);
+}
+
+}  // namespace psctl::app
