@@ -144,9 +144,15 @@ std::string shape_text(const data::Shape& shape) {
   return fmt::format("{} x {} x {}", shape.channels, shape.height, shape.width);
 }
 
+std::string printable(std::string text) {
+  for (char& letter : text) {
+    if (static_cast<unsigned char>(letter) < ' ' || letter == 127) letter = '?';
+  }
+  return text;
+}
+
 std::string shown(const std::string& name) {
-  std::string text;
-  for (const char letter : name) text += static_cast<unsigned char>(letter) < ' ' || letter == 127 ? '?' : letter;
+  const std::string text = printable(name);
   return text.size() <= 24 ? text : text.substr(0, 21) + "...";
 }
 
@@ -177,6 +183,7 @@ void print_facts(const data::Prepared& prepared) {
   for (const auto& [part, name] : kParts) {
     if (prepared.size(part) > 0) fmt::print("  {:<16} {} samples\n", name, prepared.size(part));
   }
+  for (const std::string& note : prepared.notes()) fmt::print("  {:<16} {}\n", "note", printable(note));
 }
 
 void print_content(const data::Prepared& prepared) {

@@ -121,7 +121,12 @@ class MappedPrepared final : public Prepared {
     description_ = {.shape = {header.channels, header.height, header.width},
                     .values = header.values == 0 ? Values::kBytes : Values::kFloats,
                     .sparse = header.sparse == 1};
-    read_names();
+    names_ = read_texts(file_->layout.names, header.names_seal, "class name");
+    if (!names_.empty() && names_.size() != classes()) {
+      file_->fail(file_->layout.names.offset,
+                  fmt::format("expected {} class names, found {}", classes(), names_.size()));
+    }
+    notes_ = read_texts(file_->layout.notes, header.notes_seal, "note");
   }
 
   const std::string& name() const override { return file_->name; }
@@ -130,6 +135,7 @@ class MappedPrepared final : public Prepared {
   const std::vector<std::string>& class_names() const override { return names_; }
   std::size_t size(Part part) const override { return file_->header.parts[static_cast<std::size_t>(part)].samples; }
   const Sha256Bytes& source() const override { return file_->header.source; }
+  const std::vector<std::string>& notes() const override { return notes_; }
 
   std::shared_ptr<const Samples> part(Part which) const override {
     const auto number = static_cast<std::size_t>(which);
@@ -166,26 +172,26 @@ class MappedPrepared final : public Prepared {
     return {reinterpret_cast<const T*>(file_->mapping->at(section).data()), section.bytes / sizeof(T)};
   }
 
-  void read_names() {
-    const Section section = file_->layout.names;
-    file_->check_seal(section, file_->header.names_seal, "class names");
+  // One after the other, each with its length before it.
+  std::vector<std::string> read_texts(const Section& section, const Sha256Bytes& seal, const char* what) const {
+    file_->check_seal(section, seal, fmt::format("{}s", what).c_str());
+    std::vector<std::string> texts;
     auto rest = file_->mapping->at(section);
-    if (rest.empty()) return;
     const auto place = [&] { return section.offset + section.bytes - rest.size(); };
     while (!rest.empty()) {
       std::uint32_t length = 0;
-      if (rest.size() < sizeof length) file_->fail(place(), "expected the length of a class name, the names end");
+      if (rest.size() < sizeof length) {
+        file_->fail(place(), fmt::format("expected the length of a {0}, the {0}s end", what));
+      }
       std::memcpy(&length, rest.data(), sizeof length);
       if (length > rest.size() - sizeof length) {
-        file_->fail(place(), fmt::format("expected a class name of at most {} bytes, found {}",
+        file_->fail(place(), fmt::format("expected a {} of at most {} bytes, found {}", what,
                                          rest.size() - sizeof length, length));
       }
-      names_.emplace_back(reinterpret_cast<const char*>(rest.data()) + sizeof length, length);
+      texts.emplace_back(reinterpret_cast<const char*>(rest.data()) + sizeof length, length);
       rest = rest.subspan(sizeof length + length);
     }
-    if (names_.size() != classes()) {
-      file_->fail(section.offset, fmt::format("expected {} class names, found {}", classes(), names_.size()));
-    }
+    return texts;
   }
 
   void check_index(std::size_t part) const {
@@ -240,7 +246,7 @@ class MappedPrepared final : public Prepared {
 
   std::shared_ptr<const File> file_;
   Description description_;
-  std::vector<std::string> names_;
+  std::vector<std::string> names_, notes_;
 };
 
 // Every number of the header, before anything is made of it.
@@ -269,6 +275,8 @@ void check_numbers(const File& file) {
          fmt::format("from 1 to {} classes", kMostClasses));
   expect(header.name_bytes, header.name_bytes <= kMostNameBytes,
          fmt::format("at most {} bytes of class names", kMostNameBytes));
+  expect(header.note_bytes, header.note_bytes <= kMostNoteBytes,
+         fmt::format("at most {} bytes of notes", kMostNoteBytes));
   expect(header.statistics, header.statistics == 0 || header.statistics == features,
          fmt::format("statistics of 0 or {} features", static_cast<std::uint64_t>(features)));
   for (const PartHeader& part : header.parts) {
@@ -308,6 +316,7 @@ std::optional<Layout> lay_out(const PreparedHeader& header) {
     if (!place(layout.seals[part], blocks * sizeof(Sha256Bytes), kAlignment)) return std::nullopt;
   }
   if (!place(layout.names, header.name_bytes, kAlignment)) return std::nullopt;
+  if (!place(layout.notes, header.note_bytes, kAlignment)) return std::nullopt;
   if (!place(layout.statistics, Wide{header.statistics} * sizeof(FeatureStatistics), kAlignment)) return std::nullopt;
   layout.file_bytes = static_cast<std::uint64_t>(end);
   return layout;

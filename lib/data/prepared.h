@@ -2,9 +2,10 @@
 // so opening takes no time or memory to speak of, processes share one copy, and a set may be larger than memory.
 //
 // Everything is little-endian. A header of one page; the rows of every part, each from a page's beginning; then, each
-// from a multiple of 64 bytes, the parts' row starts (sparse), labels and seals, class names and statistics. Where
-// these lie follows from the counts in the header, so there are no offsets to lie about. Rows are sealed in blocks of 1
-// MiB by SHA-256, which modern CPUs compute about as fast as CRC-32 and which is at once the digest of the content.
+// from a multiple of 64 bytes, the parts' row starts (sparse), labels and seals, class names, notes and statistics.
+// Where these lie follows from the counts in the header, so there are no offsets to lie about. Rows are sealed in
+// blocks of 1 MiB by SHA-256, which modern CPUs compute about as fast as CRC-32 and which is at once the digest of the
+// content.
 #pragma once
 
 #include <array>
@@ -38,7 +39,8 @@ class Prepared {
   virtual std::size_t classes() const = 0;
   virtual const std::vector<std::string>& class_names() const = 0;
   virtual std::size_t size(Part part) const = 0;
-  virtual const Sha256Bytes& source() const = 0;  // what PreparedWriter::set_source was given
+  virtual const Sha256Bytes& source() const = 0;              // what PreparedWriter::set_source was given
+  virtual const std::vector<std::string>& notes() const = 0;  // what the summary of its samples told
   // A part's samples, or null if there is no such part. Checks labels, row starts and statistics, not the rows; throws
   // as open does.
   virtual std::shared_ptr<const Samples> part(Part part) const = 0;

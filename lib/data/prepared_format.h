@@ -15,7 +15,7 @@ namespace psctl::data {
 static_assert(std::endian::native == std::endian::little, "prepared files are little-endian and used as they lie");
 
 inline constexpr std::array<char, 8> kPreparedMagic{'p', 's', 'c', 't', 'l', 's', 'e', 't'};
-inline constexpr std::uint32_t kPreparedVersion = 1;
+inline constexpr std::uint32_t kPreparedVersion = 2;
 inline constexpr std::uint64_t kPage = 4096;
 inline constexpr std::uint64_t kAlignment = 64;
 inline constexpr std::size_t kParts = 3;
@@ -23,6 +23,7 @@ inline constexpr std::uint64_t kMostFeatures = std::uint64_t{1} << 32;  // entri
 inline constexpr std::uint64_t kMostSamples = UINT32_MAX;               // of a part: samples have numbers of 32 bits
 inline constexpr std::uint64_t kMostClasses = std::uint64_t{1} << 20;
 inline constexpr std::uint64_t kMostNameBytes = std::uint64_t{1} << 28;
+inline constexpr std::uint64_t kMostNoteBytes = std::uint64_t{1} << 20;
 
 struct PartHeader {
   std::uint64_t samples;  // 0: there is no such part
@@ -43,9 +44,11 @@ struct PreparedHeader {
   std::uint32_t sparse;  // 0, 1
   std::uint64_t classes;
   std::uint64_t name_bytes;  // a class name after the other: its length in 4 bytes, then the name; 0: no names
+  std::uint64_t note_bytes;  // notes, in the same way
   std::uint64_t statistics;  // 0, or as many as features
   PartHeader parts[kParts];
   Sha256Bytes names_seal;
+  Sha256Bytes notes_seal;
   Sha256Bytes statistics_seal;
   Sha256Bytes source;
   Sha256Bytes seal;  // of all before
@@ -60,7 +63,7 @@ struct Section {
 
 struct Layout {
   Section rows[kParts], row_starts[kParts], labels[kParts], seals[kParts];
-  Section names, statistics;
+  Section names, notes, statistics;
   std::uint64_t file_bytes = 0;
 };
 

@@ -177,6 +177,16 @@ std::uint64_t round_up(std::uint64_t number, std::uint64_t multiple) {
   return (number + multiple - 1) / multiple * multiple;
 }
 
+std::vector<char> lengths_and_texts(const std::vector<std::string>& texts) {
+  std::vector<char> bytes;
+  for (const std::string& text : texts) {
+    const auto length = static_cast<std::uint32_t>(text.size());
+    bytes.insert(bytes.end(), reinterpret_cast<const char*>(&length), reinterpret_cast<const char*>(&length + 1));
+    bytes.insert(bytes.end(), text.begin(), text.end());
+  }
+  return bytes;
+}
+
 }  // namespace
 
 struct PreparedWriter::State {
@@ -387,17 +397,17 @@ void PreparedWriter::end(const Summary& summary) {
   header.height = height;
   header.width = state.description.sparse ? summary.features : width;
   PSCTL_CHECK(header.width > 0 && header.width <= kMostFeatures);
-  std::vector<char> names;
-  for (const std::string& name : summary.classes) {
-    const auto length = static_cast<std::uint32_t>(name.size());
-    names.insert(names.end(), reinterpret_cast<const char*>(&length), reinterpret_cast<const char*>(&length + 1));
-    names.insert(names.end(), name.begin(), name.end());
-  }
+  const std::vector<char> names = lengths_and_texts(summary.classes), notes = lengths_and_texts(summary.notes);
   if (names.size() > kMostNameBytes) {
     throw UserError(fmt::format("{}: expected class names of at most {} bytes in all, found {}", state.output->name(),
                                 kMostNameBytes, names.size()));
   }
+  if (notes.size() > kMostNoteBytes) {
+    throw UserError(fmt::format("{}: expected notes of at most {} bytes in all, found {}", state.output->name(),
+                                kMostNoteBytes, notes.size()));
+  }
   header.name_bytes = names.size();
+  header.note_bytes = notes.size();
   const std::uint64_t features = header.channels * header.height * header.width;
   header.statistics = features <= kMostStatistics ? features : 0;
   for (std::size_t part = 0; part < kParts; ++part) {
@@ -426,6 +436,7 @@ void PreparedWriter::end(const Summary& summary) {
     to.labels_seal = state.write_section(layout->labels[part], state.labels[part]);
   }
   header.names_seal = state.write_section(layout->names, names);
+  header.notes_seal = state.write_section(layout->notes, notes);
   header.statistics_seal = state.write_section(layout->statistics, statistics);
   header.seal = header_seal(header);
   state.output->write(std::as_bytes(std::span(&header, 1)), 0);

@@ -37,6 +37,7 @@ BOOST_AUTO_TEST_CASE(files_are_imported_and_inspected_and_damage_is_told) {
   const Told seen = tell(app, {"data", "inspect", out, "--check"});
   BOOST_TEST(seen.code == 0, seen.error);
   BOOST_TEST(contains(seen.out, "  values a sample  2 (dense, 32-bit floats)\n"), seen.out);
+  BOOST_TEST(contains(seen.out, "  note             labels cat, dog became classes 0, 1\n"), seen.out);
   BOOST_TEST(contains(seen.out, "  train            1 samples equal an earlier one\n"), seen.out);
   BOOST_TEST(contains(seen.out, "  range            1 to 4 in the training part\n"), seen.out);
   BOOST_TEST(contains(seen.out, "  cat                                2           2\n"), seen.out);

@@ -59,7 +59,7 @@ std::string write_small(const TemporaryFolder& folder, const std::string& name =
               .entries = {},
               .row_entries = {},
               .labels = std::vector<std::uint32_t>{0, 0}});
-  writer.end({.classes = {"cat", "dog"}, .class_of = {1, 0}, .features = 0, .notes = {}});
+  writer.end({.classes = {"cat", "dog"}, .class_of = {1, 0}, .features = 0, .notes = {"of pets", "drawn, not seen"}});
   return folder.file(name);
 }
 
@@ -116,6 +116,8 @@ BOOST_AUTO_TEST_CASE(what_was_written_is_read_where_it_lies) {
   BOOST_TEST((prepared->description().shape == Shape{.channels = 1, .height = 1, .width = 3}));
   BOOST_TEST(prepared->classes() == 2);
   BOOST_TEST(prepared->class_names() == (std::vector<std::string>{"cat", "dog"}), boost::test_tools::per_element());
+  BOOST_TEST(prepared->notes() == (std::vector<std::string>{"of pets", "drawn, not seen"}),
+             boost::test_tools::per_element());
   BOOST_TEST(prepared->size(Part::kTrain) == 3);
   BOOST_TEST(prepared->size(Part::kValidation) == 0);
   BOOST_TEST(prepared->size(Part::kTest) == 2);
@@ -340,6 +342,8 @@ BOOST_AUTO_TEST_CASE(ten_gigabytes_are_opened_without_reading_them) {
     header.statistics_seal = seal_of(nullptr, 0);
     header.name_bytes = 0;
     header.names_seal = seal_of(nullptr, 0);
+    header.note_bytes = 0;
+    header.notes_seal = seal_of(nullptr, 0);
     header.parts[2] = {.samples = 0,
                        .entries = 0,
                        .rows_seal = seal_of(nullptr, 0),
@@ -422,8 +426,8 @@ BOOST_AUTO_TEST_CASE(messages_name_the_place_and_what_was_expected) {
   psctl::test::write_file(path, damaged);
   check_begins(fault(path), "byte 4096: expected a block of rows of 9 bytes with SHA-256 ");
   psctl::test::write_file(path, sound);
-  forge(path, [](PreparedHeader& header) { header.version = 2; });
-  check_begins(fault(path), "byte 8: expected version 1, found 2; import the data anew with this psctl");
+  forge(path, [](PreparedHeader& header) { header.version = 1; });
+  check_begins(fault(path), "byte 8: expected version 2, found 1; import the data anew with this psctl");
   BOOST_TEST(fault(write_small(folder)) == "no fault");
   try {
     Prepared::open(folder.file("nothing"));
@@ -454,6 +458,7 @@ BOOST_AUTO_TEST_CASE(every_number_of_a_forged_header_is_checked) {
       BOOST_TEST(forged([&](auto& header) { header.parts[0].entries = number > 0 ? number : 1; }, sparse) !=
                  "no fault");
       BOOST_TEST(forged([&](auto& header) { header.name_bytes = number > 0 ? number : 1; }, sparse) != "no fault");
+      BOOST_TEST(forged([&](auto& header) { header.note_bytes = number > 0 ? number : 1; }, sparse) != "no fault");
       BOOST_TEST(forged([&](auto& header) { header.statistics = number > 0 ? number : 1; }, sparse) != "no fault");
       BOOST_TEST(forged([&](auto& header) { header.file_bytes = number; }, sparse) != "no fault");
       if (number != 2) {
