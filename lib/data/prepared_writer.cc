@@ -1,18 +1,19 @@
 #include <algorithm>
 #include <cerrno>
 #include <cmath>
-#include <condition_variable>
 #include <cstring>
 #include <deque>
 #include <exception>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <functional>
+#include <memory>
 #include <mutex>
+#include <oneapi/tbb/info.h>
+#include <oneapi/tbb/task_group.h>
 #include <optional>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <thread>
 #include <unistd.h>
 #include <utility>
 
@@ -96,81 +97,75 @@ class Output {
 
 struct Block {
   std::vector<std::byte> bytes;
-  std::size_t part = 0;
-  std::uint64_t offset = 0;  // in the file
+  std::uint64_t offset = 0;     // in the file
+  Sha256Bytes* seal = nullptr;  // where it belongs; null: it is not sealed
 };
 
-// Does the work on blocks in a thread of its own, in their order, so that whoever fills them need not wait.
+// Does the work on blocks on other threads, in any order, so that whoever fills them need not wait.
 class Conveyor {
  public:
-  explicit Conveyor(std::function<void(Block&)> work) : work_(std::move(work)), thread_([this] { run(); }) {}
-  ~Conveyor() {
+  explicit Conveyor(std::function<void(const Block&)> work) : work_(std::move(work)) {}
+  ~Conveyor() { tasks_.wait(); }
+  Conveyor(const Conveyor&) = delete;
+  Conveyor& operator=(const Conveyor&) = delete;
+
+  // Takes the block away and leaves an empty one with room. Throws what the work on an earlier block threw. Not
+  // thread-safe.
+  void put(Block& block) {
+    std::vector<std::byte> spare;
+    bool busy = false;
     {
       const std::scoped_lock lock(mutex_);
-      ended_ = true;
+      if (failure_) std::rethrow_exception(failure_);
+      busy = under_way_ == most_;
+      if (!busy) ++under_way_;
+      if (!busy && !spare_.empty()) {
+        spare = std::move(spare_.back());
+        spare_.pop_back();
+      }
     }
-    changed_.notify_all();
-    thread_.join();
-  }
-
-  // Takes the block away and leaves an empty one with room. Throws what the work on an earlier block threw.
-  void put(Block& block) {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return waiting_.size() < kMostWaiting || failure_; });
-    if (failure_) std::rethrow_exception(failure_);
-    waiting_.push_back(std::move(block));
+    if (busy) {  // as are all the others
+      work_(block);
+      block.bytes.clear();
+      return;
+    }
+    tasks_.run([this, taken = std::make_shared<Block>(std::move(block))] { run(*taken); });
     block = {};
-    if (!spare_.empty()) {
-      block.bytes = std::move(spare_.back());
-      spare_.pop_back();
-    }
+    block.bytes = std::move(spare);
     block.bytes.reserve(kBlockBytes);
-    lock.unlock();
-    changed_.notify_all();
   }
 
   // Waits until nothing is left to do. Throws as put does.
   void drain() {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return (waiting_.empty() && !working_) || failure_; });
+    tasks_.wait();
+    const std::scoped_lock lock(mutex_);
     if (failure_) std::rethrow_exception(failure_);
   }
 
  private:
-  static constexpr std::size_t kMostWaiting = 8;
-
-  void run() {
-    std::unique_lock lock(mutex_);
-    while (true) {
-      changed_.wait(lock, [&] { return !waiting_.empty() || ended_; });
-      if (ended_ || failure_) return;
-      Block block = std::move(waiting_.front());
-      waiting_.pop_front();
-      working_ = true;
-      lock.unlock();
-      std::exception_ptr failure;
-      try {
-        work_(block);
-      } catch (...) {
-        failure = std::current_exception();
-      }
-      lock.lock();
-      working_ = false;
-      if (failure) failure_ = failure;
-      block.bytes.clear();
-      spare_.push_back(std::move(block.bytes));
-      changed_.notify_all();
+  void run(Block& block) {
+    std::exception_ptr failure;
+    try {
+      work_(block);
+    } catch (...) {
+      failure = std::current_exception();
     }
+    const std::scoped_lock lock(mutex_);
+    --under_way_;
+    if (failure && !failure_) failure_ = failure;
+    block.bytes.clear();
+    spare_.push_back(std::move(block.bytes));
   }
 
-  std::function<void(Block&)> work_;
+  std::function<void(const Block&)> work_;
+  const std::size_t most_ = 4 * static_cast<std::size_t>(oneapi::tbb::info::default_concurrency());
   std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<Block> waiting_;
+  std::size_t under_way_ = 0;
   std::vector<std::vector<std::byte>> spare_;
-  bool working_ = false, ended_ = false;
   std::exception_ptr failure_;
-  std::thread thread_;
+  // Not bound to what the first block came from, which may end before the others.
+  oneapi::tbb::task_group_context context_{oneapi::tbb::task_group_context::isolated};
+  oneapi::tbb::task_group tasks_{context_};
 };
 
 std::uint64_t round_up(std::uint64_t number, std::uint64_t multiple) {
@@ -203,8 +198,8 @@ struct PreparedWriter::State {
   std::vector<std::uint32_t> labels[kParts];
   std::vector<std::uint64_t> row_starts[kParts];
 
-  // The conveyor's, until it is drained.
-  std::vector<Sha256Bytes> seals[kParts];
+  std::deque<Sha256Bytes> seals[kParts];  // each set by the conveyor
+  // In the order of the samples, so that no bit depends on the number of threads.
   std::optional<FeatureSums> sums;
   std::vector<std::uint64_t> filled;           // of every feature; made when the first value is missing
   std::uint64_t position[kParts] = {0, 0, 0};  // values of the part so far
@@ -223,7 +218,10 @@ struct PreparedWriter::State {
   }
 
   void put_block() {
-    block.part = *part;
+    if (description.values == Values::kFloats && !description.sparse) fill_zeros();
+    if (part == 0) sums->add(block.bytes);
+    // Means are known at the end only; the rows are sealed when they are filled in.
+    if (missing != Missing::kMean) block.seal = &seals[*part].emplace_back();
     block.offset = end;
     end += block.bytes.size();
     conveyor->put(block);
@@ -234,18 +232,10 @@ struct PreparedWriter::State {
     end = round_up(end, kPage);
   }
 
-  void take_block(Block& full) {
-    if (description.values == Values::kFloats && !description.sparse) fill_zeros(full);
-    if (full.part == 0) sums->add(full.bytes);
-    // Means are known at the end only; the rows are sealed when they are filled in.
-    if (missing != Missing::kMean) seals[full.part].push_back(seal_of(full.bytes.data(), full.bytes.size()));
-    output->write(full.bytes, full.offset);
-  }
-
   // Counts what is missing, and fills it if that is with 0.
-  void fill_zeros(Block& full) {
-    const std::span values(reinterpret_cast<float*>(full.bytes.data()), full.bytes.size() / sizeof(float));
-    std::uint64_t& first = position[full.part];
+  void fill_zeros() {
+    const std::span values(reinterpret_cast<float*>(block.bytes.data()), block.bytes.size() / sizeof(float));
+    std::uint64_t& first = position[*part];
     for (std::size_t i = 0; i < values.size(); ++i) {
       if (!std::isnan(values[i])) continue;
       PSCTL_CHECK(missing != Missing::kRefuse, "an importer handed over a missing value");
@@ -273,22 +263,24 @@ struct PreparedWriter::State {
       means[i] = static_cast<float>(features[i].origin + features[i].sum / static_cast<double>(features[i].present));
     }
     sums.emplace(width(), description.values, false);
-    std::vector<std::byte> bytes;
     for (std::size_t which = 0; which < kParts; ++which) {
       const Section rows = layout.rows[which];
       std::uint64_t value = 0;
-      for (std::uint64_t offset = 0; offset < rows.bytes; offset += bytes.size()) {
-        bytes.resize(std::min<std::uint64_t>(kBlockBytes, rows.bytes - offset));
-        output->read(bytes, rows.offset + offset);
-        for (float& each : std::span(reinterpret_cast<float*>(bytes.data()), bytes.size() / sizeof(float))) {
+      for (std::uint64_t offset = 0; offset < rows.bytes; offset += kBlockBytes) {
+        block.bytes.resize(std::min<std::uint64_t>(kBlockBytes, rows.bytes - offset));
+        block.offset = rows.offset + offset;
+        block.seal = &seals[which].emplace_back();
+        output->read(block.bytes, block.offset);
+        for (float& each :
+             std::span(reinterpret_cast<float*>(block.bytes.data()), block.bytes.size() / sizeof(float))) {
           if (std::isnan(each)) each = means[value % width()];
           ++value;
         }
-        if (which == 0) sums->add(bytes);
-        seals[which].push_back(seal_of(bytes.data(), bytes.size()));
-        output->write(bytes, rows.offset + offset);
+        if (which == 0) sums->add(block.bytes);
+        conveyor->put(block);
       }
     }
+    conveyor->drain();
   }
 
   template <class T>
@@ -329,7 +321,10 @@ void PreparedWriter::begin(const Description& description) {
   }
   state.sums.emplace(state.width(), description.values, description.sparse);
   state.block.bytes.reserve(kBlockBytes);
-  state.conveyor.emplace([&state](Block& block) { state.take_block(block); });
+  state.conveyor.emplace([&state](const Block& block) {
+    if (block.seal) *block.seal = seal_of(block.bytes.data(), block.bytes.size());
+    state.output->write(block.bytes, block.offset);
+  });
 }
 
 void PreparedWriter::begin_part(Part part) {
@@ -431,7 +426,8 @@ void PreparedWriter::end(const Summary& summary) {
   }
   for (std::size_t part = 0; part < kParts; ++part) {
     PartHeader& to = header.parts[part];
-    to.rows_seal = state.write_section(layout->seals[part], state.seals[part]);
+    to.rows_seal =
+        state.write_section(layout->seals[part], std::vector(state.seals[part].begin(), state.seals[part].end()));
     to.row_starts_seal = state.write_section(layout->row_starts[part], state.row_starts[part]);
     to.labels_seal = state.write_section(layout->labels[part], state.labels[part]);
   }

@@ -122,24 +122,41 @@ void FeatureSums::add_floats(std::span<const float> values) {
 }
 
 void FeatureSums::add_entries(std::span<const Entry> entries) {
-  for (const auto& [index, value] : entries) {
-    PSCTL_CHECK(std::isfinite(value), "an importer handed over a value that is not finite");
-    if (index >= kMostStatistics) continue;
-    if (index >= features_.size())
-      features_.resize(std::min(kMostStatistics, std::max<std::uint64_t>(index + 1, 2 * features_.size())));
-    FeatureStatistics& feature = features_[index];
+  constexpr std::size_t kAhead = 16;  // entries, until a feature's sums have come from memory
+  bool finite = true;
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    if (i + kAhead < entries.size() && entries[i + kAhead].index < entry_sums_.size()) {
+      __builtin_prefetch(&entry_sums_[entries[i + kAhead].index], 1);
+    }
+    const auto [index, value] = entries[i];
+    finite &= std::isfinite(value);
+    if (index >= entry_sums_.size()) {
+      if (index >= kMostStatistics) continue;
+      entry_sums_.resize(std::min(kMostStatistics, std::max<std::uint64_t>(index + 1, 2 * entry_sums_.size())));
+    }
+    EntrySums& feature = entry_sums_[index];
     feature.sum += value;
     feature.squares += static_cast<double>(value) * value;
-    feature.least = feature.present == 0 ? value : std::min(feature.least, value);
-    feature.most = feature.present == 0 ? value : std::max(feature.most, value);
+    feature.least = std::min(feature.least, value);
+    feature.most = std::max(feature.most, value);
     ++feature.present;
   }
+  PSCTL_CHECK(finite, "an importer handed over a value that is not finite");
 }
 
 std::vector<FeatureStatistics> FeatureSums::finish(std::uint64_t features) {
   if (features > kMostStatistics) return {};
   if (sparse_) {
     features_.resize(features);
+    for (std::size_t i = 0; i < std::min(features_.size(), entry_sums_.size()); ++i) {
+      const EntrySums& sums = entry_sums_[i];
+      if (sums.present == 0) continue;
+      features_[i].sum = sums.sum;
+      features_[i].squares = sums.squares;
+      features_[i].present = sums.present;
+      features_[i].least = sums.least;
+      features_[i].most = sums.most;
+    }
     return std::move(features_);
   }
   PSCTL_CHECK(features == features_.size() && next_ == 0);

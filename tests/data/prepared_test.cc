@@ -2,6 +2,7 @@
 
 #include <boost/test/unit_test.hpp>
 #include <cmath>
+#include <csignal>
 #include <cstring>
 #include <filesystem>
 #include <fmt/format.h>
@@ -9,6 +10,8 @@
 #include <functional>
 #include <limits>
 #include <numeric>
+#include <oneapi/tbb/global_control.h>
+#include <sys/resource.h>
 
 #include "base/error.h"
 #include "base/random.h"
@@ -248,6 +251,69 @@ BOOST_AUTO_TEST_CASE(statistics_are_those_of_a_plain_loop_over_the_training_part
   BOOST_TEST(sparse->statistics[3].squares == 2.25);
   BOOST_TEST(sparse->statistics[3].present == 1);
   BOOST_TEST(sparse->statistics[4].present == 0);
+}
+
+BOOST_AUTO_TEST_CASE(no_bit_depends_on_the_number_of_threads) {
+  constexpr std::size_t kSamples = 6'000, kWidth = 170;
+  Draws draws({.seed = 1, .purpose = Purpose::kTest});
+  std::vector<float> floats(kSamples * kWidth);
+  std::vector<Entry> entries;
+  for (std::size_t i = 0; i < floats.size(); ++i) {
+    floats[i] = i % 7 == 3 ? kMissing : static_cast<float>(draws.normal());
+    entries.push_back({static_cast<std::uint32_t>(i % kWidth), static_cast<float>(draws.normal())});
+  }
+  const std::vector<std::uint32_t> row_entries(kSamples, kWidth);
+  const auto labels = turns(kSamples, 2);
+  const TemporaryFolder folder;
+  for (const bool sparse : {false, true}) {
+    std::string expected;
+    for (const std::size_t threads : {1, 2, 9}) {
+      const oneapi::tbb::global_control control(oneapi::tbb::global_control::max_allowed_parallelism, threads);
+      PreparedWriter writer(folder.file("set"), sparse ? Missing::kRefuse : Missing::kMean);
+      writer.begin({.shape = {.width = sparse ? 0 : kWidth}, .values = Values::kFloats, .sparse = sparse});
+      for (const Part part : {Part::kTrain, Part::kTest}) {
+        writer.begin_part(part);
+        writer.add({.bytes = {},
+                    .floats = sparse ? std::span<const float>() : floats,
+                    .entries = sparse ? entries : std::span<const Entry>(),
+                    .row_entries = sparse ? row_entries : std::span<const std::uint32_t>(),
+                    .labels = labels});
+      }
+      writer.end({.classes = {"a", "b"}, .class_of = {}, .features = sparse ? kWidth : 0, .notes = {}});
+      Prepared::open(folder.file("set"))->check();
+      const std::string bytes = file_bytes(folder.file("set"));
+      if (expected.empty()) expected = bytes;
+      BOOST_TEST((bytes == expected), threads << " threads");
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_disk_that_takes_no_more_is_told) {
+  const TemporaryFolder folder;
+  {
+    const auto action = std::signal(SIGXFSZ, SIG_IGN);
+    rlimit limit{};
+    BOOST_REQUIRE(getrlimit(RLIMIT_FSIZE, &limit) == 0);
+    const rlimit low{.rlim_cur = 5'000'000, .rlim_max = limit.rlim_max};
+    BOOST_REQUIRE(setrlimit(RLIMIT_FSIZE, &low) == 0);
+    PreparedWriter writer(folder.file("set"), Missing::kRefuse);
+    writer.begin({.shape = {.width = 1'000}, .values = Values::kBytes});
+    writer.begin_part(Part::kTrain);
+    const auto write_all = [&] {
+      const auto bytes = some_bytes(1'000'000);
+      const auto labels = turns(1'000, 2);
+      for (int i = 0; i < 40; ++i) {
+        writer.add({.bytes = bytes, .floats = {}, .entries = {}, .row_entries = {}, .labels = labels});
+      }
+      writer.end({.classes = {"a", "b"}, .class_of = {}, .features = 0, .notes = {}});
+    };
+    BOOST_CHECK_EXCEPTION(write_all(), WorldError, [&](const WorldError& error) {
+      return std::string(error.what()) == folder.file("set") + ": cannot be written: File too large";
+    });
+    BOOST_REQUIRE(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+    std::signal(SIGXFSZ, action);
+  }
+  BOOST_TEST(fs::is_empty(folder.path()));
 }
 
 BOOST_AUTO_TEST_CASE(missing_values_are_filled_with_zero_or_with_the_mean_of_the_training_part) {
