@@ -10,6 +10,7 @@
 #include <fstream>
 #include <limits>
 #include <string_view>
+#include <tuple>
 #include <unordered_map>
 #include <vector>
 
@@ -112,6 +113,44 @@ class Listening final : public data::Sink {
   std::vector<std::string> notes_;
 };
 
+// The files of every part, each with its file of labels if there are any.
+std::vector<data::Input> inputs_of(const Arguments& arguments) {
+  std::vector<data::Input> inputs;
+  for (const auto& [part, option, labels_option] :
+       {std::tuple(Part::kTrain, "in", "labels"), std::tuple(Part::kValidation, "validation", "validation-labels"),
+        std::tuple(Part::kTest, "test", "test-labels")}) {
+    const std::vector<std::string>& files = arguments.words(option);
+    const std::vector<std::string>& labels = arguments.words(labels_option);
+    if (!labels.empty() && labels.size() != files.size()) {
+      throw UserError(fmt::format("--{}: expected a file of labels for each of {} of samples, found {}", labels_option,
+                                  counted(files.size(), "file"), labels.size()));
+    }
+    for (std::size_t i = 0; i < files.size(); ++i) {
+      inputs.push_back({.path = data::path_of_source(files[i]),
+                        .part = part,
+                        .labels = labels.empty() ? fs::path() : fs::path(labels[i])});
+    }
+  }
+  return inputs;
+}
+
+// A pipe would keep who reads it waiting, a device never ends.
+void check_kind(const fs::path& path) {
+  std::error_code error;
+  const fs::file_status status = fs::status(path, error);
+  if (error) throw UserError(fmt::format("{}: cannot be opened: {}", path.string(), error.message()));
+  if (!fs::is_regular_file(status) && !fs::is_directory(status)) {
+    throw UserError(fmt::format("{}: expected a file or a folder, found something else", path.string()));
+  }
+}
+
+void check_not_written(const fs::path& input, const fs::path& output) {
+  std::error_code error;
+  if (fs::equivalent(input, output, error)) {
+    throw UserError(fmt::format("{}: expected another file to write than those to read", input.string()));
+  }
+}
+
 data::Sha256Bytes digest_of(const std::vector<data::Input>& inputs) {
   Sha256 all;
   const auto add = [&](const fs::path& path, Part part) {
@@ -121,6 +160,7 @@ data::Sha256Bytes digest_of(const std::vector<data::Input>& inputs) {
   for (const data::Input& input : inputs) {
     if (!fs::is_directory(input.path)) {
       add(input.path, input.part);
+      if (!input.labels.empty()) add(input.labels, input.part);
       continue;
     }
     std::vector<fs::path> files;
@@ -240,13 +280,17 @@ int import_files(int argc, char** argv) {
                       "shared by all processes and may be larger than memory.",
        .synopsis = "IN... -o OUT [--format FORMAT] [--test FILE] [options]",
        .examples = "  psctl data import cifar-10-batches-bin -o cifar10.psctl\n"
+                   "  psctl data import fashion-mnist -o fashion.psctl\n"
                    "  psctl data import a9a --test a9a.t -o a9a.psctl\n"
                    "  psctl data import train.csv --test test.csv --label species -o iris.psctl\n",
-       .options = {{"in", Kind::kWords, "files of the training part, or a folder"},
+       .options = {{"in", Kind::kWords, "files of the training part, a folder, or a data set known by name"},
                    {"o,output", Kind::kWord, "the file to write", nullptr, true},
                    {"format", Kind::kWord, "the format, if the content does not tell (psctl data list)"},
                    {"test", Kind::kWords, "a file of the test part; may be given many times"},
                    {"validation", Kind::kWords, "a file of the validation part; may be given many times"},
+                   {"labels", Kind::kWords, "the labels, where they are a file of their own; one for each IN"},
+                   {"validation-labels", Kind::kWords, "the same for each --validation"},
+                   {"test-labels", Kind::kWords, "the same for each --test"},
                    {"shape", Kind::kWord, "how a row is an image: CHANNELSxHEIGHTxWIDTH"},
                    {"values", Kind::kWord, "bytes or floats"},
                    {"missing", Kind::kWord, "what becomes of missing values: refuse, zero or mean"},
@@ -258,20 +302,18 @@ int import_files(int argc, char** argv) {
        .positional = "in"},
       argc, argv);
   if (!arguments) return 0;
-  std::vector<data::Input> inputs;
-  for (const std::string& path : arguments->words("in")) inputs.push_back({path, Part::kTrain, {}});
-  if (inputs.empty()) throw UserError("psctl data import: say what to import: a file, or a folder");
-  for (const std::string& path : arguments->words("validation")) inputs.push_back({path, Part::kValidation, {}});
-  for (const std::string& path : arguments->words("test")) inputs.push_back({path, Part::kTest, {}});
+  const std::vector<data::Input> inputs = inputs_of(*arguments);
+  if (arguments->words("in").empty()) throw UserError("psctl data import: say what to import: a file, or a folder");
+  for (const data::Input& input : inputs) {
+    for (const fs::path& path : {input.path, input.labels}) {
+      if (path.empty()) continue;
+      check_kind(path);
+      check_not_written(path, arguments->word("output"));
+    }
+  }
   const data::ImportOptions options = options_of(*arguments);
   const data::Importer& importer =
       data::importer_for(inputs, arguments->given("format") ? arguments->word("format") : "");
-  for (const data::Input& input : inputs) {
-    std::error_code error;
-    if (fs::equivalent(input.path, arguments->word("output"), error)) {
-      throw UserError(fmt::format("{}: expected another file to write than those to read", input.path.string()));
-    }
-  }
   data::PreparedWriter writer(arguments->word("output"), options.missing);
   Listening listening(writer);
   writer.set_source(digest_of(inputs));
@@ -311,7 +353,7 @@ void inspect_file(const std::string& path, bool check) {
   if (data::Prepared::recognises(bytes)) {
     prepared = data::Prepared::open(path);
   } else {
-    const std::vector<data::Input> inputs{{path, Part::kTrain, {}}};
+    const std::vector<data::Input> inputs{{data::path_of_source(path), Part::kTrain, {}}};
     const data::Importer& importer = data::importer_for(inputs);
     const auto writer = data::PreparedWriter::in_memory(path, data::Missing::kRefuse);
     Listening listening(*writer);

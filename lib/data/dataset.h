@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <span>
 #include <string>
@@ -73,6 +74,9 @@ struct Splits {
   std::shared_ptr<const Dataset> test;
 };
 
+// Where what a user names lies: of a known data set the folder that its package brings, else the name taken as a path.
+// Throws UserError for a known data set that is not there, and says how to get it.
+std::filesystem::path path_of_source(const std::string& name);
 // Checks that the files are there and begin as they should, without reading them whole. Throws UserError: names
 // the file, the offset, what was expected, and how to get the data.
 void check_source(const DataConfig& config);

@@ -114,6 +114,11 @@ void import_data(const Importer& importer, std::span<const Input> inputs, const 
     throw UserError(fmt::format("{} has no option {}; {}", importer.name, name,
                                 used.empty() ? "it has none" : "it has " + enumerate(used)));
   }
+  for (const Input& input : inputs) {
+    if (input.labels.empty() || importer.labels_apart) continue;
+    throw UserError(fmt::format("{}: {} has the labels in the same file; expected no file of labels, found {}",
+                                input.path.string(), importer.name, input.labels.string()));
+  }
   importer.run(inputs, options, sink);
 }
 

@@ -97,6 +97,7 @@ struct Importer {
   // Reads the inputs, which are in the order of their parts, into the sink. The classes are those of the training part.
   // Throws UserError "file: line N (or byte N): what was expected, what was found"; WorldError if reading fails midway.
   void (*run)(std::span<const Input> inputs, const ImportOptions& options, Sink& sink);
+  bool labels_apart = false;  // whether it uses Input::labels, which are refused else
 };
 
 // All formats, in the order in which they are asked whether they recognise a file.
@@ -105,7 +106,8 @@ std::span<const Importer> importers();
 // The format of that name; or, if it is empty, the one that recognises the first input. Throws UserError.
 const Importer& importer_for(std::span<const Input> inputs, const std::string& format = {});
 
-// Reads the inputs into the sink. Throws UserError for an option that the format does not use, and as Importer::run.
+// Reads the inputs into the sink. Throws UserError for an option or labels that the format does not use, and as
+// Importer::run.
 void import_data(const Importer& importer, std::span<const Input> inputs, const ImportOptions& options, Sink& sink);
 
 // One of them each; defined in the file of the format.

@@ -39,6 +39,11 @@ constexpr std::array kKnown{
     Known{"fashion-mnist", "/usr/share/datasets/fashion-mnist", "dataset-fashion-mnist"},
 };
 
+const Known* known_as(const std::string& name) {
+  const auto known = std::ranges::find_if(kKnown, [&](const Known& each) { return name == each.name; });
+  return known == kKnown.end() ? nullptr : &*known;
+}
+
 // A way in which a folder can hold a data set.
 struct Format {
   const char* holds;  // what must be there, for messages
@@ -113,19 +118,13 @@ const Importer& importer_of(const fs::path& path, const std::string& advice) {
 
 Source find_source(const std::string& name) {
   if (name.empty()) throw UserError("data.source: expected a known data set or a folder, found nothing");
-  const auto known = std::ranges::find_if(kKnown, [&](const Known& each) { return name == each.name; });
-  const bool is_known = known != kKnown.end();
-  const fs::path folder = is_known ? known->folder : name;
-  const std::string advice = is_known
-                                 ? fmt::format("to get the data anew: apt-get install --reinstall {}", known->package)
-                                 : advice_on_folders();
+  const Known* const known = known_as(name);
+  const fs::path folder = path_of_source(name);
+  const std::string advice =
+      known ? fmt::format("to get the data anew: apt-get install --reinstall {}", known->package) : advice_on_folders();
   std::error_code error;
   const fs::file_status status = fs::status(folder, error);
-  if (status.type() == fs::file_type::not_found) {
-    if (!is_known) refuse_unknown(name);
-    throw UserError(fmt::format("data.source: {} is not on this machine ({} is missing); to get it: apt-get install {}",
-                                name, folder.string(), known->package));
-  }
+  if (status.type() == fs::file_type::not_found) refuse_unknown(name);
   if (error) throw UserError(fmt::format("data.source: {}: cannot be read: {}", folder.string(), error.message()));
   if (fs::is_regular_file(status) && is_prepared(folder)) return {folder, nullptr, nullptr, {}};
   if (!fs::is_directory(status)) return {folder, nullptr, &importer_of(folder, advice), {}};
@@ -304,6 +303,17 @@ Affine transform_for(const DataConfig& config, const Dataset& training) {
 }
 
 }  // namespace
+
+fs::path path_of_source(const std::string& name) {
+  const Known* const known = known_as(name);
+  if (!known) return name;
+  std::error_code error;
+  if (fs::status(known->folder, error).type() == fs::file_type::not_found) {
+    throw UserError(fmt::format("{} is not on this machine ({} is missing); to get it: apt-get install {}", name,
+                                known->folder, known->package));
+  }
+  return known->folder;
+}
 
 void check_source(const DataConfig& config) {
   const Source source = find_source(config.source);

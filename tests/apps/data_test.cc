@@ -1,4 +1,6 @@
 // psctl data: how samples are dealt to workers, as a table, a picture and a file of numbers.
+#include <sys/stat.h>
+
 #include "app.h"
 
 namespace psctl::test {
@@ -51,6 +53,36 @@ BOOST_AUTO_TEST_CASE(files_are_imported_and_inspected_and_damage_is_told) {
   const Told refused_option = tell(app, {"data", "import", app.folder() / "a.csv", "-o", out, "--first-index", "0"});
   BOOST_TEST(refused_option.code == 2);
   BOOST_TEST(contains(refused_option.error, "csv has no option first_index"), refused_option.error);
+}
+
+BOOST_AUTO_TEST_CASE(what_is_no_file_or_cannot_be_used_is_refused_before_anything_is_read) {
+  const App app;
+  write_file(app.folder() / "a.csv", "x,y,kind\n1,2,cat\n3,4,dog\n");
+  const std::string csv = app.folder() / "a.csv", out = app.folder() / "a.psctl", pipe = app.folder() / "pipe";
+  BOOST_REQUIRE(mkfifo(pipe.c_str(), 0600) == 0);
+  const auto refused = [&](std::vector<std::string> arguments, const std::string& message) {
+    arguments.insert(arguments.begin(), {"data", "import", csv, "-o", out});
+    const Told told = tell(app, arguments);
+    BOOST_TEST(told.code == 2);
+    BOOST_TEST(contains(told.error, message), told.error);
+    BOOST_TEST(!std::filesystem::exists(out));
+  };
+  refused({"--test", pipe}, pipe + ": expected a file or a folder, found something else");
+  refused({"--labels", pipe}, pipe + ": expected a file or a folder, found something else");
+  refused({"--test", "/dev/zero"}, "/dev/zero: expected a file or a folder, found something else");
+  refused({"--test", csv, "--labels", csv, "--labels", csv},
+          "--labels: expected a file of labels for each of 1 file of samples, found 2");
+  refused({"--test-labels", csv}, "--test-labels: expected a file of labels for each of 0 files of samples, found 1");
+  refused({"--labels", csv}, csv + ": csv has the labels in the same file; expected no file of labels, found " + csv);
+}
+
+BOOST_AUTO_TEST_CASE(a_data_set_known_by_name_is_imported_and_inspected_like_its_folder) {
+  const App app;
+  const std::string out = app.folder() / "fashion.psctl";
+  const Told made = tell(app, {"data", "import", "fashion-mnist", "-o", out});
+  BOOST_TEST(made.code == 0, made.error);
+  BOOST_TEST(contains(made.out, "  train            60000 samples\n"), made.out);
+  BOOST_TEST(contains(made.out, "  test             10000 samples\n"), made.out);
 }
 
 BOOST_AUTO_TEST_CASE(the_partition_that_is_shown_is_the_one_that_a_run_trains_on) {
