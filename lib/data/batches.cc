@@ -31,4 +31,6 @@ std::span<const std::uint32_t> BatchOrder::batch(Step step) {
   return std::span(order_).subspan((step % steps_per_epoch()) * batch_size_, batch_size_);
 }
 
+void BatchOrder::assemble(Step step, const Dataset& dataset, Batch& out) { dataset.gather(batch(step), out); }
+
 }  // namespace psctl::data

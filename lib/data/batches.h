@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "data/dataset.h"
 
 namespace psctl::data {
 
@@ -21,6 +22,9 @@ class BatchOrder {
   // The samples of the worker's mini-batch number `step`, from 0. Valid until the next call. Any order of calls;
   // ascending is fast.
   std::span<const std::uint32_t> batch(Step step);
+  // Those samples as the worker computes on them: the one place where a training batch is made, whoever runs it.
+  // Throws as Dataset::gather does.
+  void assemble(Step step, const Dataset& dataset, Batch& out);
 
  private:
   std::vector<std::uint32_t> samples_;

@@ -2,27 +2,15 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 #include <fmt/format.h>
 #include <utility>
 
-#include "base/clones.h"
 #include "base/error.h"
 #include "base/sha256.h"
 
 namespace psctl::data {
 namespace {
-
-// Rounds after the product and after the sum, so every clone writes the same bits.
-PSCTL_CLONES
-void transform_values(const std::uint8_t* __restrict raw, std::size_t count, float scale, float shift,
-                      float* __restrict out) {
-  for (std::size_t i = 0; i < count; ++i) out[i] = scale * static_cast<float>(raw[i]) + shift;
-}
-
-PSCTL_CLONES
-void transform_values(const float* __restrict raw, std::size_t count, float scale, float shift, float* __restrict out) {
-  for (std::size_t i = 0; i < count; ++i) out[i] = scale * raw[i] + shift;
-}
 
 // Samples come in an order that the CPU cannot foresee; asked for two samples ahead they are there in time.
 constexpr std::size_t kAhead = 2;
@@ -116,35 +104,32 @@ std::span<const Entry> Dataset::entries(std::uint32_t sample) const {
   return as<Entry>(row(sample));
 }
 
-void Dataset::gather(std::span<const std::uint32_t> samples, float* out) const {
-  const std::size_t width = shape().size();
-  const auto [scale, shift] = transform_;
+void Dataset::gather(std::span<const std::uint32_t> samples, Batch& out) const {
+  out.shape = shape();
+  out.classes = classes();
+  out.values = samples_->values;
+  out.sparse = sparse();
+  out.transform = transform_;
+  out.labels.resize(samples.size());
+  out.entries.entries.clear();
+  out.entries.row_starts.assign(sparse() ? 1 : 0, 0);
+  const std::size_t width = sparse() ? 0 : samples_->first_byte(1);
+  out.rows.resize(samples.size() * width);
   for (std::size_t i = 0; i < samples.size(); ++i) {
     if (i + kAhead < samples.size() && samples[i + kAhead] < size()) {
       prefetch(*samples_, selected_ ? (*selected_)[samples[i + kAhead]] : samples[i + kAhead]);
     }
+    const std::span<const std::byte> stored = row(samples[i]);
+    out.labels[i] = labels_[samples[i]];
     if (sparse()) {
-      std::fill_n(out, width, 0.0F);
-      for (const Entry& entry : entries(samples[i])) out[entry.index] = scale * entry.value;
-    } else if (samples_->values == Values::kBytes) {
-      transform_values(bytes(samples[i]).data(), width, scale, shift, out);
+      for (const Entry& entry : as<Entry>(stored)) {
+        out.entries.entries.push_back({entry.index, transform_.scale * entry.value});
+      }
+      PSCTL_CHECK(out.entries.entries.size() <= UINT32_MAX);
+      out.entries.row_starts.push_back(static_cast<std::uint32_t>(out.entries.entries.size()));
     } else {
-      transform_values(floats(samples[i]).data(), width, scale, shift, out);
+      std::memcpy(&out.rows[i * width], stored.data(), width);
     }
-    out += width;
-  }
-}
-
-void Dataset::gather(std::span<const std::uint32_t> samples, SparseBatch& out) const {
-  out.entries.clear();
-  out.row_starts.assign(1, 0);
-  for (std::size_t i = 0; i < samples.size(); ++i) {
-    if (i + kAhead < samples.size() && samples[i + kAhead] < size()) {
-      prefetch(*samples_, selected_ ? (*selected_)[samples[i + kAhead]] : samples[i + kAhead]);
-    }
-    for (const Entry& entry : entries(samples[i])) out.entries.push_back({entry.index, transform_.scale * entry.value});
-    PSCTL_CHECK(out.entries.size() <= UINT32_MAX);
-    out.row_starts.push_back(static_cast<std::uint32_t>(out.entries.size()));
   }
 }
 

@@ -9,22 +9,11 @@
 #include <string>
 #include <vector>
 
+#include "data/batch.h"
 #include "data/config.h"
 #include "data/samples.h"
 
 namespace psctl::data {
-
-// value = scale * raw + shift
-struct Affine {
-  float scale = 1;
-  float shift = 0;
-};
-
-// Sparse samples in a batch, as CSR.
-struct SparseBatch {
-  std::vector<std::uint32_t> row_starts;  // where a sample's entries begin, and the end of the last one's
-  std::vector<Entry> entries;             // in a row, indices ascend
-};
 
 class Dataset {
  public:
@@ -45,11 +34,9 @@ class Dataset {
   void set_transform(Affine transform);  // sparse: without shift, which would fill the zeros
   Affine transform() const { return transform_; }
 
-  // Writes the samples' values, transformed, as samples.size() x shape().size(), row by row; of sparse samples the
-  // zeros too. Thread-safe. Throws UserError if the file that the samples lie in is damaged there.
-  void gather(std::span<const std::uint32_t> samples, float* out) const;
-  // The entries of sparse samples, transformed. Thread-safe for different batches; throws as gather does.
-  void gather(std::span<const std::uint32_t> samples, SparseBatch& out) const;
+  // Fills `out` with these samples, in this order. Thread-safe for different batches. Throws UserError if the file that
+  // the samples lie in is damaged there.
+  void gather(std::span<const std::uint32_t> samples, Batch& out) const;
   // One sample's values as they are stored; valid as long as the data set. Throws as gather does.
   std::span<const std::uint8_t> bytes(std::uint32_t sample) const;  // dense, Values::kBytes
   std::span<const float> floats(std::uint32_t sample) const;        // dense, Values::kFloats

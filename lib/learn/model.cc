@@ -61,9 +61,14 @@ void run_isolated(std::optional<tbb::task_arena>& arena, std::size_t threads, st
   arena->execute([&] { tbb::parallel_for(std::size_t{0}, count, task, tbb::simple_partitioner()); });
 }
 
+// Some samples of a batch.
+struct Chunk {
+  std::size_t begin = 0, size = 0;
+};
+
 // What one task needs for one chunk: every layer's output, and two gradients between layers.
 struct Scratch {
-  std::vector<std::uint32_t> labels;
+  data::Batch batch;                           // to evaluate
   std::optional<Tensor> features;              // what the dense layers see
   std::vector<std::optional<Tensor>> outputs;  // of the dense layers
   std::optional<Tensor> gradients[2];
@@ -85,12 +90,15 @@ struct Workspace::Impl {
   std::vector<std::optional<Tensor>> gradients;  // of chunks on their way into the sum
   std::vector<double> losses;                    // of every chunk
   std::optional<tbb::task_arena> arena;
+  data::Batch batch;
 };
 
 Workspace::Workspace() : impl_(std::make_unique<Impl>()) {}
 Workspace::~Workspace() = default;
 Workspace::Workspace(Workspace&&) noexcept = default;
 Workspace& Workspace::operator=(Workspace&&) noexcept = default;
+
+data::Batch& Workspace::batch() { return impl_->batch; }
 
 struct Model::Impl {
   ModelKind kind;
@@ -101,14 +109,13 @@ struct Model::Impl {
   std::size_t parameter_count = 0;
 
   void pack(const float* at, std::vector<Convolution::Packed>& packed) const;
-  const float* forward(const float* parameters, std::span<const Convolution::Packed> packed,
-                       const data::Dataset& dataset, std::span<const std::uint32_t> samples, Scratch& scratch) const;
+  const float* forward(const float* parameters, std::span<const Convolution::Packed> packed, const data::Batch& batch,
+                       Chunk chunk, Scratch& scratch) const;
   void backward(const float* parameters, std::span<const Convolution::Packed> packed, std::size_t samples,
                 float* gradient, Scratch& scratch) const;
-  // The chunk's part of the mean gradient over `batch` samples; returns its summed loss.
-  double chunk_gradient(const float* parameters, std::span<const Convolution::Packed> packed,
-                        const data::Dataset& dataset, std::span<const std::uint32_t> samples, std::size_t batch,
-                        float* gradient, Scratch& scratch) const;
+  // The chunk's part of the mean gradient over the batch; returns its summed loss.
+  double chunk_gradient(const float* parameters, std::span<const Convolution::Packed> packed, const data::Batch& batch,
+                        Chunk chunk, float* gradient, Scratch& scratch) const;
 };
 
 Model::Model(const ModelConfig& config, data::Shape input, std::size_t classes) {
@@ -180,22 +187,21 @@ void Model::Impl::pack(const float* at, std::vector<Convolution::Packed>& packed
 
 // Returns the outputs of the last layer, samples x classes.
 const float* Model::Impl::forward(const float* at, std::span<const Convolution::Packed> packed,
-                                  const data::Dataset& dataset, std::span<const std::uint32_t> samples,
-                                  Scratch& scratch) const {
-  float* const features = at_least(scratch.features, samples.size() * dense.front().inputs());
+                                  const data::Batch& batch, Chunk chunk, Scratch& scratch) const {
+  float* const features = at_least(scratch.features, chunk.size * dense.front().inputs());
   if (convolutions.empty()) {
-    dataset.gather(samples, features);
+    batch.write_values(chunk.begin, chunk.size, features);
   } else {
     float* const rows = at_least(scratch.rows, kLanes * input.size());
-    const std::size_t blocks = (samples.size() + kLanes - 1) / kLanes;
+    const std::size_t blocks = (chunk.size + kLanes - 1) / kLanes;
     if (scratch.blocks.size() < blocks) scratch.blocks.resize(blocks);
     for (std::size_t b = 0; b < blocks; ++b) {
       Scratch::Block& block = scratch.blocks[b];
       block.planes.resize(convolutions.size() + 1);
       block.winners.resize(convolutions.size());
       const std::size_t begin = b * kLanes;
-      const std::size_t count = std::min(kLanes, samples.size() - begin);
-      dataset.gather(samples.subspan(begin, count), rows);
+      const std::size_t count = std::min(kLanes, chunk.size - begin);
+      batch.write_values(chunk.begin + begin, count, rows);
       block.planes[0].reshape(input, convolutions[0].border());
       block.planes[0].interleave(rows, count);
       const float* parameters = at;
@@ -214,8 +220,8 @@ const float* Model::Impl::forward(const float* at, std::span<const Convolution::
   scratch.outputs.resize(dense.size());
   const float* in = features;
   for (std::size_t i = 0; i < dense.size(); ++i) {
-    float* const out = at_least(scratch.outputs[i], samples.size() * dense[i].outputs());
-    dense[i].forward(at, in, samples.size(), out);
+    float* const out = at_least(scratch.outputs[i], chunk.size * dense[i].outputs());
+    dense[i].forward(at, in, chunk.size, out);
     at += dense[i].parameters();
     in = out;
   }
@@ -263,32 +269,28 @@ void Model::Impl::backward(const float* parameters, std::span<const Convolution:
 }
 
 double Model::Impl::chunk_gradient(const float* at, std::span<const Convolution::Packed> packed,
-                                   const data::Dataset& dataset, std::span<const std::uint32_t> samples,
-                                   std::size_t batch, float* gradient, Scratch& scratch) const {
-  forward(at, packed, dataset, samples, scratch);
-  scratch.labels.clear();
-  for (const std::uint32_t sample : samples) scratch.labels.push_back(dataset.labels()[sample]);
-  const double loss =
-      softmax_cross_entropy(scratch.outputs.back()->data(), classes, scratch.labels, 1.0F / static_cast<float>(batch));
-  backward(at, packed, samples.size(), gradient, scratch);
+                                   const data::Batch& batch, Chunk chunk, float* gradient, Scratch& scratch) const {
+  forward(at, packed, batch, chunk, scratch);
+  const double loss = softmax_cross_entropy(scratch.outputs.back()->data(), classes,
+                                            std::span(batch.labels).subspan(chunk.begin, chunk.size),
+                                            1.0F / static_cast<float>(batch.size()));
+  backward(at, packed, chunk.size, gradient, scratch);
   return loss;
 }
 
-double Model::gradient(std::span<const float> parameters, const data::Dataset& dataset,
-                       std::span<const std::uint32_t> samples, std::span<float> gradient, Workspace& workspace,
-                       std::size_t threads) const {
+double Model::gradient(std::span<const float> parameters, const data::Batch& batch, std::span<float> gradient,
+                       Workspace& workspace, std::size_t threads) const {
   PSCTL_CHECK(parameters.size() == impl_->parameter_count && gradient.size() == impl_->parameter_count);
-  PSCTL_CHECK(dataset.shape() == impl_->input && dataset.classes() == impl_->classes);
-  PSCTL_CHECK(!samples.empty() && threads > 0);
+  PSCTL_CHECK(batch.shape == impl_->input && batch.classes == impl_->classes);
+  PSCTL_CHECK(batch.size() > 0 && threads > 0);
   Workspace::Impl& work = *workspace.impl_;
   impl_->pack(parameters.data(), work.packed);
-  const std::size_t chunk = chunk_of(impl_->kind);
-  const std::size_t chunks = (samples.size() + chunk - 1) / chunk;
+  const std::size_t size = chunk_of(impl_->kind);
+  const std::size_t chunks = (batch.size() + size - 1) / size;
   const auto compute = [&](std::size_t index, float* out, Scratch& scratch) {
-    const std::size_t begin = index * chunk;
-    work.losses[index] = impl_->chunk_gradient(parameters.data(), work.packed, dataset,
-                                               samples.subspan(begin, std::min(chunk, samples.size() - begin)),
-                                               samples.size(), out, scratch);
+    const std::size_t begin = index * size;
+    work.losses[index] = impl_->chunk_gradient(parameters.data(), work.packed, batch,
+                                               {begin, std::min(size, batch.size() - begin)}, out, scratch);
   };
   work.losses.resize(chunks);
   const std::size_t tasks = std::min(threads, chunks);
@@ -313,7 +315,7 @@ double Model::gradient(std::span<const float> parameters, const data::Dataset& d
     for (std::size_t i = 1; i < chunks; ++i) add(gradient.data(), work.gradients[i - 1]->data(), gradient.size());
   }
   return std::accumulate(work.losses.begin(), work.losses.begin() + static_cast<std::ptrdiff_t>(chunks), 0.0) /
-         static_cast<double>(samples.size());
+         static_cast<double>(batch.size());
 }
 
 Score Model::evaluate(std::span<const float> parameters, const data::Dataset& dataset,
@@ -336,11 +338,9 @@ Score Model::evaluate(std::span<const float> parameters, const data::Dataset& da
   std::vector<Hits> hits(chunks);
   const auto compute = [&](std::size_t index, Scratch& own) {
     const std::size_t begin = index * size;
-    const auto chunk = samples.subspan(begin, std::min(size, samples.size() - begin));
-    const float* const outputs = impl_->forward(parameters.data(), packed, dataset, chunk, own);
-    own.labels.clear();
-    for (const std::uint32_t sample : chunk) own.labels.push_back(dataset.labels()[sample]);
-    hits[index] = score(outputs, impl_->classes, own.labels);
+    dataset.gather(samples.subspan(begin, std::min(size, samples.size() - begin)), own.batch);
+    const float* const outputs = impl_->forward(parameters.data(), packed, own.batch, {0, own.batch.size()}, own);
+    hits[index] = score(outputs, impl_->classes, own.batch.labels);
   };
   if (tasks == 1) {
     for (std::size_t i = 0; i < chunks; ++i) compute(i, scratch[0]);

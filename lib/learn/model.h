@@ -23,6 +23,9 @@ class Workspace {
   Workspace(Workspace&&) noexcept;
   Workspace& operator=(Workspace&&) noexcept;
 
+  // Room for the batch itself, for those who assemble one when they want it.
+  data::Batch& batch();
+
  private:
   friend class Model;
   struct Impl;
@@ -48,14 +51,13 @@ class Model {
   // (seed, layer).
   void initialise(std::span<float> parameters, std::uint64_t seed) const;
 
-  // Mean gradient over `samples` of the cross-entropy, written to `gradient`; returns the mean loss. The batch is cut
+  // Mean gradient over the batch of the cross-entropy, written to `gradient`; returns the mean loss. The batch is cut
   // into chunks of a fixed number of samples that are summed in order: the result does not depend on `threads`.
   // Thread-safe for distinct workspaces and gradients.
-  double gradient(std::span<const float> parameters, const data::Dataset& dataset,
-                  std::span<const std::uint32_t> samples, std::span<float> gradient, Workspace& workspace,
-                  std::size_t threads = 1) const;
+  double gradient(std::span<const float> parameters, const data::Batch& batch, std::span<float> gradient,
+                  Workspace& workspace, std::size_t threads = 1) const;
 
-  // Over `samples` (all of the data set if empty). The result does not depend on `threads`.
+  // Over `samples` (all of the data set if empty). The result does not depend on `threads`. Throws as Dataset::gather.
   Score evaluate(std::span<const float> parameters, const data::Dataset& dataset,
                  std::span<const std::uint32_t> samples = {}, std::size_t threads = 1) const;
 

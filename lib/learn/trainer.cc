@@ -13,7 +13,8 @@ Trainer::Trainer(const Model& model, const data::Dataset& dataset, data::BatchOr
 }
 
 double Trainer::compute(std::span<const float> parameters, std::span<float> gradient, Workspace& workspace) {
-  return model_.gradient(parameters, dataset_, batches_.batch(begun_++), gradient, workspace);
+  batches_.assemble(begun_++, dataset_, workspace.batch());
+  return model_.gradient(parameters, workspace.batch(), gradient, workspace);
 }
 
 double Trainer::run(const Leg& leg, std::span<float> push, Workspace& workspace) {

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "data/feed.h"
 #include "learn/local_worker.h"
 #include "learn/tensor.h"
 #include "rpc/exchange.h"
@@ -74,8 +75,7 @@ class Work {
        delay::Stragglers stragglers, const std::atomic<bool>& terminated)
       : setup_(setup),
         model_(model),
-        dataset_(dataset),
-        batches_(std::move(batches)),
+        feed_(dataset, std::move(batches)),
         stragglers_(std::move(stragglers)),
         terminated_(terminated),
         received_(model.parameter_count()),
@@ -149,12 +149,12 @@ class Work {
     const auto end = limit > Duration::zero() ? begin + limit : steady_clock::time_point::max();
     const delay::Slowness slowness =
         stragglers_.at(begun_, Instant(std::chrono::duration_cast<Duration>(begin - began_)));
-    const auto samples = batches_.batch(begun_);
+    const data::Batch& batch = feed_.next();
     ++begun_;
     network_delay_ = slowness.network;
     const Duration used_before = processor_time();
-    const double loss = model_.gradient(local_ ? local_->parameters() : received_.values(), dataset_, samples,
-                                        gradient_.values(), workspace_, setup_.threads);
+    const double loss = model_.gradient(local_ ? local_->parameters() : received_.values(), batch, gradient_.values(),
+                                        workspace_, setup_.threads);
     without_core_ += std::max(Duration::zero(), steady_clock::now() - begin - (processor_time() - used_before));
     bool in_time = steady_clock::now() <= end;
     if (slowness.factor > 1 && in_time) {
@@ -168,7 +168,7 @@ class Work {
     ++taken_.steps;
     if (in_time && !terminated_) {
       ++taken_.in_time;
-      taken_.samples += samples.size();
+      taken_.samples += batch.size();
       taken_.loss += loss;
       if (local_) local_->step(gradient_.values(), release_.rate);
     }
@@ -314,8 +314,7 @@ class Work {
 
   WorkerSetup setup_;
   const learn::Model& model_;
-  const data::Dataset& dataset_;
-  data::BatchOrder batches_;
+  data::Feed feed_;
   delay::Stragglers stragglers_;
   const std::atomic<bool>& terminated_;
   learn::Tensor received_, gradient_;

@@ -14,9 +14,12 @@
 #include "data/idx_bytes.h"
 #include "data/import.h"
 #include "data/prepared.h"
+#include "support/batches.h"
 
 using namespace psctl;
 using namespace psctl::data;
+using psctl::test::batch_of;
+using psctl::test::values_of;
 using namespace psctl::data::test;
 
 namespace {
@@ -85,13 +88,15 @@ BOOST_AUTO_TEST_CASE(gather_writes_the_samples_asked_for_in_that_order_transform
   Dataset dataset({.channels = 1, .height = 1, .width = 3}, 2, {0, 1, 2, 10, 20, 30, 253, 254, 255}, {0, 1, 0});
   const std::vector<std::uint32_t> samples{2, 0, 2};
   std::vector<float> out(10, -1);
-  dataset.gather(samples, out.data());
+  batch_of(dataset, samples).write_values(0, 3, out.data());
   BOOST_TEST(out == (std::vector<float>{253, 254, 255, 0, 1, 2, 253, 254, 255, -1}), boost::test_tools::per_element());
   dataset.set_transform({.scale = 0.5F, .shift = -1});
-  dataset.gather(std::vector<std::uint32_t>{1}, out.data());
-  BOOST_TEST(out[0] == 4.0F);
-  BOOST_TEST(out[1] == 9.0F);
-  BOOST_TEST(out[2] == 14.0F);
+  const Batch batch = batch_of(dataset, samples);
+  BOOST_TEST(batch.labels == (std::vector<std::uint32_t>{0, 0, 0}), boost::test_tools::per_element());
+  std::ranges::fill(out, -2.0F);
+  batch.write_values(1, 1, out.data());
+  BOOST_TEST(std::span(out).first(4) == (std::vector<float>{-1, -0.5F, 0, -2}), boost::test_tools::per_element());
+  BOOST_CHECK_THROW(batch.write_values(1, 3, out.data()), InternalError);
 }
 
 BOOST_AUTO_TEST_CASE(gather_rounds_the_product_and_then_the_sum_at_every_width) {
@@ -102,7 +107,7 @@ BOOST_AUTO_TEST_CASE(gather_rounds_the_product_and_then_the_sum_at_every_width) 
     const Affine transform{.scale = 0.0111084962F, .shift = -0.810257673F};
     dataset.set_transform(transform);
     std::vector<float> out(2 * width + 1, 7.0F);
-    dataset.gather(std::vector<std::uint32_t>{0, 1}, out.data());
+    batch_of(dataset, std::vector<std::uint32_t>{0, 1}).write_values(0, 2, out.data());
     for (std::size_t i = 0; i < pixels.size(); ++i) {
       const volatile float product = transform.scale * static_cast<float>(pixels[i]);
       const float expected = product + transform.shift;
@@ -114,8 +119,8 @@ BOOST_AUTO_TEST_CASE(gather_rounds_the_product_and_then_the_sum_at_every_width) 
 
 BOOST_AUTO_TEST_CASE(a_sample_that_is_not_there_is_refused) {
   const Dataset dataset({.channels = 1, .height = 1, .width = 1}, 1, {5}, {0});
-  float out = 0;
-  BOOST_CHECK_THROW(dataset.gather(std::vector<std::uint32_t>{1}, &out), InternalError);
+  Batch batch;
+  BOOST_CHECK_THROW(dataset.gather(std::vector<std::uint32_t>{1}, batch), InternalError);
 }
 
 BOOST_AUTO_TEST_CASE(the_digest_covers_everything) {
@@ -143,12 +148,11 @@ BOOST_AUTO_TEST_CASE(floats_are_gathered_with_the_bits_that_bytes_have) {
   Dataset of_bytes({.width = 3}, 2, bytes, {0, 1});
   Dataset of_floats(samples_of({.width = 3}, 2, std::vector<float>(bytes.begin(), bytes.end()), {0, 1}));
   const std::vector<std::uint32_t> samples{1, 0};
-  std::vector<float> from_bytes(6), from_floats(6);
   for (const Affine transform : {Affine{}, Affine{.scale = 0.0111084962F, .shift = -0.810257673F}}) {
     of_bytes.set_transform(transform);
     of_floats.set_transform(transform);
-    of_bytes.gather(samples, from_bytes.data());
-    of_floats.gather(samples, from_floats.data());
+    const std::vector<float> from_bytes = values_of(of_bytes, samples);
+    const std::vector<float> from_floats = values_of(of_floats, samples);
     BOOST_TEST(from_bytes == from_floats, boost::test_tools::per_element());
     BOOST_TEST(from_bytes[0] == transform.scale * 253 + transform.shift);
   }
@@ -159,13 +163,13 @@ BOOST_AUTO_TEST_CASE(sparse_samples_are_gathered_as_they_are_and_with_their_zero
   Dataset dataset(samples_of(5, 2, {0, 2, 2, 3}, {{1, 2.0F}, {4, -1.0F}, {0, 7.0F}}, {1, 0, 1}));
   dataset.set_transform({.scale = 0.5F, .shift = 0});
   const std::vector<std::uint32_t> samples{2, 0, 1, 2};
-  SparseBatch batch;
-  batch.entries.resize(9);
+  Batch batch;
+  batch.entries.entries.resize(9);
   dataset.gather(samples, batch);
-  BOOST_TEST(batch.row_starts == (std::vector<std::uint32_t>{0, 1, 3, 3, 4}), boost::test_tools::per_element());
-  BOOST_TEST((batch.entries == std::vector<Entry>{{0, 3.5F}, {1, 1.0F}, {4, -0.5F}, {0, 3.5F}}));
+  BOOST_TEST(batch.entries.row_starts == (std::vector<std::uint32_t>{0, 1, 3, 3, 4}), boost::test_tools::per_element());
+  BOOST_TEST((batch.entries.entries == std::vector<Entry>{{0, 3.5F}, {1, 1.0F}, {4, -0.5F}, {0, 3.5F}}));
   std::vector<float> dense(20, 9);
-  dataset.gather(samples, dense.data());
+  batch.write_values(0, 4, dense.data());
   BOOST_TEST(dense == (std::vector<float>{3.5F, 0, 0, 0, 0, 0, 1, 0, 0, -0.5F, 0, 0, 0, 0, 0, 3.5F, 0, 0, 0, 0}),
              boost::test_tools::per_element());
   BOOST_CHECK_THROW(dataset.set_transform({.scale = 1, .shift = 1}), InternalError);
@@ -175,8 +179,7 @@ BOOST_AUTO_TEST_CASE(a_selection_shows_its_rows_in_its_order_and_has_the_digest_
   const Dataset whole({.width = 2}, 3, {0, 1, 10, 11, 20, 21, 30, 31}, {0, 1, 2, 0});
   const Dataset selection = whole.select({3, 1, 2}).select({2, 0});
   BOOST_TEST(selection.labels() == (std::vector<std::uint32_t>{2, 0}), boost::test_tools::per_element());
-  std::vector<float> out(4);
-  selection.gather(std::vector<std::uint32_t>{0, 1}, out.data());
+  const std::vector<float> out = values_of(selection, std::vector<std::uint32_t>{0, 1});
   BOOST_TEST(out == (std::vector<float>{20, 21, 30, 31}), boost::test_tools::per_element());
   BOOST_TEST(selection.digest() == Dataset({.width = 2}, 3, {20, 21, 30, 31}, {2, 0}).digest());
   BOOST_TEST(whole.select({}).size() == 0);
@@ -218,8 +221,7 @@ BOOST_AUTO_TEST_CASE(standard_normalisation_gives_the_training_part_mean_0_and_d
   const Splits splits = load(config, 3);
   std::vector<std::uint32_t> all(splits.train->size());
   std::iota(all.begin(), all.end(), 0U);
-  std::vector<float> values(all.size() * 784);
-  splits.train->gather(all, values.data());
+  const std::vector<float> values = values_of(*splits.train, all);
   double sum = 0, square = 0;
   for (const double value : values) sum += value, square += value * value;
   const auto count = static_cast<double>(values.size());
@@ -248,8 +250,7 @@ BOOST_AUTO_TEST_CASE(unit_normalisation_maps_the_ends_to_0_and_1) {
   folder.write("train-labels-idx1-ubyte.gz", gzip(idx({2}, {0, 2})));
   DataConfig config = config_for(folder.path().string());
   config.normalize = Normalize::kUnit;
-  std::vector<float> out(4);
-  load(config, 1).train->gather(std::vector<std::uint32_t>{0}, out.data());
+  const std::vector<float> out = values_of(*load(config, 1).train, std::vector<std::uint32_t>{0});
   BOOST_TEST(out[0] == 0.0F);
   BOOST_TEST(out[1] == 1.0F);
 }
@@ -471,12 +472,9 @@ BOOST_AUTO_TEST_CASE(floats_are_standardised_by_their_own_mean_and_deviation_and
   BOOST_TEST(std::abs(transform.scale * std::sqrt(spread) - 1) < 1e-6);
   BOOST_TEST(std::abs(transform.shift * std::sqrt(spread) / mean + 1) < 1e-6);
   dense.normalize = Normalize::kUnit;
-  std::vector<float> row(2);
   const Splits unit = load(dense, 1);
-  unit.train->gather(std::vector<std::uint32_t>{2}, row.data());
-  BOOST_TEST(std::abs(row[0] - 1) < 1e-6);
-  unit.train->gather(std::vector<std::uint32_t>{0}, row.data());
-  BOOST_TEST(std::abs(row[1]) < 1e-6);
+  BOOST_TEST(std::abs(values_of(*unit.train, std::vector<std::uint32_t>{2})[0] - 1) < 1e-6);
+  BOOST_TEST(std::abs(values_of(*unit.train, std::vector<std::uint32_t>{0})[1]) < 1e-6);
 
   DataConfig sparse = prepare("a.svm", "1 1:0.5 3:1\n-1 2:-4\n1 1:1\n");
   BOOST_TEST(loading(sparse) == "data.normalize: standard would fill in the zeros of " + sparse.source +

@@ -71,12 +71,14 @@ double samples_per_second(const learn::ModelConfig& config, const data::Dataset&
 
   std::size_t at = 0;
   std::uint64_t push = 0;
+  data::Batch assembled;
   const auto step = [&] {
     if (at + batch > order.size()) at = 0;
     std::shared_ptr<learn::Tensor> gradient = store.buffer();
     {
       const learn::Snapshot snapshot = store.snapshot();
-      model.gradient(snapshot->values(), dataset, std::span(order).subspan(at, batch), gradient->values(), workspace);
+      dataset.gather(std::span(order).subspan(at, batch), assembled);
+      model.gradient(snapshot->values(), assembled, gradient->values(), workspace);
     }
     at += batch;
     const sync::Share share{.push = PushId(++push)};

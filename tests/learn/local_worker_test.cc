@@ -9,6 +9,7 @@
 #include "base/random.h"
 #include "learn/model_store.h"
 #include "learn/trainer.h"
+#include "support/batches.h"
 
 using namespace psctl;
 using namespace psctl::learn;
@@ -202,7 +203,8 @@ BOOST_AUTO_TEST_CASE(a_gradient_worker_computes_at_the_model_it_took_or_kept) {
   std::vector<float> seen(model->size()), expected(model->size());
   const auto check = [&](const Leg& leg, const Snapshot& at, Step batch) {
     const double loss = trainer.run(leg, seen, workspace);
-    BOOST_TEST(loss == data.model.gradient(at->values(), data.dataset, batches.batch(batch), expected, workspace));
+    BOOST_TEST(loss == data.model.gradient(at->values(), test::batch_of(data.dataset, batches.batch(batch)), expected,
+                                           workspace));
     BOOST_TEST((seen == expected));
   };
   check({.model = model}, model, 0);
@@ -226,8 +228,8 @@ BOOST_AUTO_TEST_CASE(a_local_worker_follows_its_leg_and_reports_the_loss_of_what
     std::vector<float> seen(first->size()), expected(first->size()), gradient(first->size());
     Step next = 0;
     const auto step = [&](double rate) {
-      const double loss =
-          data.model.gradient(plain.parameters(), data.dataset, batches.batch(next++), gradient, workspace);
+      const double loss = data.model.gradient(plain.parameters(), test::batch_of(data.dataset, batches.batch(next++)),
+                                              gradient, workspace);
       plain.step(gradient, rate);
       return loss;
     };

@@ -13,6 +13,7 @@
 #include "learn/evaluator.h"
 #include "learn/model_store.h"
 #include "learn/reference.h"
+#include "support/batches.h"
 
 using namespace psctl;
 using namespace psctl::learn;
@@ -109,7 +110,7 @@ BOOST_AUTO_TEST_CASE(gradients_are_the_slopes_of_the_loss) {
     const std::vector<std::uint32_t> samples = {3, 0, 4};
     std::vector<float> gradient(parameters.size(), std::numeric_limits<float>::quiet_NaN());
     Workspace workspace;
-    const double loss = model.gradient(parameters, dataset, samples, gradient, workspace);
+    const double loss = model.gradient(parameters, test::batch_of(dataset, samples), gradient, workspace);
 
     const std::vector<double> exact(parameters.begin(), parameters.end());
     BOOST_TEST_INFO_SCOPE(each.name << ": " << model.description());
@@ -136,12 +137,12 @@ BOOST_AUTO_TEST_CASE(a_batch_of_many_chunks_has_the_mean_gradient_of_its_samples
     Workspace workspace;
     std::vector<float> gradient(parameters.size());
     const std::vector<std::uint32_t> samples = first(dataset.size());
-    const double loss = model.gradient(parameters, dataset, samples, gradient, workspace);
+    const double loss = model.gradient(parameters, test::batch_of(dataset, samples), gradient, workspace);
     double mean_loss = 0;
     std::vector<double> mean(parameters.size(), 0.0);
     std::vector<float> one(parameters.size());
     for (const std::uint32_t sample : samples) {
-      mean_loss += model.gradient(parameters, dataset, {&sample, 1}, one, workspace) / 150;
+      mean_loss += model.gradient(parameters, test::batch_of(dataset, {&sample, 1}), one, workspace) / 150;
       for (std::size_t i = 0; i < one.size(); ++i) mean[i] += static_cast<double>(one[i]) / 150;
     }
     double worst = 0;
@@ -165,7 +166,8 @@ BOOST_AUTO_TEST_CASE(the_number_of_threads_does_not_change_a_bit) {
         Workspace workspace;
         for (int turn = 0; turn < 2; ++turn) {
           gradients.emplace_back(parameters.size());
-          losses.push_back(model.gradient(parameters, dataset, first(batch), gradients.back(), workspace, threads));
+          losses.push_back(
+              model.gradient(parameters, test::batch_of(dataset, first(batch)), gradients.back(), workspace, threads));
         }
         scores.push_back(model.evaluate(parameters, dataset, {}, threads));
       }
@@ -185,11 +187,11 @@ BOOST_AUTO_TEST_CASE(many_gradients_may_be_computed_at_the_same_time) {
     const std::vector<float> parameters = random_parameters(model);
     std::vector<float> expected(parameters.size());
     Workspace own;
-    model.gradient(parameters, dataset, first(200), expected, own);
+    model.gradient(parameters, test::batch_of(dataset, first(200)), expected, own);
     std::vector<std::vector<float>> gradients(12, std::vector<float>(parameters.size()));
     tbb::parallel_for(std::size_t{0}, gradients.size(), [&](std::size_t i) {
       Workspace workspace;
-      model.gradient(parameters, dataset, first(200), gradients[i], workspace, 1 + i % 3);
+      model.gradient(parameters, test::batch_of(dataset, first(200)), gradients[i], workspace, 1 + i % 3);
     });
     for (const auto& gradient : gradients) BOOST_TEST((gradient == expected));
   }
@@ -206,8 +208,8 @@ BOOST_AUTO_TEST_CASE(a_workspace_may_go_from_model_to_model) {
       std::vector<float> with_own(parameters.size());
       for (const std::size_t batch : {100UL, 7UL}) {
         Workspace own;
-        model.gradient(parameters, dataset, first(batch), with_shared, shared);
-        model.gradient(parameters, dataset, first(batch), with_own, own);
+        model.gradient(parameters, test::batch_of(dataset, first(batch)), with_shared, shared);
+        model.gradient(parameters, test::batch_of(dataset, first(batch)), with_own, own);
         BOOST_TEST_INFO_SCOPE(each.name);
         BOOST_TEST((with_shared == with_own));
       }
@@ -234,14 +236,15 @@ BOOST_AUTO_TEST_CASE(a_round_of_workers_with_weight_1_over_n_is_one_step_of_sgd_
       std::vector<sync::Share> shares;
       for (std::size_t worker = 0; worker < kWorkers; ++worker) {
         std::shared_ptr<Tensor> gradient = round.buffer();
-        model.gradient(round.snapshot()->values(), dataset, std::span(batch).subspan(worker * kBatch, kBatch),
-                       gradient->values(), workspace);
+        model.gradient(round.snapshot()->values(),
+                       test::batch_of(dataset, std::span(batch).subspan(worker * kBatch, kBatch)), gradient->values(),
+                       workspace);
         shares.push_back({PushId(++push), 1.0 / kWorkers});
         round.accept(PushId(push), WorkerId(0), std::move(gradient));
       }
       round.apply(shares, 0.05);
       std::shared_ptr<Tensor> gradient = joined.buffer();
-      model.gradient(joined.snapshot()->values(), dataset, batch, gradient->values(), workspace);
+      model.gradient(joined.snapshot()->values(), test::batch_of(dataset, batch), gradient->values(), workspace);
       const sync::Share share{PushId(step + 1), 1};
       joined.accept(share.push, WorkerId(0), std::move(gradient));
       joined.apply({&share, 1}, 0.05);
@@ -286,7 +289,7 @@ BOOST_AUTO_TEST_CASE(values_that_are_not_finite_give_a_loss_that_is_not_finite) 
       std::vector<float> gradient(parameters.size());
       Workspace workspace;
       BOOST_TEST_INFO_SCOPE(each.name << ", " << bad);
-      const double loss = model.gradient(parameters, dataset, first(70), gradient, workspace);
+      const double loss = model.gradient(parameters, test::batch_of(dataset, first(70)), gradient, workspace);
       const Score score = model.evaluate(parameters, dataset);
       BOOST_TEST((score.accuracy >= 0 && score.accuracy <= 1));
       if (std::isnan(bad)) {
@@ -315,7 +318,7 @@ BOOST_AUTO_TEST_CASE(very_large_outputs_give_the_right_finite_loss) {
   const std::vector<float> parameters = {0, 0, 0, 3e5F, 1e5F, -2e5F};
   std::vector<float> gradient(parameters.size());
   Workspace workspace;
-  BOOST_TEST(model.gradient(parameters, dataset, first(2), gradient, workspace) == 2.5e5);
+  BOOST_TEST(model.gradient(parameters, test::batch_of(dataset, first(2)), gradient, workspace) == 2.5e5);
   BOOST_TEST((gradient == std::vector<float>{0.5F, 0, -0.5F, 0.5F, 0, -0.5F}));
   BOOST_TEST(model.evaluate(parameters, dataset).loss == 2.5e5);
   BOOST_TEST(model.evaluate(parameters, dataset).accuracy == 0.5);
@@ -378,7 +381,7 @@ BOOST_AUTO_TEST_CASE(training_learns_what_can_be_learned) {
       std::vector<std::uint32_t> batch(40);
       std::iota(batch.begin(), batch.end(), step % 20 * 40);
       std::shared_ptr<Tensor> gradient = store.buffer();
-      model.gradient(store.snapshot()->values(), dataset, batch, gradient->values(), workspace);
+      model.gradient(store.snapshot()->values(), test::batch_of(dataset, batch), gradient->values(), workspace);
       const sync::Share share{PushId(step + 1), 1};
       store.accept(share.push, WorkerId(0), std::move(gradient));
       store.apply({&share, 1}, 0.1);
@@ -449,16 +452,17 @@ BOOST_AUTO_TEST_CASE(layers_that_do_not_fit_are_refused_with_the_place_and_the_w
 BOOST_AUTO_TEST_CASE(sizes_that_do_not_match_are_our_fault_and_are_told) {
   const Model model({.kind = ModelKind::kLogistic, .conv = {}, .hidden = {}}, {1, 2, 2}, 3);
   const data::Dataset dataset = random_dataset({1, 2, 2}, 3, 5);
+  const data::Batch batch = test::batch_of(dataset, first(5));
   const data::Dataset other = random_dataset({1, 4, 1}, 3, 5);
   std::vector<float> parameters(model.parameter_count());
   std::vector<float> gradient(model.parameter_count());
   std::vector<float> short_one(model.parameter_count() - 1);
   Workspace workspace;
-  BOOST_CHECK_THROW(model.gradient(short_one, dataset, first(5), gradient, workspace), InternalError);
-  BOOST_CHECK_THROW(model.gradient(parameters, dataset, first(5), short_one, workspace), InternalError);
-  BOOST_CHECK_THROW(model.gradient(parameters, other, first(5), gradient, workspace), InternalError);
-  BOOST_CHECK_THROW(model.gradient(parameters, dataset, {}, gradient, workspace), InternalError);
-  BOOST_CHECK_THROW(model.gradient(parameters, dataset, first(5), gradient, workspace, 0), InternalError);
+  BOOST_CHECK_THROW(model.gradient(short_one, batch, gradient, workspace), InternalError);
+  BOOST_CHECK_THROW(model.gradient(parameters, batch, short_one, workspace), InternalError);
+  BOOST_CHECK_THROW(model.gradient(parameters, test::batch_of(other, first(5)), gradient, workspace), InternalError);
+  BOOST_CHECK_THROW(model.gradient(parameters, test::batch_of(dataset, {}), gradient, workspace), InternalError);
+  BOOST_CHECK_THROW(model.gradient(parameters, batch, gradient, workspace, 0), InternalError);
   BOOST_CHECK_THROW(Model({.conv = {}, .hidden = {}}, {1, 2, 2}, 3), InternalError);
 }
 

@@ -10,6 +10,7 @@
 
 #include "data/dataset.h"
 #include "learn/config.h"
+#include "support/batches.h"
 
 namespace psctl::reference {
 
@@ -61,8 +62,7 @@ class Network {
 
  private:
   static std::vector<double> values(const data::Dataset& dataset, std::uint32_t sample) {
-    std::vector<float> row(dataset.shape().size());
-    dataset.gather({&sample, 1}, row.data());
+    const std::vector<float> row = test::values_of(dataset, {&sample, 1});
     return {row.begin(), row.end()};
   }
 

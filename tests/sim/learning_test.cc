@@ -1,6 +1,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "sim/virtual_run.h"
+#include "support/batches.h"
 #include "support/folder.h"
 
 using namespace psctl;
@@ -76,7 +77,7 @@ BOOST_AUTO_TEST_CASE(bsp_over_n_workers_is_plain_sgd_on_the_joined_batch) {
       const auto batch = batches.batch(step);
       joined.insert(joined.end(), batch.begin(), batch.end());
     }
-    learner.model.gradient(plain, *learner.splits.train, joined, gradient, workspace);
+    learner.model.gradient(plain, test::batch_of(*learner.splits.train, joined), gradient, workspace);
     for (std::size_t i = 0; i < plain.size(); ++i)
       plain[i] -= static_cast<float>(learner.optimizer.learning_rate) * gradient[i];
   }

@@ -5,6 +5,7 @@
 
 #include "base/sha256.h"
 #include "sim/virtual_run.h"
+#include "support/batches.h"
 #include "support/folder.h"
 
 using namespace psctl;
@@ -302,7 +303,7 @@ BOOST_AUTO_TEST_CASE(a_step_that_takes_too_long_is_given_up_and_its_batch_is_gon
   learn::Workspace workspace;
   for (Step step = 0; step < 12; ++step) {
     if (step % 3 == 0) continue;
-    learner.model.gradient(expected, *learner.splits.train, batches.batch(step), gradient, workspace);
+    learner.model.gradient(expected, test::batch_of(*learner.splits.train, batches.batch(step)), gradient, workspace);
     for (std::size_t i = 0; i < expected.size(); ++i) {
       expected[i] -= static_cast<float>(learner.optimizer.learning_rate) * gradient[i];
     }
@@ -365,7 +366,7 @@ std::vector<float> trained(const test::Learner& learner, Step steps, const std::
   learn::Workspace workspace;
   for (Step step = 0; step < steps; ++step) {
     if (!uses(step)) continue;
-    learner.model.gradient(model, *learner.splits.train, batches.batch(step), gradient, workspace);
+    learner.model.gradient(model, test::batch_of(*learner.splits.train, batches.batch(step)), gradient, workspace);
     optimizer.begin_step(learner.optimizer.learning_rate);
     optimizer.step(0, model, gradient, model);
   }
