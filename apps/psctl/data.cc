@@ -71,6 +71,7 @@ constexpr Verb kVerbs[] = {
     {"import", "turn files of data into one prepared file", import_files},
     {"inspect", "what is in a file of data, or how the samples are dealt to the workers", inspect},
     {"list", "the formats that are imported", list_formats},
+    {"synth", "draw a data set of which the best accuracy is known", synthesise_file},
 };
 
 void print_help() {

@@ -213,19 +213,6 @@ std::size_t duplicates(const data::Dataset& set) {
   return found;
 }
 
-void print_facts(const data::Prepared& prepared) {
-  const data::Description& description = prepared.description();
-  const char* kind = description.sparse                           ? "sparse, 32-bit floats"
-                     : description.values == data::Values::kBytes ? "dense, bytes"
-                                                                  : "dense, 32-bit floats";
-  fmt::print("{}\n  values a sample  {} ({})\n  classes          {}\n  made of          SHA-256 {}\n", prepared.name(),
-             shape_text(description.shape), kind, prepared.classes(), hex(prepared.source()));
-  for (const auto& [part, name] : kParts) {
-    if (prepared.size(part) > 0) fmt::print("  {:<16} {} samples\n", name, prepared.size(part));
-  }
-  for (const std::string& note : prepared.notes()) fmt::print("  {:<16} {}\n", "note", printable(note));
-}
-
 void print_content(const data::Prepared& prepared) {
   std::vector<std::string> heads;
   std::vector<std::vector<std::size_t>> counts;
@@ -271,6 +258,19 @@ void print_content(const data::Prepared& prepared) {
 }
 
 }  // namespace
+
+void print_facts(const data::Prepared& prepared) {
+  const data::Description& description = prepared.description();
+  const char* kind = description.sparse                           ? "sparse, 32-bit floats"
+                     : description.values == data::Values::kBytes ? "dense, bytes"
+                                                                  : "dense, 32-bit floats";
+  fmt::print("{}\n  values a sample  {} ({})\n  classes          {}\n  made of          SHA-256 {}\n", prepared.name(),
+             shape_text(description.shape), kind, prepared.classes(), hex(prepared.source()));
+  for (const auto& [part, name] : kParts) {
+    if (prepared.size(part) > 0) fmt::print("  {:<16} {} samples\n", name, prepared.size(part));
+  }
+  for (const std::string& note : prepared.notes()) fmt::print("  {:<16} {}\n", "note", printable(note));
+}
 
 int import_files(int argc, char** argv) {
   using Kind = Option::Kind;
