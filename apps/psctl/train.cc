@@ -36,6 +36,7 @@ int train(int argc, char** argv) {
   request.config = loaded.run;
   request.config.trace.timeline = request.config.trace.timeline || arguments->flag("timeline");
   request.out = arguments->word("out");
+  request.notice = print_notice;
   request.interrupted = &catch_signals();
 
   run::Report report;

@@ -133,9 +133,11 @@ const auto& data_section() {
           .add("train_limit", &DataConfig::train_limit, whole(0), "training samples that are used; 0: all")
           .add("validation", &DataConfig::validation, whole(0), "training samples that are kept back for validation")
           .add("normalize", &DataConfig::normalize,
-               choice<Normalize>(
-                   {{"none", Normalize::kNone}, {"unit", Normalize::kUnit}, {"standard", Normalize::kStandard}}),
-               "unit: into [0, 1]; standard: mean 0 and deviation 1 over the training part")
+               optional(choice<Normalize>(
+                   {{"none", Normalize::kNone}, {"unit", Normalize::kUnit}, {"standard", Normalize::kStandard}})),
+               "unit: into [0, 1], sparse samples into [-1, 1], zeros kept; standard: mean 0 and deviation 1 over the "
+               "training part, dense samples only",
+               {.default_in_words = "standard; of sparse samples unit"})
           .add("partition", &DataConfig::partition, map(partition), "");
   return section;
 }

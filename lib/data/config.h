@@ -30,11 +30,11 @@ struct PartitionConfig {
 };
 
 struct DataConfig {
-  std::string source;           // a known name, or a path
-  std::size_t batch_size = 64;  // of each worker
-  std::size_t train_limit = 0;  // 0: all
-  std::size_t validation = 0;   // samples of the training set kept back
-  Normalize normalize = Normalize::kStandard;
+  std::string source;                       // a known name, or a path
+  std::size_t batch_size = 64;              // of each worker
+  std::size_t train_limit = 0;              // 0: all
+  std::size_t validation = 0;               // samples of the training set kept back
+  std::optional<Normalize> normalize = {};  // none: as suits the samples, see normalize_for()
   PartitionConfig partition;
 };
 

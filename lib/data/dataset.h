@@ -64,6 +64,11 @@ struct Splits {
 // Where what a user names lies: of a known data set the folder that its package brings, else the name taken as a path.
 // Throws UserError for a known data set that is not there, and says how to get it.
 std::filesystem::path path_of_source(const std::string& name);
+
+// How samples are normalised: as the configuration says; without a word, dense ones by kStandard and sparse ones, whose
+// zeros that would fill in, by kUnit, or not at all where they have more features than statistics are kept of.
+Normalize normalize_for(const DataConfig& config, const Dataset& training);
+
 // Checks that the files are there and begin as they should, without reading them whole. Throws UserError: names
 // the file, the offset, what was expected, and how to get the data.
 void check_source(const DataConfig& config);

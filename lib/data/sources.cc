@@ -290,7 +290,7 @@ Affine to_unit(const Dataset& training, const std::string& source) {
 }
 
 Affine transform_for(const DataConfig& config, const Dataset& training) {
-  switch (config.normalize) {
+  switch (normalize_for(config, training)) {
     case Normalize::kNone:
       return {};
     case Normalize::kUnit:
@@ -313,6 +313,12 @@ fs::path path_of_source(const std::string& name) {
                                 known->folder, known->package));
   }
   return known->folder;
+}
+
+Normalize normalize_for(const DataConfig& config, const Dataset& training) {
+  if (config.normalize) return *config.normalize;
+  if (!training.sparse()) return Normalize::kStandard;
+  return training.shape().size() <= kMostStatistics ? Normalize::kUnit : Normalize::kNone;
 }
 
 void check_source(const DataConfig& config) {

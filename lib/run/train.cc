@@ -70,6 +70,10 @@ Report train(const Request& request) {
   write_origin(folder, bench, request.overrides);
   log_to(folder);
   const bool real = request.config.clock == config::Clock::kReal;
+  for (const std::string& notice : bench.notices()) {
+    spdlog::info("{}", notice);
+    if (request.notice) request.notice(notice);
+  }
   spdlog::info("{} on the {} clock, {} workers, seed {}", request.config.strategy.name, real ? "real" : "virtual",
                request.config.cluster.workers, request.config.seed);
   try {

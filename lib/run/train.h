@@ -16,6 +16,7 @@ struct Request {
   std::vector<std::string> overrides;  // for the record
   std::string out = "results";
   std::function<void(const lead::Progress&)> progress;  // a few times a second
+  std::function<void(const std::string&)> notice = {};  // before the run: how the configuration was read
   const std::atomic<bool>* interrupted = nullptr;       // becomes true: end the run, keep what is there
 };
 

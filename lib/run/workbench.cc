@@ -1,5 +1,7 @@
 #include "run/workbench.h"
 
+#include <fmt/format.h>
+
 #include "sync/registry.h"
 
 namespace psctl::run {
@@ -50,6 +52,19 @@ std::unique_ptr<sync::Strategy> Workbench::strategy() const {
     }
   }
   return sync::make(config_.strategy, setting);
+}
+
+std::vector<std::string> Workbench::notices() const {
+  std::vector<std::string> notices;
+  if (timing_only()) return notices;
+  if (splits_.train->sparse() && !config_.data.normalize) {
+    const bool scaled = data::normalize_for(config_.data, *splits_.train) == data::Normalize::kUnit;
+    notices.push_back(fmt::format("data.normalize: {} is sparse, and standard would fill in its zeros: {}",
+                                  config_.data.source,
+                                  scaled ? "its values are divided by the largest absolute value (unit)"
+                                         : "its values are taken as they are (none)"));
+  }
+  return notices;
 }
 
 }  // namespace psctl::run

@@ -31,6 +31,8 @@ class Workbench {
   std::vector<delay::Stragglers> stragglers() const;
   lead::Setup lead_setup(const std::string& folder) const;
   std::unique_ptr<sync::Strategy> strategy() const;
+  // What the user should know of how the configuration was read, a sentence each.
+  std::vector<std::string> notices() const;
 
  private:
   config::RunConfig config_;

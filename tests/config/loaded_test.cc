@@ -24,7 +24,6 @@ BOOST_AUTO_TEST_CASE(every_key_but_three_has_its_default) {
   expected.model.hidden = {256, 128};
   expected.data.source = "fashion-mnist";
   expected.data.batch_size = 64;
-  expected.data.normalize = data::Normalize::kStandard;
   expected.optimizer.learning_rate = 0.1;
   expected.strategy.name = "bsp";
   expected.cluster.workers = 4;

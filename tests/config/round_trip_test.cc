@@ -35,7 +35,7 @@ class Random {
                   .batch_size = whole(1, 4096),
                   .train_limit = whole(0, 60'000),
                   .validation = whole(0, 10'000),
-                  .normalize = static_cast<data::Normalize>(draws_.below(3)),
+                  .normalize = coin() ? std::optional(static_cast<data::Normalize>(draws_.below(3))) : std::nullopt,
                   .partition = partition(run.cluster.workers)};
       run.optimizer = optimizer(*sync::find(run.strategy.name));
       run.stop = stop();

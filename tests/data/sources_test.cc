@@ -484,4 +484,25 @@ BOOST_AUTO_TEST_CASE(floats_are_standardised_by_their_own_mean_and_deviation_and
   BOOST_TEST(load(sparse, 1).train->transform().shift == 0.0F);
 }
 
+BOOST_AUTO_TEST_CASE(without_a_word_dense_samples_are_standardised_and_sparse_ones_scaled_into_minus_one_to_one) {
+  const TemporaryFolder folder;
+  const auto loaded = [&](const std::string& name, const std::string& text, std::optional<Normalize> normalize) {
+    psctl::test::write_file(folder.file(name), text);
+    const std::array inputs{Input{.path = folder.file(name), .part = Part::kTrain, .labels = {}},
+                            Input{.path = folder.file(name), .part = Part::kTest, .labels = {}}};
+    PreparedWriter writer(folder.file(name + ".psctl"), Missing::kRefuse);
+    import_data(importer_for(inputs), inputs, {}, writer);
+    DataConfig config = config_for(folder.file(name + ".psctl"));
+    config.normalize = normalize;
+    return load(config, 1).train->digest();
+  };
+  const std::string csv = "x,y,label\n0.5,-2,a\n1.5,4,b\n", libsvm = "1 1:0.5 3:1\n-1 2:-4\n";
+  BOOST_TEST(loaded("a.csv", csv, {}) == loaded("a.csv", csv, Normalize::kStandard));
+  BOOST_TEST(loaded("a.svm", libsvm, {}) == loaded("a.svm", libsvm, Normalize::kUnit));
+  BOOST_TEST(loaded("a.svm", libsvm, {}) != loaded("a.svm", libsvm, Normalize::kNone));
+  // More features than statistics are kept of.
+  const std::string wide = "1 1:0.5 5000000:1\n-1 2:-4\n";
+  BOOST_TEST(loaded("b.svm", wide, {}) == loaded("b.svm", wide, Normalize::kNone));
+}
+
 BOOST_AUTO_TEST_SUITE_END()
