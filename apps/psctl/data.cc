@@ -1,4 +1,5 @@
 // psctl data: one function a verb, each with arguments of its own.
+#include <cstdio>
 #include <fmt/format.h>
 #include <span>
 #include <string>
@@ -9,56 +10,84 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "config/config.h"
+#include "data/inspection.h"
 #include "data_files.h"
+#include "data_inspect.h"
 #include "partition_view.h"
 #include "terminal.h"
+#include "trace/line_file.h"
 #include "verbs.h"
 
 namespace psctl::app {
 namespace {
+
+// Facts about a file; the header's are printed before the samples are read.
+int inspect_file(const std::string& file, bool check, const std::string& output, bool quiet) {
+  if (!output.empty()) check_output(output, {".json"});
+  const auto prepared = open_data(file);
+  print_facts(*prepared);
+  if (check) {
+    prepared->check();
+    fmt::print("  checked          every block is what was written\n");
+  }
+  std::fflush(stdout);
+  data::Inspection inspection;
+  {
+    ProgressLine line(0, quiet);
+    inspection = data::inspect(*prepared, [&](double share) { line.show("reading the samples", share); });
+  }
+  print_inspection(*prepared, inspection);
+  if (!output.empty()) trace::write_whole(output, inspection_json(*prepared, inspection));
+  return 0;
+}
+
+int inspect_partition(const Arguments& arguments, const std::string& output) {
+  if (!arguments.given("config")) throw UserError("psctl data inspect --partition: --config FILE is missing");
+  if (!output.empty()) check_output(output, {".svg", ".csv"});
+  const config::Loaded loaded = config::load_file(arguments.word("config"), arguments.words("override"));
+  for (const std::string& notice : loaded.notices) print_notice(notice);
+  const PartitionView view(loaded.run);
+  view.print();
+  if (!output.empty()) view.write(output);
+  return 0;
+}
 
 int inspect(int argc, char** argv) {
   using Kind = Option::Kind;
   const auto arguments = Arguments::parse(
       {.program = "psctl data inspect",
        .description =
-           "What is in a file of data: shape, types, ranges, missing values, duplicates, classes. With --partition, "
-           "how a "
-           "configuration's training samples are dealt to its workers: the samples of each class that "
-           "each worker has, how many full batches they make, and how far its mix of classes is from that of "
-           "the whole.",
-       .synopsis = "FILE [--check], or --partition --config FILE [-o FILE] [KEY=VALUE ...]",
+           "What is in a file of data: shape, types, ranges, missing values, samples that come twice, test samples "
+           "that are among the training samples, classes. With --partition, how a configuration's training samples "
+           "are dealt to its workers: the samples of each class that each worker has, how many full batches they "
+           "make, and how far its mix of classes is from that of the whole.",
+       .synopsis = "FILE [--check] [-o FILE.json], or --partition --config FILE [-o FILE] [KEY=VALUE ...]",
        .examples =
            "  psctl data inspect mnist.psctl --check\n"
+           "  psctl data inspect fashion-mnist -o facts.json\n"
            "  psctl data inspect --partition --config configs/noniid.yaml\n"
            "  psctl data inspect --partition --config configs/noniid.yaml data.partition.alpha=1 -o parts.svg\n",
        .options = {{"partition", Kind::kFlag, "the parts of the workers"},
                    {"check", Kind::kFlag, "read a prepared file whole and check every block"},
                    {"config", Kind::kWord, "the configuration, a YAML file"},
-                   {"o,output", Kind::kWord, "also write a picture, FILE.svg, or the table, FILE.csv"},
+                   {"o,output", Kind::kWord,
+                    "also write the facts, FILE.json; with --partition a picture, FILE.svg, or the table, FILE.csv"},
+                   {"quiet", Kind::kFlag, "no progress"},
                    {"override", Kind::kWords,
                     "the file; or changes of the configuration: KEY=VALUE, +KEY=VALUE, ~KEY"}},
        .positional = "override"},
       argc, argv);
   if (!arguments) return 0;
-  if (!arguments->flag("partition")) {
-    const std::vector<std::string>& files = arguments->words("override");
-    if (files.size() != 1 || arguments->given("config") || arguments->given("output")) {
-      throw UserError("psctl data inspect: say what to inspect: FILE, or --partition --config FILE");
-    }
-    inspect_file(files.front(), arguments->flag("check"));
-    return 0;
-  }
-  if (arguments->flag("check")) throw UserError("psctl data inspect: --check goes with a prepared file");
-  if (!arguments->given("config")) throw UserError("psctl data inspect --partition: --config FILE is missing");
   const std::string output = arguments->given("output") ? arguments->word("output") : "";
-  if (!output.empty()) check_output(output);
-  const config::Loaded loaded = config::load_file(arguments->word("config"), arguments->words("override"));
-  for (const std::string& notice : loaded.notices) print_notice(notice);
-  const PartitionView view(loaded.run);
-  view.print();
-  if (!output.empty()) view.write(output);
-  return 0;
+  if (arguments->flag("partition")) {
+    if (arguments->flag("check")) throw UserError("psctl data inspect: --check goes with a prepared file");
+    return inspect_partition(*arguments, output);
+  }
+  const std::vector<std::string>& files = arguments->words("override");
+  if (files.size() != 1 || arguments->given("config")) {
+    throw UserError("psctl data inspect: say what to inspect: FILE, or --partition --config FILE");
+  }
+  return inspect_file(files.front(), arguments->flag("check"), output, arguments->flag("quiet"));
 }
 
 struct Verb {

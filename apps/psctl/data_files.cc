@@ -21,6 +21,7 @@
 #include "data/dataset.h"
 #include "data/import.h"
 #include "data/prepared.h"
+#include "data_inspect.h"
 #include "terminal.h"
 
 namespace psctl::app {
@@ -28,9 +29,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using data::Part;
-
-constexpr std::array kParts{std::pair{Part::kTrain, "train"}, std::pair{Part::kValidation, "validation"},
-                            std::pair{Part::kTest, "test"}};
 
 template <class Number>
 Number whole_number(const std::string& option, std::string_view text, Number least, Number most) {
@@ -173,104 +171,7 @@ data::Sha256Bytes digest_of(const std::vector<data::Input>& inputs) {
   return all.finish_raw();
 }
 
-std::string hex(const data::Sha256Bytes& bytes) {
-  std::string text;
-  for (const std::byte byte : bytes) text += fmt::format("{:02x}", static_cast<unsigned>(byte));
-  return text;
-}
-
-std::string shape_text(const data::Shape& shape) {
-  if (shape.channels == 1 && shape.height == 1) return fmt::format("{}", shape.width);
-  return fmt::format("{} x {} x {}", shape.channels, shape.height, shape.width);
-}
-
-std::string printable(std::string text) {
-  for (char& letter : text) {
-    if (static_cast<unsigned char>(letter) < ' ' || letter == 127) letter = '?';
-  }
-  return text;
-}
-
-std::string shown(const std::string& name) {
-  const std::string text = printable(name);
-  return text.size() <= 24 ? text : text.substr(0, 21) + "...";
-}
-
-// Samples whose values are those of an earlier one, labels left aside. Takes memory for every sample, not its values.
-std::size_t duplicates(const data::Dataset& set) {
-  std::unordered_map<std::string_view, std::size_t> seen;
-  std::size_t found = 0;
-  for (std::uint32_t sample = 0; sample < set.size(); ++sample) {
-    const auto view = [&](const auto& values) {
-      const auto bytes = std::as_bytes(values);
-      return std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-    };
-    const std::string_view row = set.sparse()                                   ? view(set.entries(sample))
-                                 : set.samples().values == data::Values::kBytes ? view(set.bytes(sample))
-                                                                                : view(set.floats(sample));
-    if (++seen[row] > 1) ++found;
-  }
-  return found;
-}
-
-void print_content(const data::Prepared& prepared) {
-  std::vector<std::string> heads;
-  std::vector<std::vector<std::size_t>> counts;
-  for (const auto& [part, name] : kParts) {
-    const auto samples = prepared.part(part);
-    if (!samples) continue;
-    const data::Dataset set(samples);
-    if (set.sparse()) {
-      const auto entries = static_cast<double>(samples->rows.size() / sizeof(data::Entry));
-      fmt::print("  {:<16} {:.1f} entries a sample\n", name, entries / static_cast<double>(set.size()));
-    }
-    fmt::print("  {:<16} {} samples equal an earlier one\n", name, duplicates(set));
-    heads.emplace_back(name);
-    counts.emplace_back(set.classes(), 0);
-    for (const std::uint32_t label : set.labels()) ++counts.back()[label];
-  }
-  const auto features = prepared.part(Part::kTrain)->statistics;
-  if (!features.empty()) {
-    float least = std::numeric_limits<float>::infinity(), most = -least;
-    std::uint64_t missing = 0, constant = 0;
-    for (const data::FeatureStatistics& feature : features) {
-      missing += feature.missing;
-      constant += feature.present == 0 || (feature.least == feature.most && !prepared.description().sparse) ? 1 : 0;
-      if (feature.present == 0) continue;
-      least = std::min(least, feature.least);
-      most = std::max(most, feature.most);
-    }
-    if (least <= most) fmt::print("  range            {} to {} in the training part\n", least, most);
-    fmt::print("  missing          {} values, filled in\n", missing);
-    fmt::print("  without content  {} of {} features never change in the training part\n", constant, features.size());
-  }
-  constexpr std::size_t kMostShown = 50;
-  fmt::print("\n  {:<24}", "class");
-  for (const std::string& head : heads) fmt::print("{:>12}", head);
-  fmt::print("\n");
-  for (std::size_t label = 0; label < std::min(prepared.classes(), kMostShown); ++label) {
-    fmt::print("  {:<24}",
-               prepared.class_names().empty() ? std::to_string(label) : shown(prepared.class_names()[label]));
-    for (const auto& of_part : counts) fmt::print("{:>12}", of_part[label]);
-    fmt::print("\n");
-  }
-  if (prepared.classes() > kMostShown) fmt::print("  and {} classes more\n", prepared.classes() - kMostShown);
-}
-
 }  // namespace
-
-void print_facts(const data::Prepared& prepared) {
-  const data::Description& description = prepared.description();
-  const char* kind = description.sparse                           ? "sparse, 32-bit floats"
-                     : description.values == data::Values::kBytes ? "dense, bytes"
-                                                                  : "dense, 32-bit floats";
-  fmt::print("{}\n  values a sample  {} ({})\n  classes          {}\n  made of          SHA-256 {}\n", prepared.name(),
-             shape_text(description.shape), kind, prepared.classes(), hex(prepared.source()));
-  for (const auto& [part, name] : kParts) {
-    if (prepared.size(part) > 0) fmt::print("  {:<16} {} samples\n", name, prepared.size(part));
-  }
-  for (const std::string& note : prepared.notes()) fmt::print("  {:<16} {}\n", "note", printable(note));
-}
 
 int import_files(int argc, char** argv) {
   using Kind = Option::Kind;
@@ -345,29 +246,18 @@ int list_formats(int argc, char** argv) {
   return 0;
 }
 
-void inspect_file(const std::string& path, bool check) {
-  std::shared_ptr<const data::Prepared> prepared;
+std::shared_ptr<const data::Prepared> open_data(const std::string& file) {
+  const std::vector<data::Input> inputs{{data::path_of_source(file), Part::kTrain, {}}};
+  check_kind(inputs.front().path);
   std::array<char, 8> begin{};
-  std::ifstream(path, std::ios::binary).read(begin.data(), begin.size());
+  std::ifstream(inputs.front().path, std::ios::binary).read(begin.data(), begin.size());
   const std::span bytes(reinterpret_cast<const std::uint8_t*>(begin.data()), begin.size());
-  if (data::Prepared::recognises(bytes)) {
-    prepared = data::Prepared::open(path);
-  } else {
-    const std::vector<data::Input> inputs{{data::path_of_source(path), Part::kTrain, {}}};
-    const data::Importer& importer = data::importer_for(inputs);
-    const auto writer = data::PreparedWriter::in_memory(path, data::Missing::kRefuse);
-    Listening listening(*writer);
-    writer->set_source(digest_of(inputs));
-    data::import_data(importer, inputs, {}, listening);
-    for (const std::string& note : listening.notes()) print_notice(note);
-    prepared = writer->open();
-  }
-  print_facts(*prepared);
-  if (check) {
-    prepared->check();
-    fmt::print("  checked          every block is what was written\n");
-  }
-  print_content(*prepared);
+  if (data::Prepared::recognises(bytes)) return data::Prepared::open(inputs.front().path);
+  const data::Importer& importer = data::importer_for(inputs);
+  const auto writer = data::PreparedWriter::in_memory(file, data::Missing::kRefuse);
+  writer->set_source(digest_of(inputs));
+  data::import_data(importer, inputs, {}, *writer);
+  return writer->open();
 }
 
 }  // namespace psctl::app

@@ -1,6 +1,7 @@
-// psctl data import, list, synth and inspect FILE: data sets in files.
+// psctl data import, list and synth: data sets in files.
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include "data/prepared.h"
@@ -10,9 +11,7 @@ namespace psctl::app {
 int import_files(int argc, char** argv);
 int list_formats(int argc, char** argv);
 int synthesise_file(int argc, char** argv);
-// What the header of a prepared file says.
-void print_facts(const data::Prepared& prepared);
-// What is in a prepared file, or would be if the file were imported.
-void inspect_file(const std::string& path, bool check);
+// A prepared file, or what a file or folder of a known format would be if it were imported, in memory.
+std::shared_ptr<const data::Prepared> open_data(const std::string& file);
 
 }  // namespace psctl::app

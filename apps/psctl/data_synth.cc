@@ -17,6 +17,7 @@
 #include "data/prepared.h"
 #include "data/synthetic.h"
 #include "data_files.h"
+#include "data_inspect.h"
 #include "terminal.h"
 
 namespace psctl::app {

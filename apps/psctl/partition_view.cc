@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "data/partition.h"
 #include "trace/line_file.h"
 
@@ -65,10 +66,10 @@ std::string shortened(const std::string& name, std::size_t most = kWidestName) {
 
 }  // namespace
 
-void check_output(const std::string& file) {
-  if (!file.ends_with(".svg") && !file.ends_with(".csv")) {
+void check_output(const std::string& file, const std::vector<std::string>& endings) {
+  if (std::ranges::none_of(endings, [&](const std::string& ending) { return file.ends_with(ending); })) {
     throw UserError(
-        fmt::format("--output: '{}' ends neither in .svg, for a picture, nor in .csv, for the table", file));
+        fmt::format("--output: expected a name that ends in {}, found '{}'", enumerate(endings, "or"), file));
   }
   const std::filesystem::path folder = std::filesystem::absolute(file).parent_path();
   std::error_code error;

@@ -9,8 +9,8 @@
 
 namespace psctl::app {
 
-// Throws UserError unless the name ends in .svg or .csv, and its folder is there.
-void check_output(const std::string& file);
+// Throws UserError unless the name ends in one of these, and its folder is there.
+void check_output(const std::string& file, const std::vector<std::string>& endings);
 
 class PartitionView {
  public:

@@ -19,8 +19,8 @@ Told inspect(const App& app, const std::vector<std::string>& arguments) {
   return {code, process.out(), process.error()};
 }
 
-Told tell(const App& app, const std::vector<std::string>& arguments) {
-  Process process(app.folder(), arguments);
+Told tell(const App& app, const std::vector<std::string>& arguments, const char* binary = PSCTL_BINARY) {
+  Process process(app.folder(), arguments, {}, binary);
   const int code = process.wait();
   return {code, process.out(), process.error()};
 }
@@ -40,9 +40,9 @@ BOOST_AUTO_TEST_CASE(files_are_imported_and_inspected_and_damage_is_told) {
   BOOST_TEST(seen.code == 0, seen.error);
   BOOST_TEST(contains(seen.out, "  values a sample  2 (dense, 32-bit floats)\n"), seen.out);
   BOOST_TEST(contains(seen.out, "  note             labels cat, dog became classes 0, 1\n"), seen.out);
-  BOOST_TEST(contains(seen.out, "  train            1 samples equal an earlier one\n"), seen.out);
-  BOOST_TEST(contains(seen.out, "  range            1 to 4 in the training part\n"), seen.out);
-  BOOST_TEST(contains(seen.out, "  cat                                2           2\n"), seen.out);
+  BOOST_TEST(contains(seen.out, "  equal to an earlier sample                   1           1\n"), seen.out);
+  BOOST_TEST(contains(seen.out, "  largest value                                4           4\n"), seen.out);
+  BOOST_TEST(contains(seen.out, "  cat                                          2           2\n"), seen.out);
   std::string bytes = read_file(out);
   bytes[4096] = static_cast<char>(bytes[4096] ^ 1);
   write_file(out, bytes);
@@ -83,6 +83,37 @@ BOOST_AUTO_TEST_CASE(a_data_set_known_by_name_is_imported_and_inspected_like_its
   BOOST_TEST(made.code == 0, made.error);
   BOOST_TEST(contains(made.out, "  train            60000 samples\n"), made.out);
   BOOST_TEST(contains(made.out, "  test             10000 samples\n"), made.out);
+}
+
+BOOST_AUTO_TEST_CASE(samples_that_come_twice_are_told_on_screen_and_as_json) {
+  const App app;
+  const std::string out = app.folder() / "a.psctl", facts = app.folder() / "facts.json";
+  write_file(app.folder() / "a.csv", "x,y,kind\n1,2,cat\n3,4,dog\n1,2,dog\n1,2,cat\n");
+  write_file(app.folder() / "b.csv", "x,y,kind\n5,6,cat\n3,4,dog\n");
+  BOOST_TEST(tell(app, {"data", "import", app.folder() / "a.csv", "--test", app.folder() / "b.csv", "-o", out}).code ==
+             0);
+  const Told seen = tell(app, {"data", "inspect", out, "-o", facts});
+  BOOST_TEST(seen.code == 0, seen.error);
+  BOOST_TEST(seen.error == "");
+  BOOST_TEST(contains(seen.out, "                                           train        test\n"), seen.out);
+  BOOST_TEST(contains(seen.out, "  equal to an earlier sample                   2           0\n"), seen.out);
+  BOOST_TEST(contains(seen.out, "  equal to a training sample                   -           1\n"), seen.out);
+  BOOST_TEST(contains(seen.out, "  equal to one with another label              1           0\n"), seen.out);
+  const auto json = nlohmann::json::parse(read_file(facts));
+  BOOST_TEST(json["class_names"] == nlohmann::json({"cat", "dog"}));
+  BOOST_TEST(json["parts"]["train"]["equal_earlier"] == 2);
+  BOOST_TEST(json["parts"]["train"]["class_counts"] == nlohmann::json({2, 2}));
+  BOOST_TEST(json["parts"]["test"]["equal_training"] == 1);
+  BOOST_TEST(json["parts"]["test"]["largest"] == 6);
+  BOOST_TEST(json["compared_one_in"] == 1);
+  const Told wrong = tell(app, {"data", "inspect", out, "-o", app.folder() / "facts.txt"});
+  BOOST_TEST(wrong.code == 2);
+  BOOST_TEST(contains(wrong.error, "--output: expected a name that ends in .json, found '"), wrong.error);
+  const Told pipe =
+      tell(app, {"-c", fmt::format("mkfifo {0} && exec {1} data inspect {0}", app.folder() / "pipe", PSCTL_BINARY)},
+           "/bin/bash");
+  BOOST_TEST(pipe.code == 2);
+  BOOST_TEST(contains(pipe.error, "pipe: expected a file or a folder, found something else"), pipe.error);
 }
 
 BOOST_AUTO_TEST_CASE(the_partition_that_is_shown_is_the_one_that_a_run_trains_on) {
@@ -171,8 +202,7 @@ BOOST_AUTO_TEST_CASE(wrong_requests_are_refused) {
   refused(tell(app, {"data", "inspect"}),
           "psctl data inspect: say what to inspect: FILE, or --partition --config FILE");
   refused(tell(app, {"data", "inspect", "--partition"}), "psctl data inspect --partition: --config FILE is missing");
-  refused(inspect(app, {"-o", "parts.png"}),
-          "--output: 'parts.png' ends neither in .svg, for a picture, nor in .csv, for the table");
+  refused(inspect(app, {"-o", "parts.png"}), "--output: expected a name that ends in .svg or .csv, found 'parts.png'");
   refused(inspect(app, {"-o", "/no/such/parts.svg"}), "--output: /no/such: there is no such folder");
   refused(inspect(app, {"data.partition={kind: by_label, shards: 201}"}),
           "data.partition.shards: expected at most 200, so that 600 training samples fill every shard of 3 workers, "
