@@ -32,6 +32,11 @@ class Mapping {
     if (begin == MAP_FAILED) throw WorldError(fmt::format("{}: cannot be mapped: {}", name, std::strerror(errno)));
     begin_ = static_cast<const std::byte*>(begin);
   }
+  // Samples come in random order: reading on after one, as the kernel does of its own accord, reads the file many
+  // times.
+  void expect_random(std::uint64_t offset, std::uint64_t bytes) const {
+    madvise(const_cast<std::byte*>(begin_) + offset, bytes, MADV_RANDOM);
+  }
   ~Mapping() { munmap(const_cast<std::byte*>(begin_), bytes_); }
   Mapping(const Mapping&) = delete;
   Mapping& operator=(const Mapping&) = delete;
@@ -71,7 +76,12 @@ class RowSeals final : public Seals {
 
   void check(std::size_t first_byte, std::size_t bytes) const override {
     if (bytes == 0) return;
-    for (std::size_t block = first_byte / kBlockBytes; block <= (first_byte + bytes - 1) / kBlockBytes; ++block) {
+    const std::size_t end = (first_byte + bytes - 1) / kBlockBytes + 1;
+    std::size_t block = first_byte / kBlockBytes;
+    while (block < end && seen_[block].load(std::memory_order_acquire)) ++block;
+    if (block == end) return;
+    read_ahead(block, end);
+    for (; block < end; ++block) {
       if (seen_[block].load(std::memory_order_acquire)) continue;
       check_block(block);
       seen_[block].store(true, std::memory_order_release);
@@ -81,13 +91,22 @@ class RowSeals final : public Seals {
   std::string rows_digest() const override { return hex(file_->header.parts[part_].rows_seal); }
 
  private:
+  // Asks for blocks whole; and, if they come after those before, for what comes next.
+  void read_ahead(std::size_t block, std::size_t end) const {
+    const bool in_order = last_.exchange(end - 1, std::memory_order_relaxed) + 1 == block;
+    if (in_order && end + kBlocksAhead / 2 < asked_.load(std::memory_order_relaxed)) return;
+    if (in_order) end += kBlocksAhead;
+    asked_.store(end, std::memory_order_relaxed);
+    const auto bytes = file_->mapping->at(rows()).subspan(block * kBlockBytes);
+    madvise(const_cast<std::byte*>(bytes.data()), std::min(bytes.size(), (end - block) * kBlockBytes), MADV_WILLNEED);
+  }
+
   Section rows() const { return file_->layout.rows[part_]; }
 
   void check_block(std::size_t block) const {
     const std::size_t first = block * kBlockBytes;
     const Section section{rows().offset + first, std::min<std::uint64_t>(kBlockBytes, rows().bytes - first)};
     const auto bytes = file_->mapping->at(section);
-    madvise(const_cast<std::byte*>(bytes.data()), bytes.size(), MADV_WILLNEED);
     Sha256Bytes seal;
     std::memcpy(seal.data(), &file_->mapping->at(file_->layout.seals[part_])[block * seal.size()], seal.size());
     file_->check_seal(section, seal, "a block of rows");
@@ -111,7 +130,10 @@ class RowSeals final : public Seals {
 
   std::shared_ptr<const File> file_;
   std::size_t part_;
+  static constexpr std::size_t kBlocksAhead = 32;
   mutable std::vector<std::atomic<bool>> seen_;
+  mutable std::atomic<std::size_t> last_ = ~std::size_t{1},
+                                   asked_ = 0;  // as one thread would read; else little is lost
 };
 
 class MappedPrepared final : public Prepared {
@@ -381,6 +403,8 @@ std::shared_ptr<const Prepared> open_prepared(int descriptor, const std::string&
   }
   file->layout = *layout;
   file->mapping = std::make_shared<const Mapping>(descriptor, size, name);
+  const Section last = layout->rows[kParts - 1];
+  file->mapping->expect_random(kPage, last.offset + last.bytes - kPage);
   for (std::size_t part = 0; part < kParts; ++part) {
     file->check_seal(layout->seals[part], header.parts[part].rows_seal, "seals");
   }

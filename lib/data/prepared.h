@@ -4,7 +4,7 @@
 // Everything is little-endian. A header of one page; the rows of every part, each from a page's beginning; then, each
 // from a multiple of 64 bytes, the parts' row starts (sparse), labels and seals, class names, notes and statistics.
 // Where these lie follows from the counts in the header, so there are no offsets to lie about. Rows are sealed in
-// blocks of 1 MiB by SHA-256, which modern CPUs compute about as fast as CRC-32 and which is at once the digest of the
+// blocks of 64 KiB by SHA-256, which modern CPUs compute about as fast as CRC-32 and which is at once the digest of the
 // content.
 #pragma once
 
@@ -49,7 +49,7 @@ class Prepared {
 };
 
 // Writes a prepared file while samples stream in: under a temporary name beside `path`, which takes its name when all
-// is written, so that a file of that name is always whole. Memory: 12 bytes a sample, 1 MiB blocks, the statistics.
+// is written, so that a file of that name is always whole. Memory: 12 bytes a sample, the seals, a few MiB, the statistics.
 class PreparedWriter final : public Sink {
  public:
   PreparedWriter(std::filesystem::path path, Missing missing);

@@ -15,7 +15,7 @@ namespace psctl::data {
 static_assert(std::endian::native == std::endian::little, "prepared files are little-endian and used as they lie");
 
 inline constexpr std::array<char, 8> kPreparedMagic{'p', 's', 'c', 't', 'l', 's', 'e', 't'};
-inline constexpr std::uint32_t kPreparedVersion = 2;
+inline constexpr std::uint32_t kPreparedVersion = 3;
 inline constexpr std::uint64_t kPage = 4096;
 inline constexpr std::uint64_t kAlignment = 64;
 inline constexpr std::size_t kParts = 3;

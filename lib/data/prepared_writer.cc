@@ -95,23 +95,26 @@ class Output {
   int descriptor_ = -1;
 };
 
-struct Block {
+// What is sealed and written at a time.
+constexpr std::size_t kPieceBytes = 16 * kBlockBytes;
+
+struct Piece {
   std::vector<std::byte> bytes;
-  std::uint64_t offset = 0;     // in the file
-  Sha256Bytes* seal = nullptr;  // where it belongs; null: it is not sealed
+  std::uint64_t offset = 0;                   // in the file
+  std::vector<Sha256Bytes>* seals = nullptr;  // of its blocks; null: it is not sealed
 };
 
-// Does the work on blocks on other threads, in any order, so that whoever fills them need not wait.
+// Does the work on pieces on other threads, in any order, so that whoever fills them need not wait.
 class Conveyor {
  public:
-  explicit Conveyor(std::function<void(const Block&)> work) : work_(std::move(work)) {}
+  explicit Conveyor(std::function<void(const Piece&)> work) : work_(std::move(work)) {}
   ~Conveyor() { tasks_.wait(); }
   Conveyor(const Conveyor&) = delete;
   Conveyor& operator=(const Conveyor&) = delete;
 
-  // Takes the block away and leaves an empty one with room. Throws what the work on an earlier block threw. Not
+  // Takes the piece away and leaves an empty one with room. Throws what the work on an earlier one threw. Not
   // thread-safe.
-  void put(Block& block) {
+  void put(Piece& piece) {
     std::vector<std::byte> spare;
     bool busy = false;
     {
@@ -125,14 +128,14 @@ class Conveyor {
       }
     }
     if (busy) {  // as are all the others
-      work_(block);
-      block.bytes.clear();
+      work_(piece);
+      piece.bytes.clear();
       return;
     }
-    tasks_.run([this, taken = std::make_shared<Block>(std::move(block))] { run(*taken); });
-    block = {};
-    block.bytes = std::move(spare);
-    block.bytes.reserve(kBlockBytes);
+    tasks_.run([this, taken = std::make_shared<Piece>(std::move(piece))] { run(*taken); });
+    piece = {};
+    piece.bytes = std::move(spare);
+    piece.bytes.reserve(kPieceBytes);
   }
 
   // Waits until nothing is left to do. Throws as put does.
@@ -143,30 +146,38 @@ class Conveyor {
   }
 
  private:
-  void run(Block& block) {
+  void run(Piece& piece) {
     std::exception_ptr failure;
     try {
-      work_(block);
+      work_(piece);
     } catch (...) {
       failure = std::current_exception();
     }
     const std::scoped_lock lock(mutex_);
     --under_way_;
     if (failure && !failure_) failure_ = failure;
-    block.bytes.clear();
-    spare_.push_back(std::move(block.bytes));
+    piece.bytes.clear();
+    spare_.push_back(std::move(piece.bytes));
   }
 
-  std::function<void(const Block&)> work_;
+  std::function<void(const Piece&)> work_;
   const std::size_t most_ = 4 * static_cast<std::size_t>(oneapi::tbb::info::default_concurrency());
   std::mutex mutex_;
   std::size_t under_way_ = 0;
   std::vector<std::vector<std::byte>> spare_;
   std::exception_ptr failure_;
-  // Not bound to what the first block came from, which may end before the others.
+  // Not bound to what the first piece came from, which may end before the others.
   oneapi::tbb::task_group_context context_{oneapi::tbb::task_group_context::isolated};
   oneapi::tbb::task_group tasks_{context_};
 };
+
+std::vector<Sha256Bytes> seals_of(std::span<const std::byte> bytes) {
+  std::vector<Sha256Bytes> seals;
+  for (; !bytes.empty(); bytes = bytes.subspan(std::min(bytes.size(), kBlockBytes))) {
+    seals.push_back(seal_of(bytes.data(), std::min(bytes.size(), kBlockBytes)));
+  }
+  return seals;
+}
 
 std::uint64_t round_up(std::uint64_t number, std::uint64_t multiple) {
   return (number + multiple - 1) / multiple * multiple;
@@ -194,11 +205,11 @@ struct PreparedWriter::State {
   bool begun = false, ended = false;
   std::optional<std::size_t> part;
   std::uint64_t end = kPage;  // of what was put on the conveyor
-  Block block;
+  Piece piece;
   std::vector<std::uint32_t> labels[kParts];
   std::vector<std::uint64_t> row_starts[kParts];
 
-  std::deque<Sha256Bytes> seals[kParts];  // each set by the conveyor
+  std::deque<std::vector<Sha256Bytes>> seals[kParts];  // each set by the conveyor
   // In the order of the samples, so that no bit depends on the number of threads.
   std::optional<FeatureSums> sums;
   std::vector<std::uint64_t> filled;           // of every feature; made when the first value is missing
@@ -210,31 +221,31 @@ struct PreparedWriter::State {
 
   void append(std::span<const std::byte> bytes) {
     while (!bytes.empty()) {
-      const auto piece = bytes.first(std::min(bytes.size(), kBlockBytes - block.bytes.size()));
-      block.bytes.insert(block.bytes.end(), piece.begin(), piece.end());
-      bytes = bytes.subspan(piece.size());
-      if (block.bytes.size() == kBlockBytes) put_block();
+      const auto next = bytes.first(std::min(bytes.size(), kPieceBytes - piece.bytes.size()));
+      piece.bytes.insert(piece.bytes.end(), next.begin(), next.end());
+      bytes = bytes.subspan(next.size());
+      if (piece.bytes.size() == kPieceBytes) put_piece();
     }
   }
 
-  void put_block() {
+  void put_piece() {
     if (description.values == Values::kFloats && !description.sparse) fill_zeros();
-    if (part == 0) sums->add(block.bytes);
+    if (part == 0) sums->add(piece.bytes);
     // Means are known at the end only; the rows are sealed when they are filled in.
-    if (missing != Missing::kMean) block.seal = &seals[*part].emplace_back();
-    block.offset = end;
-    end += block.bytes.size();
-    conveyor->put(block);
+    if (missing != Missing::kMean) piece.seals = &seals[*part].emplace_back();
+    piece.offset = end;
+    end += piece.bytes.size();
+    conveyor->put(piece);
   }
 
   void end_part() {
-    if (!block.bytes.empty()) put_block();
+    if (!piece.bytes.empty()) put_piece();
     end = round_up(end, kPage);
   }
 
   // Counts what is missing, and fills it if that is with 0.
   void fill_zeros() {
-    const std::span values(reinterpret_cast<float*>(block.bytes.data()), block.bytes.size() / sizeof(float));
+    const std::span values(reinterpret_cast<float*>(piece.bytes.data()), piece.bytes.size() / sizeof(float));
     std::uint64_t& first = position[*part];
     for (std::size_t i = 0; i < values.size(); ++i) {
       if (!std::isnan(values[i])) continue;
@@ -266,18 +277,18 @@ struct PreparedWriter::State {
     for (std::size_t which = 0; which < kParts; ++which) {
       const Section rows = layout.rows[which];
       std::uint64_t value = 0;
-      for (std::uint64_t offset = 0; offset < rows.bytes; offset += kBlockBytes) {
-        block.bytes.resize(std::min<std::uint64_t>(kBlockBytes, rows.bytes - offset));
-        block.offset = rows.offset + offset;
-        block.seal = &seals[which].emplace_back();
-        output->read(block.bytes, block.offset);
+      for (std::uint64_t offset = 0; offset < rows.bytes; offset += kPieceBytes) {
+        piece.bytes.resize(std::min<std::uint64_t>(kPieceBytes, rows.bytes - offset));
+        piece.offset = rows.offset + offset;
+        piece.seals = &seals[which].emplace_back();
+        output->read(piece.bytes, piece.offset);
         for (float& each :
-             std::span(reinterpret_cast<float*>(block.bytes.data()), block.bytes.size() / sizeof(float))) {
+             std::span(reinterpret_cast<float*>(piece.bytes.data()), piece.bytes.size() / sizeof(float))) {
           if (std::isnan(each)) each = means[value % width()];
           ++value;
         }
-        if (which == 0) sums->add(block.bytes);
-        conveyor->put(block);
+        if (which == 0) sums->add(piece.bytes);
+        conveyor->put(piece);
       }
     }
     conveyor->drain();
@@ -320,10 +331,10 @@ void PreparedWriter::begin(const Description& description) {
     }
   }
   state.sums.emplace(state.width(), description.values, description.sparse);
-  state.block.bytes.reserve(kBlockBytes);
-  state.conveyor.emplace([&state](const Block& block) {
-    if (block.seal) *block.seal = seal_of(block.bytes.data(), block.bytes.size());
-    state.output->write(block.bytes, block.offset);
+  state.piece.bytes.reserve(kPieceBytes);
+  state.conveyor.emplace([&state](const Piece& piece) {
+    if (piece.seals) *piece.seals = seals_of(piece.bytes);
+    state.output->write(piece.bytes, piece.offset);
   });
 }
 
@@ -426,8 +437,9 @@ void PreparedWriter::end(const Summary& summary) {
   }
   for (std::size_t part = 0; part < kParts; ++part) {
     PartHeader& to = header.parts[part];
-    to.rows_seal =
-        state.write_section(layout->seals[part], std::vector(state.seals[part].begin(), state.seals[part].end()));
+    std::vector<Sha256Bytes> seals;
+    for (const auto& of_piece : state.seals[part]) seals.insert(seals.end(), of_piece.begin(), of_piece.end());
+    to.rows_seal = state.write_section(layout->seals[part], seals);
     to.row_starts_seal = state.write_section(layout->row_starts[part], state.row_starts[part]);
     to.labels_seal = state.write_section(layout->labels[part], state.labels[part]);
   }

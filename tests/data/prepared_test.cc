@@ -158,7 +158,7 @@ BOOST_AUTO_TEST_CASE(sparse_samples_are_read_where_they_lie) {
 }
 
 BOOST_AUTO_TEST_CASE(the_digest_is_that_of_the_content_in_memory_however_the_rows_came) {
-  // Rows of 1000 bytes, so that blocks of 1 MiB cut rows.
+  // Rows of 1000 bytes, so that blocks of 64 KiB cut rows.
   constexpr std::size_t kSamples = 3'500, kWidth = 1'000;
   const auto bytes = some_bytes(kSamples * kWidth);
   const auto labels = turns(kSamples, 7);
@@ -493,7 +493,7 @@ BOOST_AUTO_TEST_CASE(messages_name_the_place_and_what_was_expected) {
   check_begins(fault(path), "byte 4096: expected a block of rows of 9 bytes with SHA-256 ");
   psctl::test::write_file(path, sound);
   forge(path, [](PreparedHeader& header) { header.version = 1; });
-  check_begins(fault(path), "byte 8: expected version 2, found 1; import the data anew with this psctl");
+  check_begins(fault(path), "byte 8: expected version 3, found 1; import the data anew with this psctl");
   BOOST_TEST(fault(write_small(folder)) == "no fault");
   try {
     Prepared::open(folder.file("nothing"));
