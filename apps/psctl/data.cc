@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "config/config.h"
+#include "contact_sheet.h"
 #include "data/inspection.h"
 #include "data_files.h"
 #include "data_inspect.h"
@@ -41,9 +42,24 @@ int inspect_file(const std::string& file, bool check, const std::string& output,
   return 0;
 }
 
+// On the terminal, or as a picture.
+int inspect_images(const std::string& file, std::size_t per_class, const std::string& output) {
+  if (!output.empty()) check_output(output, {".png"});
+  const ContactSheet sheet(*open_data(file), per_class);
+  if (output.empty()) {
+    fmt::print("{}", sheet.text(terminal_columns(), shows_true_colour()));
+  } else {
+    const Picture picture = sheet.picture();
+    trace::write_whole(output, picture.png());
+    fmt::print("{}: {} x {} pixels\n", output, picture.width(), picture.height());
+  }
+  if (sheet.left_out() > 0) print_notice(fmt::format("{} classes more are left out", sheet.left_out()));
+  return 0;
+}
+
 int inspect_partition(const Arguments& arguments, const std::string& output) {
   if (!arguments.given("config")) throw UserError("psctl data inspect --partition: --config FILE is missing");
-  if (!output.empty()) check_output(output, {".svg", ".csv"});
+  if (!output.empty()) check_output(output, {".png", ".svg", ".csv"});
   const config::Loaded loaded = config::load_file(arguments.word("config"), arguments.words("override"));
   for (const std::string& notice : loaded.notices) print_notice(notice);
   const PartitionView view(loaded.run);
@@ -60,18 +76,26 @@ int inspect(int argc, char** argv) {
            "What is in a file of data: shape, types, ranges, missing values, samples that come twice, test samples "
            "that are among the training samples, classes. With --partition, how a configuration's training samples "
            "are dealt to its workers: the samples of each class that each worker has, how many full batches they "
-           "make, and how far its mix of classes is from that of the whole.",
-       .synopsis = "FILE [--check] [-o FILE.json], or --partition --config FILE [-o FILE] [KEY=VALUE ...]",
+           "make, and how far its mix of classes is from that of the whole. With --images, what images look like: on "
+           "the "
+           "terminal, in colour where COLORTERM is truecolor and NO_COLOR is not set, else in letters.",
+       .synopsis = "FILE [--check] [-o FILE.json], or FILE --images [-o FILE.png], or --partition --config FILE [-o "
+                   "FILE] [KEY=VALUE ...]",
        .examples =
            "  psctl data inspect mnist.psctl --check\n"
            "  psctl data inspect fashion-mnist -o facts.json\n"
+           "  psctl data inspect fashion-mnist --images --per-class 12 -o sheet.png\n"
            "  psctl data inspect --partition --config configs/noniid.yaml\n"
-           "  psctl data inspect --partition --config configs/noniid.yaml data.partition.alpha=1 -o parts.svg\n",
+           "  psctl data inspect --partition --config configs/noniid.yaml data.partition.alpha=1 -o parts.png\n",
        .options = {{"partition", Kind::kFlag, "the parts of the workers"},
+                   {"images", Kind::kFlag, "some images of each class"},
+                   {"per-class", Kind::kNumber, "with --images: how many of each (8)"},
                    {"check", Kind::kFlag, "read a prepared file whole and check every block"},
                    {"config", Kind::kWord, "the configuration, a YAML file"},
                    {"o,output", Kind::kWord,
-                    "also write the facts, FILE.json; with --partition a picture, FILE.svg, or the table, FILE.csv"},
+                    "also write the facts, FILE.json; with --partition a picture, FILE.png or "
+                    "FILE.svg, or the table, FILE.csv; with "
+                    "--images the picture, FILE.png"},
                    {"quiet", Kind::kFlag, "no progress"},
                    {"override", Kind::kWords,
                     "the file; or changes of the configuration: KEY=VALUE, +KEY=VALUE, ~KEY"}},
@@ -81,12 +105,18 @@ int inspect(int argc, char** argv) {
   const std::string output = arguments->given("output") ? arguments->word("output") : "";
   if (arguments->flag("partition")) {
     if (arguments->flag("check")) throw UserError("psctl data inspect: --check goes with a prepared file");
+    if (arguments->flag("images")) throw UserError("psctl data inspect: --images and --partition do not go together");
     return inspect_partition(*arguments, output);
   }
   const std::vector<std::string>& files = arguments->words("override");
   if (files.size() != 1 || arguments->given("config")) {
     throw UserError("psctl data inspect: say what to inspect: FILE, or --partition --config FILE");
   }
+  if (arguments->flag("images")) {
+    if (arguments->flag("check")) throw UserError("psctl data inspect: --images and --check do not go together");
+    return inspect_images(files.front(), arguments->given("per-class") ? arguments->number("per-class") : 8, output);
+  }
+  if (arguments->given("per-class")) throw UserError("psctl data inspect: --per-class goes with --images");
   return inspect_file(files.front(), arguments->flag("check"), output, arguments->flag("quiet"));
 }
 

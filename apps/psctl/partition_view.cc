@@ -220,8 +220,66 @@ std::string PartitionView::svg() const {
   return text;
 }
 
+// As svg(), twice as large, for letters made of pixels.
+Picture PartitionView::picture() const {
+  const std::size_t classes = whole_.counts.size();
+  const std::size_t cell_width = classes <= 20 ? 88 : std::max<std::size_t>(4, 1760 / classes);
+  const std::size_t cell_height = rows_.size() <= 40 ? 48 : std::max<std::size_t>(4, 1920 / rows_.size());
+  constexpr std::size_t kLeft = 152, kTop = 128, kBars = 360, kGap = 32, kText = 2, kLetter = 16;
+  const std::size_t grid_width = cell_width * classes, grid_height = cell_height * rows_.size();
+  constexpr std::size_t kMostPixels = std::size_t{1} << 27;
+  const std::size_t width =
+      std::max(kLeft + grid_width + kGap + kBars, kGap + Picture::text_width(title_, kText)) + kGap;
+  const std::size_t height = kTop + grid_height + kGap;
+  if (width > kMostPixels / height) {
+    throw UserError(fmt::format("--output: a picture of {} x {} pixels is too large; FILE.svg or FILE.csv can hold it",
+                                width, height));
+  }
+  std::size_t most = 1, largest = 1;
+  for (const Row& row : rows_) {
+    most = std::max(most, std::ranges::max(row.counts));
+    largest = std::max(largest, row.samples);
+  }
+  Picture picture(width, height);
+  picture.text(kGap, 24, title_, kText, kBlack);
+  picture.text(kLeft, 60, "samples of each class", kText, kGrey);
+  picture.text(kLeft + grid_width + kGap, 60, "all samples", kText, kGrey);
+  const bool has_room = cell_width >= 60 && cell_height >= 28;
+  const auto centred = [&](std::size_t label, std::size_t y, const std::string& text, Rgb colour) {
+    const std::size_t middle = kLeft + cell_width * label + cell_width / 2;
+    picture.text(middle - Picture::text_width(text, kText) / 2, y, text, kText, colour);
+  };
+  for (std::size_t label = 0; has_room && label < classes; ++label) {
+    centred(label, kTop - 24, shortened(class_name(label), 7), kBlack);
+  }
+  picture.frame(kLeft, kTop, grid_width, grid_height, kBlack);
+  for (std::size_t worker = 0; worker < rows_.size(); ++worker) {
+    const Row& row = rows_[worker];
+    const std::size_t top = kTop + cell_height * worker,
+                      line = top + (cell_height - std::min(cell_height, kLetter)) / 2;
+    if (has_room) {
+      const std::string name = fmt::format("worker {}", worker);
+      picture.text(kLeft - 16 - std::min(kLeft - 16, Picture::text_width(name, kText)), line, name, kText, kBlack);
+    }
+    for (std::size_t label = 0; label < classes; ++label) {
+      if (row.counts[label] == 0) continue;
+      const double dark = std::sqrt(static_cast<double>(row.counts[label]) / static_cast<double>(most));
+      const auto shade = [&](int end) { return static_cast<std::uint8_t>(std::lround(255 - dark * (255 - end))); };
+      picture.fill(kLeft + cell_width * label, top, cell_width, cell_height, {shade(12), shade(52), shade(94)});
+      if (has_room) centred(label, line, std::to_string(row.counts[label]), dark > 0.5 ? kWhite : kBlack);
+    }
+    const double share = static_cast<double>(row.samples) / static_cast<double>(largest);
+    const auto bar = static_cast<std::size_t>(share * (kBars - 100));
+    picture.fill(kLeft + grid_width + kGap, top + 1, bar, std::max<std::size_t>(1, cell_height - 2), kGrey);
+    if (has_room) {
+      picture.text(kLeft + grid_width + kGap + bar + 8, line, std::to_string(row.samples), kText, kBlack);
+    }
+  }
+  return picture;
+}
+
 void PartitionView::write(const std::string& file) const {
-  trace::write_whole(file, file.ends_with(".svg") ? svg() : csv());
+  trace::write_whole(file, file.ends_with(".png") ? picture().png() : file.ends_with(".svg") ? svg() : csv());
 }
 
 }  // namespace psctl::app

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "config/run_config.h"
+#include "picture.h"
 
 namespace psctl::app {
 
@@ -32,6 +33,7 @@ class PartitionView {
   std::string table() const;
   std::string csv() const;
   std::string svg() const;
+  Picture picture() const;
 
   std::string title_;
   std::size_t batch_size_;

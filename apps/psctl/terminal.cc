@@ -7,6 +7,8 @@
 #include <fmt/format.h>
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <string_view>
+#include <sys/ioctl.h>
 #include <unistd.h>
 #include <utility>
 #include <vector>
@@ -118,6 +120,20 @@ std::string straggler_text(const Json& workers) {
 
 void print_error(const std::string& message) { print_message("error", fmt::terminal_color::red, message); }
 void print_notice(const std::string& message) { print_message("note", fmt::terminal_color::yellow, message); }
+
+bool shows_true_colour() {
+  const char* promised = std::getenv("COLORTERM");
+  const std::string_view kind = promised ? promised : "";
+  return colourful(STDOUT_FILENO) && (kind == "truecolor" || kind == "24bit");
+}
+
+std::size_t terminal_columns() {
+  winsize size{};
+  if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
+  const char* columns = std::getenv("COLUMNS");
+  const int number = columns ? std::atoi(columns) : 0;
+  return number > 0 ? static_cast<std::size_t>(number) : 80;
+}
 
 ProgressLine::ProgressLine(std::size_t workers, bool quiet)
     : quiet_(quiet), live_(::isatty(STDERR_FILENO)), workers_(workers) {}

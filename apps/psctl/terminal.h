@@ -12,6 +12,10 @@ namespace psctl::app {
 void print_error(const std::string& message);
 void print_notice(const std::string& message);
 
+// Of standard output. Colour of 24 bits is what COLORTERM promises, and only on a terminal and without NO_COLOR.
+bool shows_true_colour();
+std::size_t terminal_columns();  // of COLUMNS, or 80, where there is no terminal
+
 class ProgressLine {
  public:
   ProgressLine(std::size_t workers, bool quiet);

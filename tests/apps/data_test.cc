@@ -202,7 +202,8 @@ BOOST_AUTO_TEST_CASE(wrong_requests_are_refused) {
   refused(tell(app, {"data", "inspect"}),
           "psctl data inspect: say what to inspect: FILE, or --partition --config FILE");
   refused(tell(app, {"data", "inspect", "--partition"}), "psctl data inspect --partition: --config FILE is missing");
-  refused(inspect(app, {"-o", "parts.png"}), "--output: expected a name that ends in .svg or .csv, found 'parts.png'");
+  refused(inspect(app, {"-o", "parts.gif"}),
+          "--output: expected a name that ends in .png, .svg or .csv, found 'parts.gif'");
   refused(inspect(app, {"-o", "/no/such/parts.svg"}), "--output: /no/such: there is no such folder");
   refused(inspect(app, {"data.partition={kind: by_label, shards: 201}"}),
           "data.partition.shards: expected at most 200, so that 600 training samples fill every shard of 3 workers, "
