@@ -19,6 +19,7 @@ namespace {
 namespace tbb = oneapi::tbb;
 
 constexpr Part kParts[] = {Part::kTrain, Part::kValidation, Part::kTest};
+constexpr std::size_t kBytesAtOnce = std::size_t{1} << 20;  // of a task
 
 // 64 bits in which every bit of the values has a say, by multiplying eight bytes at a time into 128 bits.
 std::uint64_t hash_of(std::span<const std::byte> bytes) {
@@ -183,7 +184,7 @@ Inspection inspect(const Prepared& prepared, const std::function<void(double)>& 
     for (const std::uint32_t label : set.labels()) ++facts.class_counts[label];
     Block whole;
     const std::size_t mean_bytes = set.samples().rows.size() / set.size() + 1;
-    const auto per_block = static_cast<std::uint32_t>(std::clamp<std::size_t>(kBlockBytes / mean_bytes, 1, 1 << 16));
+    const auto per_block = static_cast<std::uint32_t>(std::clamp<std::size_t>(kBytesAtOnce / mean_bytes, 1, 1 << 16));
     std::uint32_t next = 0;
     const auto cut = [&](tbb::flow_control& control) {
       auto block = std::make_shared<Block>();
