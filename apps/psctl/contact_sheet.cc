@@ -17,7 +17,8 @@ namespace {
 
 constexpr std::size_t kMostClasses = 200;
 constexpr std::size_t kLargestSide = 128;                  // of an image that is kept
-constexpr std::size_t kMostPixels = std::size_t{1} << 25;  // of all images
+constexpr std::size_t kMostPixels = std::size_t{1} << 25;  // of all images in the picture
+constexpr std::size_t kLeastSide = 64, kGap = 4;           // there
 constexpr std::string_view kShades = " .:-=+*#%@";         // from dark to bright
 
 void check_images(const data::Prepared& prepared) {
@@ -62,13 +63,13 @@ ContactSheet::ContactSheet(const data::Prepared& prepared, std::size_t per_class
   check_images(prepared);
   const data::Shape& shape = prepared.description().shape;
   std::tie(width_, height_) = shown_size(shape);
-  if (per_class == 0) throw UserError("--per-class: expected at least 1 image, found 0");
   const std::size_t shown = std::min(prepared.classes(), kMostClasses);
   left_out_ = prepared.classes() - shown;
-  if (per_class > kMostPixels / (width_ * height_ * shown)) {
-    throw UserError(fmt::format("--per-class: expected at most {} images of each of {}, found {}",
-                                kMostPixels / (width_ * height_ * shown), counted(shown, "class", "classes"),
-                                per_class));
+  const std::size_t side = std::max({width_, height_, kLeastSide}) + kGap;
+  const std::size_t most_images = std::clamp<std::size_t>(kMostPixels / (side * side * shown), 1, 1000);
+  if (per_class < 1 || per_class > most_images) {
+    throw UserError(fmt::format("--per-class: expected from 1 to {} images of each of {}, found {}", most_images,
+                                counted(shown, "class", "classes"), per_class));
   }
   const data::Dataset train(prepared.part(data::Part::kTrain));
   std::vector<std::vector<std::uint32_t>> members(shown);
@@ -108,7 +109,7 @@ ContactSheet::ContactSheet(const data::Prepared& prepared, std::size_t per_class
 }
 
 Picture ContactSheet::picture() const {
-  constexpr std::size_t kGap = 4, kMargin = 16, kTop = 60, kText = 2, kSmall = 1, kLine = 20, kLeastSide = 64;
+  constexpr std::size_t kMargin = 16, kTop = 60, kText = 2, kSmall = 1, kLine = 20;
   const std::size_t factor = std::max<std::size_t>(1, kLeastSide / std::max(width_, height_));
   const std::size_t cell_width = width_ * factor, cell_height = std::max(height_ * factor, 2 * kLine);
   std::size_t names = 0, images = 0;

@@ -141,7 +141,9 @@ void print_help() {
   fmt::print(
       "\nExamples:\n"
       "  psctl data import a9a --test a9a.t -o a9a.psctl\n"
+      "  psctl data synth blobs -o blobs.psctl --classes 10 --distance 4\n"
       "  psctl data inspect a9a.psctl\n"
+      "  psctl data inspect fashion-mnist --images\n"
       "  psctl data inspect --partition --config configs/noniid.yaml\n\n"
       "psctl data VERB --help tells more.\n");
 }

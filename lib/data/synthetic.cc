@@ -93,7 +93,6 @@ class Blobs final : public Law {
       for (std::uint64_t i = 0; i < config.features; ++i) square += at(i, label) * at(i, label);
       half_squares_.push_back(square / 2);
     }
-    best_ = find_best();
   }
 
   void draw(Part part, std::uint64_t sample, Drawn& drawn) const override {
@@ -112,7 +111,7 @@ class Blobs final : public Law {
     return {.label = static_cast<std::uint32_t>(most - scores.begin()), .probability = 1 / sum};
   }
 
-  std::optional<BestAccuracy> best_accuracy() const override { return best_; }
+  std::optional<BestAccuracy> best_accuracy() const override { return find_best(); }
   std::string description() const override {
     return fmt::format(
         "blobs: {} classes, {} features, normal noise of deviation 1, centres {}, seed {}", config_.classes,
@@ -201,7 +200,6 @@ class Blobs final : public Law {
   SyntheticConfig config_;
   std::vector<double> centres_;  // features x classes
   std::vector<double> half_squares_;
-  BestAccuracy best_;
 };
 
 class Teacher final : public Law {

@@ -75,7 +75,7 @@ class Law {
   };
   // The most likely class of a sample with these features; `floats` or `entries`, as the law draws. Thread-safe.
   virtual Guess best_guess(std::span<const float> floats, std::span<const Entry> entries) const = 0;
-  // Nothing if it has to be found from samples, as the mean of Guess::probability.
+  // Nothing if it has to be found from samples, as the mean of Guess::probability. May take seconds.
   virtual std::optional<BestAccuracy> best_accuracy() const = 0;
   // In words.
   virtual std::string description() const = 0;
