@@ -68,6 +68,9 @@ data::ImportOptions options_of(const Arguments& arguments) {
   data::ImportOptions options;
   const auto given = [&](const char* name) { return arguments.given(name); };
   if (given("shape")) options.shape = shape_of(arguments.word("shape"));
+  if (given("channels")) {
+    options.channels_last = one_of<bool>(arguments, "channels", {{"first", false}, {"last", true}});
+  }
   if (given("values")) {
     options.values =
         one_of<data::Values>(arguments, "values", {{"bytes", data::Values::kBytes}, {"floats", data::Values::kFloats}});
@@ -193,6 +196,7 @@ int import_files(int argc, char** argv) {
                    {"validation-labels", Kind::kWords, "the same for each --validation"},
                    {"test-labels", Kind::kWords, "the same for each --test"},
                    {"shape", Kind::kWord, "how a row is an image: CHANNELSxHEIGHTxWIDTH"},
+                   {"channels", Kind::kWord, "first or last: which axis of an array of images the channels are"},
                    {"values", Kind::kWord, "bytes or floats"},
                    {"missing", Kind::kWord, "what becomes of missing values: refuse, zero or mean"},
                    {"label", Kind::kWord, "the column of the label, by name or by number from 1"},

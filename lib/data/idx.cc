@@ -2,20 +2,12 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <cstring>
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <functional>
-#include <new>
+#include <fmt/ranges.h>
 #include <optional>
-#include <sys/stat.h>
-#include <unistd.h>
-#include <zlib.h>
 
 #include "base/error.h"
 #include "base/text.h"
-#include "data/import.h"
 
 namespace psctl::data {
 namespace {
@@ -23,106 +15,11 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kBlock = 1 << 16;
-constexpr std::uint8_t kGzipMagic[] = {0x1f, 0x8b};
 constexpr std::uint8_t kUnsignedBytes = 0x08;
 constexpr std::size_t kImageRank = 3;
 constexpr std::size_t kLabelRank = 1;
 
 std::string hex(std::span<const std::uint8_t> bytes) { return fmt::format("{:02x}", fmt::join(bytes, " ")); }
-
-// The unpacked bytes of a file.
-class Content {
- public:
-  // Fills the span with the file's next bytes and says how many; fewer only at its end.
-  using Reader = std::function<std::size_t(std::span<std::uint8_t>)>;
-
-  Content(Reader reader, std::string name) : reader_(std::move(reader)), name_(std::move(name)) {
-    refill();
-    packed_ = available_ >= 2 && std::equal(std::begin(kGzipMagic), std::end(kGzipMagic), block_.begin());
-    if (packed_ && inflateInit2(&stream_, MAX_WBITS + 16) != Z_OK) throw std::bad_alloc();
-  }
-  ~Content() {
-    if (packed_) inflateEnd(&stream_);
-  }
-  Content(const Content&) = delete;
-  Content& operator=(const Content&) = delete;
-
-  bool packed() const { return packed_; }
-  std::span<const std::uint8_t> block() const { return std::span(block_).first(available_); }
-
-  // Fills the span with the next bytes and says how many; fewer only at the end.
-  std::size_t read(std::span<std::uint8_t> out) { return packed_ ? inflate_into(out) : copy_into(out); }
-
-  [[noreturn]] void fail(std::uint64_t offset, const std::string& text) const {
-    throw UserError(fmt::format("{}: byte {}{}: {}", name_, offset, packed_ ? " (unpacked)" : "", text));
-  }
-
- private:
-  [[noreturn]] void fail_packed(const std::string& text) const {
-    throw UserError(fmt::format("{}: byte {} (packed): {}", name_, raw_position_ - available_, text));
-  }
-
-  bool refill() {
-    next_ = 0;
-    available_ = reader_(block_);
-    raw_position_ += available_;
-    return available_ > 0;
-  }
-
-  std::size_t copy_into(std::span<std::uint8_t> out) {
-    std::size_t done = 0;
-    while (done < out.size() && (available_ > 0 || refill())) {
-      const std::size_t count = std::min(out.size() - done, available_);
-      std::memcpy(out.data() + done, block_.data() + next_, count);
-      next_ += count;
-      available_ -= count;
-      done += count;
-    }
-    return done;
-  }
-
-  std::size_t inflate_into(std::span<std::uint8_t> out) {
-    std::size_t done = 0;
-    while (done < out.size() && !ended_) {
-      if (available_ == 0 && !refill()) fail_packed("expected more of the gzip stream, the file ends");
-      const std::size_t room = std::min(out.size() - done, std::size_t{1} << 30);
-      stream_.next_in = block_.data() + next_;
-      stream_.avail_in = static_cast<uInt>(available_);
-      stream_.next_out = out.data() + done;
-      stream_.avail_out = static_cast<uInt>(room);
-      const int result = inflate(&stream_, Z_NO_FLUSH);
-      next_ += available_ - stream_.avail_in;
-      available_ = stream_.avail_in;
-      done += room - stream_.avail_out;
-      if (result == Z_MEM_ERROR) throw std::bad_alloc();
-      if (result == Z_STREAM_END) {
-        end_member();
-      } else if (result != Z_OK && result != Z_BUF_ERROR) {
-        fail_packed(fmt::format("expected a sound gzip stream, found: {}", stream_.msg ? stream_.msg : "damage"));
-      }
-    }
-    return done;
-  }
-
-  // A gzip file may be several streams in a row.
-  void end_member() {
-    if (available_ == 0 && !refill()) {
-      ended_ = true;
-    } else if (block_[next_] != kGzipMagic[0]) {
-      fail_packed("expected the end of the file, found bytes after the gzip stream");
-    } else {
-      inflateReset(&stream_);
-    }
-  }
-
-  Reader reader_;
-  std::string name_;
-  std::array<std::uint8_t, kBlock> block_;
-  std::size_t next_ = 0, available_ = 0;
-  std::uint64_t raw_position_ = 0;
-  bool packed_ = false, ended_ = false;
-  z_stream stream_{};
-};
 
 std::size_t header_size(std::size_t rank) { return 4 + 4 * rank; }
 
@@ -132,28 +29,42 @@ std::uint64_t count_values(std::span<const std::size_t> dimensions) {
   return count;
 }
 
-std::vector<std::size_t> parse_header(Content& content, std::size_t rank) {
-  std::vector<std::uint8_t> header(header_size(rank));
-  const std::size_t found = content.read(header);
-  const std::array<std::uint8_t, 4> magic{0, 0, kUnsignedBytes, static_cast<std::uint8_t>(rank)};
-  const auto begin = std::span(header).first(std::min<std::size_t>(found, 4));
-  if (!std::ranges::equal(begin, std::span(magic).first(begin.size()))) {
-    content.fail(0, fmt::format("expected {} (IDX, unsigned bytes, {} dimension{}), found {}", hex(magic), rank,
-                                rank == 1 ? "" : "s", hex(begin)));
+// What the third byte says the values are.
+std::optional<Element> element_of(std::uint8_t code) {
+  switch (code) {
+    case kUnsignedBytes:
+      return Element{.kind = ElementKind::kUnsigned, .bytes = 1, .big_endian = true};
+    case 0x09:
+      return Element{.kind = ElementKind::kSigned, .bytes = 1, .big_endian = true};
+    case 0x0B:
+      return Element{.kind = ElementKind::kSigned, .bytes = 2, .big_endian = true};
+    case 0x0C:
+      return Element{.kind = ElementKind::kSigned, .bytes = 4, .big_endian = true};
+    case 0x0D:
+      return Element{.kind = ElementKind::kFloat, .bytes = 4, .big_endian = true};
+    case 0x0E:
+      return Element{.kind = ElementKind::kFloat, .bytes = 8, .big_endian = true};
+    default:
+      return std::nullopt;
   }
-  if (found < header.size()) {
-    content.fail(found, found == 0 ? fmt::format("expected a header of {} bytes, found nothing", header.size())
-                                   : fmt::format("expected a header of {} bytes, the file ends", header.size()));
+}
+
+// Reads the dimensions, which stand after the first four bytes, so many of them.
+std::vector<std::size_t> read_dimensions(ByteStream& stream, std::size_t rank, std::uint64_t most_values) {
+  std::vector<std::uint8_t> bytes(4 * rank);
+  const std::size_t found = stream.read(bytes);
+  if (found < bytes.size()) {
+    stream.fail(4 + found, fmt::format("expected a header of {} bytes, the file ends", header_size(rank)));
   }
   std::vector<std::size_t> dimensions;
   std::uint64_t values = 1;
-  for (std::size_t at = 4; at < header.size(); at += 4) {
+  for (std::size_t at = 0; at < bytes.size(); at += 4) {
     const std::uint64_t dimension =
-        (std::uint64_t{header[at]} << 24) | (header[at + 1] << 16) | (header[at + 2] << 8) | header[at + 3];
-    if (dimension == 0) content.fail(at, "expected a dimension of at least 1, found 0");
-    if (dimension > kMaxIdxValues / values) {
-      content.fail(at, fmt::format("expected at most {} values in all, found dimension {} after {} values",
-                                   kMaxIdxValues, dimension, values));
+        (std::uint64_t{bytes[at]} << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3];
+    if (dimension == 0) stream.fail(4 + at, "expected a dimension of at least 1, found 0");
+    if (dimension > most_values / values) {
+      stream.fail(4 + at, fmt::format("expected at most {} values in all, found dimension {} after {} values",
+                                      most_values, dimension, values));
     }
     values *= dimension;
     dimensions.push_back(dimension);
@@ -161,7 +72,23 @@ std::vector<std::size_t> parse_header(Content& content, std::size_t rank) {
   return dimensions;
 }
 
-void check_length(const Content& content, std::span<const std::size_t> dimensions, std::uint64_t found) {
+std::vector<std::size_t> parse_header(ByteStream& stream, std::size_t rank) {
+  std::array<std::uint8_t, 4> bytes{};
+  const std::size_t found = stream.read(bytes);
+  const std::array<std::uint8_t, 4> magic{0, 0, kUnsignedBytes, static_cast<std::uint8_t>(rank)};
+  const auto begin = std::span(bytes).first(found);
+  if (!std::ranges::equal(begin, std::span(magic).first(found))) {
+    stream.fail(0, fmt::format("expected {} (IDX, unsigned bytes, {} dimension{}), found {}", hex(magic), rank,
+                               rank == 1 ? "" : "s", hex(begin)));
+  }
+  if (found < bytes.size()) {
+    stream.fail(found, fmt::format("expected a header of {} bytes, {}", header_size(rank),
+                                   found == 0 ? "found nothing" : "the file ends"));
+  }
+  return read_dimensions(stream, rank, kMaxIdxValues);
+}
+
+void check_length(const ByteStream& content, std::span<const std::size_t> dimensions, std::uint64_t found) {
   const std::size_t header = header_size(dimensions.size());
   const std::uint64_t expected = header + count_values(dimensions);
   if (found == expected) return;
@@ -172,7 +99,7 @@ void check_length(const Content& content, std::span<const std::size_t> dimension
 }
 
 // Grows with what is really there, so that a small file with a large claim costs little.
-std::vector<std::uint8_t> inflate_values(Content& content, std::span<const std::size_t> dimensions) {
+std::vector<std::uint8_t> inflate_values(ByteStream& content, std::span<const std::size_t> dimensions) {
   const std::uint64_t expected = count_values(dimensions);
   std::vector<std::uint8_t> values;
   while (values.size() < expected) {
@@ -190,75 +117,25 @@ std::vector<std::uint8_t> inflate_values(Content& content, std::span<const std::
   return values;
 }
 
-Idx parse(Content& content, std::uint64_t raw_size, std::size_t rank) {
-  Idx idx{.dimensions = parse_header(content, rank), .values = {}};
-  if (content.packed()) {
-    idx.values = inflate_values(content, idx.dimensions);
+Idx parse(const Text& text, std::size_t rank) {
+  const auto stream = open_stream(text);
+  Idx idx{.dimensions = parse_header(*stream, rank), .values = {}};
+  if (const auto whole = stream->whole()) {
+    check_length(*stream, idx.dimensions, whole->size());
+    const ByteSpan values = whole->subspan(header_size(rank));
+    idx.values.assign(values.begin(), values.end());
   } else {
-    check_length(content, idx.dimensions, raw_size);
-    idx.values.resize(count_values(idx.dimensions));
-    const std::size_t found = content.read(idx.values);
-    check_length(content, idx.dimensions, header_size(rank) + found);
+    idx.values = inflate_values(*stream, idx.dimensions);
   }
   return idx;
 }
 
-class File {
- public:
-  explicit File(const fs::path& path) : path_(path.string()) {
-    // Without O_NONBLOCK a named pipe would wait for a writer.
-    descriptor_ = open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    struct stat status {};
-    if (descriptor_ < 0 || fstat(descriptor_, &status) != 0) {
-      const int error = errno;
-      close_if_open();
-      throw UserError(fmt::format("{}: cannot be opened: {}", path_, std::strerror(error)));
-    }
-    if (!S_ISREG(status.st_mode)) {
-      close_if_open();
-      throw UserError(fmt::format("{}: expected a regular file, found {}", path_,
-                                  S_ISDIR(status.st_mode) ? "a folder" : "something else"));
-    }
-    size_ = static_cast<std::uint64_t>(status.st_size);
-  }
-  ~File() { close_if_open(); }
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-
-  std::uint64_t size() const { return size_; }
-
-  std::size_t read(std::span<std::uint8_t> out) {
-    std::size_t done = 0;
-    while (done < out.size()) {
-      const ssize_t count = ::read(descriptor_, out.data() + done, out.size() - done);
-      if (count < 0 && errno == EINTR) continue;
-      if (count < 0) throw WorldError(fmt::format("{}: cannot be read: {}", path_, std::strerror(errno)));
-      if (count == 0) break;
-      done += static_cast<std::size_t>(count);
-    }
-    return done;
-  }
-
- private:
-  void close_if_open() {
-    if (descriptor_ >= 0) close(descriptor_);
-  }
-
-  std::string path_;
-  int descriptor_ = -1;
-  std::uint64_t size_ = 0;
-};
-
-Content open_content(File& file, const fs::path& path) {
-  return Content([&file](std::span<std::uint8_t> out) { return file.read(out); }, path.string());
-}
-
-void check_packed_as_named(const Content& content, const fs::path& path) {
-  if (path.extension() != ".gz" || content.packed()) return;
-  const auto block = content.block();
-  const auto begin = block.first(std::min<std::size_t>(block.size(), 2));
-  content.fail(0, fmt::format("expected {} (gzip, as the name ends in .gz), found {}", hex(kGzipMagic),
-                              begin.empty() ? "nothing" : hex(begin)));
+void check_packed_as_named(const Text& text) {
+  const ByteSpan content = bytes_of(text);
+  if (!text.name.ends_with(".gz") || is_gzip(content)) return;
+  const ByteSpan begin = content.first(std::min<std::size_t>(content.size(), 2));
+  open_stream(text)->fail(0, fmt::format("expected 1f 8b (gzip, as the name ends in .gz), found {}",
+                                         begin.empty() ? "nothing" : hex(begin)));
 }
 
 constexpr const char* kTrainImages = "train-images-idx3-ubyte";
@@ -329,31 +206,21 @@ std::vector<std::uint32_t> widen(std::span<const std::uint8_t> labels) { return 
 }  // namespace
 
 Idx parse_idx(std::span<const std::byte> bytes, std::size_t rank, const std::string& name) {
-  std::size_t position = 0;
-  Content content(
-      [&](std::span<std::uint8_t> out) {
-        const std::size_t count = std::min(out.size(), bytes.size() - position);
-        if (count > 0) std::memcpy(out.data(), bytes.data() + position, count);
-        position += count;
-        return count;
-      },
-      name);
-  return parse(content, bytes.size(), rank);
+  return parse({.content = {reinterpret_cast<const char*>(bytes.data()), bytes.size()}, .name = name}, rank);
 }
 
 Idx read_idx(const fs::path& path, std::size_t rank) {
-  File file(path);
-  Content content = open_content(file, path);
-  check_packed_as_named(content, path);
-  return parse(content, file.size(), rank);
+  const TextFile file({.path = path, .part = Part::kTrain, .labels = {}});
+  check_packed_as_named(file.text());
+  return parse(file.text(), rank);
 }
 
 std::vector<std::size_t> read_idx_dimensions(const fs::path& path, std::size_t rank) {
-  File file(path);
-  Content content = open_content(file, path);
-  check_packed_as_named(content, path);
-  std::vector<std::size_t> dimensions = parse_header(content, rank);
-  if (!content.packed()) check_length(content, dimensions, file.size());
+  const TextFile file({.path = path, .part = Part::kTrain, .labels = {}});
+  check_packed_as_named(file.text());
+  const auto stream = open_stream(file.text());
+  std::vector<std::size_t> dimensions = parse_header(*stream, rank);
+  if (const auto whole = stream->whole()) check_length(*stream, dimensions, whole->size());
   return dimensions;
 }
 
@@ -404,13 +271,8 @@ Contents read_idx_folder(const fs::path& folder) {
 
 namespace {
 
-bool recognises_folder(const Glimpse& glimpse) { return glimpse.folder && is_idx_folder(glimpse.path); }
-
-void import_folder(std::span<const Input> inputs, const ImportOptions&, Sink& sink) {
-  if (inputs.size() != 1 || !fs::is_directory(inputs.front().path)) {
-    throw UserError(fmt::format("{}: expected one folder that holds {}", inputs.back().path.string(), kIdxFolderFiles));
-  }
-  const Contents contents = read_idx_folder(inputs.front().path);
+void import_folder(const fs::path& folder, Sink& sink) {
+  const Contents contents = read_idx_folder(folder);
   Summary summary;
   for (std::size_t label = 0; label < contents.classes; ++label) summary.classes.push_back(std::to_string(label));
   sink.begin({.shape = contents.shape, .values = Values::kBytes});
@@ -422,14 +284,84 @@ void import_folder(std::span<const Input> inputs, const ImportOptions&, Sink& si
   sink.end(summary);
 }
 
+Array open_array(const Text& text) {
+  Array array;
+  array.name = text.name;
+  array.stream = open_stream(text);
+  array.shape_at = 4;
+  array.part = text.part;
+  std::array<std::uint8_t, 4> magic{};
+  const std::size_t found = array.stream->read(magic);
+  const auto element = element_of(magic[2]);
+  if (found < magic.size() || magic[0] != 0 || magic[1] != 0 || !element || magic[3] == 0) {
+    array.stream->fail(0, fmt::format("expected 00 00, a type of values (08, 09, 0b to 0e) and a number of dimensions "
+                                      "(IDX), found {}",
+                                      found == 0 ? "nothing" : hex(std::span(magic).first(found))));
+  }
+  constexpr std::uint64_t kMostValues = std::uint64_t{1} << 56;
+  array.element = *element;
+  array.first = header_size(magic[3]);
+  for (const std::size_t size : read_dimensions(*array.stream, magic[3], kMostValues)) {
+    array.dimensions.push_back(size);
+  }
+  return array;
+}
+
+bool recognises(const Glimpse& glimpse) {
+  if (glimpse.folder) return is_idx_folder(glimpse.path);
+  const auto begin = glimpse.begin;
+  if (begin.size() < 4 || begin[0] != 0 || begin[1] != 0 || begin[3] == 0) return false;
+  const auto element = element_of(begin[2]);
+  const std::size_t header = header_size(begin[3]);
+  if (!element || begin.size() < header) return false;
+  std::vector<std::uint64_t> sizes;
+  for (std::size_t at = 4; at < header; at += 4) {
+    sizes.push_back((std::uint64_t{begin[at]} << 24) | (begin[at + 1] << 16) | (begin[at + 2] << 8) | begin[at + 3]);
+  }
+  const auto bytes = bytes_of_elements(sizes, element->bytes);
+  return bytes && *bytes > 0 && (glimpse.packed || glimpse.size == header + *bytes);
+}
+
+void run(std::span<const Input> inputs, const ImportOptions& options, Sink& sink) {
+  if (!fs::is_directory(inputs.front().path)) {
+    import_idx(LabelledFiles(inputs).texts(), options, sink);
+    return;
+  }
+  if (inputs.size() > 1 || !inputs.front().labels.empty()) {
+    throw UserError(
+        fmt::format("{}: a folder brings all parts and labels and is read alone", inputs.front().path.string()));
+  }
+  if (options.shape || options.channels_last || options.values || options.missing != Missing::kRefuse) {
+    throw UserError(fmt::format("{}: a folder of IDX files takes no options; give the files one by one",
+                                inputs.front().path.string()));
+  }
+  import_folder(inputs.front().path, sink);
+}
+
 }  // namespace
+
+void import_idx(std::span<const LabelledText> texts, const ImportOptions& options, Sink& sink) {
+  std::vector<LabelledArray> arrays;
+  for (const LabelledText& text : texts) {
+    Array samples = open_array(text.samples);
+    if (!text.labels) {
+      samples.stream->fail(0, samples.dimensions.size() == 1
+                                  ? "expected samples, found one dimension, as labels have; give the samples and, with "
+                                    "them, this file (labels)"
+                                  : "expected a file of labels with these samples, found none; give it (labels)");
+    }
+    arrays.push_back({.samples = std::move(samples), .labels = open_array(*text.labels)});
+  }
+  import_arrays(arrays, options, sink);
+}
 
 const Importer kIdxImporter{
     .name = "idx",
-    .holds = "IDX, as MNIST: a folder of four files, plain or packed with gzip",
-    .options = {},
-    .recognises = recognises_folder,
-    .run = import_folder,
+    .holds = "IDX, as MNIST: a file of samples with one of labels, or the folder of four, plain or packed with gzip",
+    .options = kArrayOptions,
+    .recognises = recognises,
+    .run = run,
+    .labels_apart = true,
 };
 
 }  // namespace psctl::data

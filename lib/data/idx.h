@@ -1,5 +1,5 @@
-// IDX, the format of MNIST and its kin: a big-endian header, then unsigned bytes; plain or packed with gzip.
-// Files are input and never trusted: nothing is allocated by what a header claims before the file is seen to hold it.
+// IDX, the format of MNIST and its kin: a big-endian header, then the values; plain or packed with gzip. Files are
+// input and never trusted: nothing is allocated by what a header claims before the file is seen to hold it.
 #pragma once
 
 #include <cstddef>
@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "data/arrays.h"
 #include "data/contents.h"
 
 namespace psctl::data {
@@ -26,7 +27,7 @@ inline constexpr std::uint64_t kMaxIdxValues = std::uint64_t{1} << 32;
 // packed or unpacked bytes.
 Idx parse_idx(std::span<const std::byte> bytes, std::size_t rank, const std::string& name);
 // The same for a file. One whose name ends in .gz must be packed. Throws UserError if it cannot be opened or is no
-// regular file, WorldError if reading fails midway.
+// regular file.
 Idx read_idx(const std::filesystem::path& path, std::size_t rank);
 // The dimensions only: checks the header and, unless the file is packed, its length.
 std::vector<std::size_t> read_idx_dimensions(const std::filesystem::path& path, std::size_t rank);
@@ -41,5 +42,8 @@ bool is_idx_folder(const std::filesystem::path& folder);
 std::size_t check_idx_folder(const std::filesystem::path& folder);
 // The classes are those up to the largest label of the training part; no other label may stand in the test part.
 Contents read_idx_folder(const std::filesystem::path& folder);
+
+// Reads files of samples with their labels, whatever the type of their values, as import_arrays does.
+void import_idx(std::span<const LabelledText> texts, const ImportOptions& options, Sink& sink);
 
 }  // namespace psctl::data

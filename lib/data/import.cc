@@ -67,6 +67,7 @@ std::vector<std::string> given(const ImportOptions& options) {
     if (set) names.emplace_back(name);
   };
   look(options.shape.has_value(), "shape");
+  look(options.channels_last.has_value(), "channels");
   look(options.values.has_value(), "values");
   look(options.missing != Missing::kRefuse, "missing");
   look(options.label.has_value(), "label");
@@ -80,7 +81,8 @@ std::vector<std::string> given(const ImportOptions& options) {
 }  // namespace
 
 std::span<const Importer> importers() {
-  static const std::array kAll{kIdxImporter, kCifar10Importer, kCifar100Importer, kLibsvmImporter, kCsvImporter};
+  static const std::array kAll{kIdxImporter,      kNumpyImporter,  kCifar10Importer,
+                               kCifar100Importer, kLibsvmImporter, kCsvImporter};
   return kAll;
 }
 

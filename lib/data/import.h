@@ -70,6 +70,7 @@ struct Input {
 // Every option of every format; what is not set, the importer finds out from the file or refuses to guess.
 struct ImportOptions {
   std::optional<Shape> shape = {};                // dense: how a row of that many values is an image
+  std::optional<bool> channels_last = {};         // arrays of four axes: whether an image's channels are the last
   std::optional<Values> values = {};              // text: kBytes refuses what is no whole number from 0 to 255
   Missing missing = Missing::kRefuse;             //
   std::optional<std::string> label = {};          // CSV: column by name, or by number from 1; .npz: the array's name

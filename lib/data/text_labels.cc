@@ -107,33 +107,41 @@ void BlockLabels::grow() {
   }
 }
 
-const std::vector<std::uint32_t>& Labels::merge(const BlockLabels& block, const Text& text) {
+const std::vector<std::uint32_t>& Labels::merge(const BlockLabels& block, Part part) {
   merged_.clear();
-  for (const BlockLabels::Label& label : block.labels()) merged_.push_back(code(label, text));
+  for (const BlockLabels::Label& label : block.labels()) merged_.push_back(code(label, part));
   return merged_;
 }
 
-std::uint32_t Labels::code(const BlockLabels::Label& label, const Text& text) {
+const std::vector<std::uint32_t>& Labels::merge(const BlockLabels& block, const Text& text) {
+  try {
+    return merge(block, text.part);
+  } catch (const Fault& fault) {
+    text.fail(fault.at, fault.message);
+  }
+}
+
+std::uint32_t Labels::code(const BlockLabels::Label& label, Part part) {
   const auto known = codes_.find(label.text);
   if (known != codes_.end()) return known->second;
   const auto value = parse_number(label.text);
-  if (text.part == Part::kTrain) {
+  if (part == Part::kTrain) {
     if (!is_plain(label.text)) {
-      text.fail(label.at, "expected a label in UTF-8 without control characters, found " + in_quotes(label.text));
+      throw Fault{label.at, "expected a label in UTF-8 without control characters, found " + in_quotes(label.text)};
     }
     if (label.text.size() > kLongestLabel) {
-      text.fail(label.at, fmt::format("expected a label of at most {} bytes, found {} bytes, {}", kLongestLabel,
-                                      label.text.size(), in_quotes(label.text)));
+      throw Fault{label.at, fmt::format("expected a label of at most {} bytes, found {} bytes, {}", kLongestLabel,
+                                        label.text.size(), in_quotes(label.text))};
     }
     if (labels_.size() == kMost) {
-      text.fail(label.at, fmt::format("expected at most {} different labels, as psctl tells classes apart, found "
-                                      "another one, {}",
-                                      kMost, in_quotes(label.text)));
+      throw Fault{label.at, fmt::format("expected at most {} different labels, as psctl tells classes apart, found "
+                                        "another one, {}",
+                                        kMost, in_quotes(label.text))};
     }
     all_numbers_ = all_numbers_ && value;
   } else if (!all_numbers_ || !value || !values_.contains(*value)) {
-    text.fail(label.at, fmt::format("expected a label of the training part ({}), found {}", list(classes().names),
-                                    in_quotes(label.text)));
+    throw Fault{label.at, fmt::format("expected a label of the training part ({}), found {}", list(classes().names),
+                                      in_quotes(label.text))};
   }
   const auto code = static_cast<std::uint32_t>(labels_.size());
   labels_.push_back(label.text);

@@ -50,7 +50,8 @@ class Labels {
   static constexpr std::size_t kMost = std::size_t{1} << 16;
 
   // The code of each label of a block. The classes are those of the training part: a label of another part that is none
-  // of them is refused, as is one that cannot be shown. Throws UserError with its place.
+  // of them is refused, as is one that cannot be shown. Throws Fault; of a text, UserError with the place in it.
+  const std::vector<std::uint32_t>& merge(const BlockLabels& block, Part part);
   const std::vector<std::uint32_t>& merge(const BlockLabels& block, const Text& text);
   // Fills classes, class_of and a note on what became of the labels. `text` is named if there are less than two
   // classes.
@@ -61,7 +62,7 @@ class Labels {
     std::vector<std::string> names;
     std::vector<std::uint32_t> class_of;  // by code
   };
-  std::uint32_t code(const BlockLabels::Label& label, const Text& text);
+  std::uint32_t code(const BlockLabels::Label& label, Part part);
   Classes classes() const;
 
   std::unordered_map<std::string, std::uint32_t> codes_;
