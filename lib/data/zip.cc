@@ -16,8 +16,7 @@ constexpr std::uint32_t kLocal = 0x04034b50, kEntry = 0x02014b50, kEnd = 0x06054
 constexpr std::uint32_t kWideEnd = 0x06064b50, kWideLocator = 0x07064b50;
 constexpr std::uint64_t kLocalBytes = 30, kEntryBytes = 46, kEndBytes = 22, kWideEndBytes = 56, kLocatorBytes = 20;
 constexpr std::uint64_t kLongestComment = 0xFFFF;
-constexpr std::uint16_t kNarrow16 = 0xFFFF;  // in place of a number that stands in a wide field
-constexpr std::uint32_t kNarrow32 = 0xFFFFFFFF;
+constexpr std::uint32_t kNarrow32 = 0xFFFFFFFF;  // in place of a number that stands in a wide field
 constexpr std::uint16_t kWideField = 0x0001;
 constexpr std::uint16_t kEncrypted = 0x0001;
 constexpr std::uint16_t kStored = 0, kDeflated = 8;
@@ -118,12 +117,12 @@ Zip::Directory Zip::read_end(std::uint64_t end) const {
   Directory directory{.begin = number_at<std::uint32_t>(bytes_, end + 16),
                       .bytes = number_at<std::uint32_t>(bytes_, end + 12),
                       .count = count};
-  const bool wide = count == kNarrow16 || directory.begin == kNarrow32 || directory.bytes == kNarrow32;
-  if (!wide && (disk != 0 || disk_of_directory != 0 || count_here != count)) {
-    fail(end + 4, "expected an archive in one file, found one of several");
-  }
   std::uint64_t limit = end;
-  if (wide && end >= kLocatorBytes && number_at<std::uint32_t>(bytes_, end - kLocatorBytes) == kWideLocator) {
+  if (end < kLocatorBytes || number_at<std::uint32_t>(bytes_, end - kLocatorBytes) != kWideLocator) {
+    if (disk != 0 || disk_of_directory != 0 || count_here != count) {
+      fail(end + 4, "expected an archive in one file, found one of several");
+    }
+  } else {
     const std::uint64_t locator = end - kLocatorBytes;
     const auto at = number_at<std::uint64_t>(bytes_, locator + 8);
     if (!holds(locator, at, kWideEndBytes) || number_at<std::uint32_t>(bytes_, at) != kWideEnd) {

@@ -15,7 +15,11 @@ struct Target {
 std::span<const Target> targets();
 
 // Defined in the files named after them.
+void fuzz_cifar(std::span<const std::uint8_t> input);
 void fuzz_csv(std::span<const std::uint8_t> input);
+void fuzz_idx(std::span<const std::uint8_t> input);
 void fuzz_libsvm(std::span<const std::uint8_t> input);
+void fuzz_numpy(std::span<const std::uint8_t> input);
+void fuzz_prepared(std::span<const std::uint8_t> input);
 
 }  // namespace psctl::fuzz

@@ -4,8 +4,8 @@ namespace psctl::fuzz {
 
 std::span<const Target> targets() {
   static constexpr Target kTargets[] = {
-      {"csv", fuzz_csv},
-      {"libsvm", fuzz_libsvm},
+      {"cifar", fuzz_cifar},   {"csv", fuzz_csv},     {"idx", fuzz_idx},
+      {"libsvm", fuzz_libsvm}, {"numpy", fuzz_numpy}, {"prepared", fuzz_prepared},
   };
   return kTargets;
 }
