@@ -185,6 +185,8 @@ int import_files(int argc, char** argv) {
        .synopsis = "IN... -o OUT [--format FORMAT] [--test FILE] [options]",
        .examples = "  psctl data import cifar-10-batches-bin -o cifar10.psctl\n"
                    "  psctl data import fashion-mnist -o fashion.psctl\n"
+                   "  psctl data import mnist.npz -o mnist.psctl\n"
+                   "  psctl data import x.npy --labels y.npy --test xt.npy --test-labels yt.npy -o data.psctl\n"
                    "  psctl data import a9a --test a9a.t -o a9a.psctl\n"
                    "  psctl data import train.csv --test test.csv --label species -o iris.psctl\n",
        .options = {{"in", Kind::kWords, "files of the training part, a folder, or a data set known by name"},
@@ -199,7 +201,7 @@ int import_files(int argc, char** argv) {
                    {"channels", Kind::kWord, "first or last: which axis of an array of images the channels are"},
                    {"values", Kind::kWord, "bytes or floats"},
                    {"missing", Kind::kWord, "what becomes of missing values: refuse, zero or mean"},
-                   {"label", Kind::kWord, "the column of the label, by name or by number from 1"},
+                   {"label", Kind::kWord, "the labels' column, by name or by number from 1, or array (.npz)"},
                    {"header", Kind::kWord, "yes or no: whether the first line names the columns"},
                    {"delimiter", Kind::kWord, "comma, tab, semicolon or |"},
                    {"first-index", Kind::kWord, "0 or 1: the first feature's number"},

@@ -102,8 +102,9 @@ BOOST_AUTO_TEST_CASE(broken_batches_are_told_with_the_byte) {
   folder.write("b.bin", batch({{1}}, 1));
   psctl::test::write_file(folder.file("batches.meta.txt"), "airplane\nbird\n");
   BOOST_TEST(fault(path, "cifar10") == folder.file("batches.meta.txt") + ": line 3: expected 10 class names, found 2");
-  BOOST_TEST(fault(path, "cifar") ==
-             "expected a format, idx, cifar10, cifar100, libsvm or csv, found 'cifar' (did you mean 'cifar10'?)");
+  BOOST_TEST(
+      fault(path, "cifar") ==
+      "expected a format, idx, numpy, cifar10, cifar100, libsvm or csv, found 'cifar' (did you mean 'cifar10'?)");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -3,6 +3,7 @@
 #include <boost/test/unit_test.hpp>
 #include <fmt/format.h>
 #include <numeric>
+#include <optional>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 #include "base/error.h"
 #include "base/random.h"
 #include "data/idx_bytes.h"
+#include "data/recorded.h"
 
 using namespace psctl;
 using namespace psctl::data;
@@ -219,6 +221,110 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_opened_is_told_with_the_reason) {
   const std::string found = reading("secret");
   if (root) BOOST_REQUIRE(seteuid(0) == 0);
   BOOST_TEST(found == folder.file("secret") + ": cannot be opened: Permission denied");
+}
+
+namespace {
+
+Bytes typed(std::uint8_t code, std::initializer_list<std::uint32_t> dimensions, const Bytes& values) {
+  Bytes bytes = idx(dimensions, values);
+  bytes[2] = code;
+  return bytes;
+}
+
+const Bytes kTwoLabels = idx({2}, {1, 3});
+
+Recorded import_pair(const Bytes& samples, const std::optional<Bytes>& labels, const ImportOptions& options = {}) {
+  const auto text = [](const Bytes& bytes, const char* name) {
+    return Text{
+        .content = {reinterpret_cast<const char*>(bytes.data()), bytes.size()}, .name = name, .part = Part::kTrain};
+  };
+  LabelledText pair{.samples = text(samples, "x"), .labels = {}};
+  if (labels) pair.labels = text(*labels, "y");
+  RecordingSink sink;
+  import_idx({&pair, 1}, options, sink);
+  return sink.recorded();
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(files_given_one_by_one_are_read_by_what_they_hold) {
+  const TemporaryFolder folder;
+  folder.write("train", kTwoImages);
+  folder.write("train-labels", gzip(kTwoLabels));
+  folder.write("test", gzip(kTwoImages));
+  folder.write("test-labels", kTwoLabels);
+  const std::vector<Input> inputs{{folder.file("train"), Part::kTrain, folder.file("train-labels")},
+                                  {folder.file("test"), Part::kTest, folder.file("test-labels")}};
+  const Importer& importer = importer_for(inputs);
+  BOOST_TEST(std::string(importer.name) == "idx");
+  RecordingSink sink;
+  import_data(importer, inputs, {}, sink);
+  const Recorded& recorded = sink.recorded();
+  BOOST_TEST((recorded.description.shape == Shape{.channels = 1, .height = 2, .width = 3}));
+  const Bytes values = parse(kTwoImages, 3).values;
+  BOOST_TEST((recorded.bytes == joined(values, values)));
+  BOOST_TEST(recorded.labels == (std::vector<std::uint32_t>{0, 1, 0, 1}), boost::test_tools::per_element());
+  BOOST_TEST(recorded.summary.classes == (std::vector<std::string>{"1", "3"}), boost::test_tools::per_element());
+  BOOST_TEST((recorded.parts == std::vector{Part::kTrain, Part::kTrain, Part::kTest, Part::kTest}));
+}
+
+BOOST_AUTO_TEST_CASE(values_of_every_type_are_read_as_big_endian) {
+  const auto floats = [](std::uint8_t code, const Bytes& values) {
+    return import_pair(typed(code, {2, 1}, values), kTwoLabels).floats;
+  };
+  BOOST_TEST(floats(0x09, {0x80, 0x7F}) == (std::vector<float>{-128, 127}), boost::test_tools::per_element());
+  BOOST_TEST(floats(0x0B, {0x80, 0, 1, 2}) == (std::vector<float>{-32768, 258}), boost::test_tools::per_element());
+  BOOST_TEST(floats(0x0C, {0xFF, 0xFF, 0xFF, 0xFE, 0, 1, 0, 0}) == (std::vector<float>{-2, 65536}),
+             boost::test_tools::per_element());
+  BOOST_TEST(floats(0x0D, {0x3F, 0x80, 0, 0, 0xC0, 0x20, 0, 0}) == (std::vector<float>{1, -2.5}),
+             boost::test_tools::per_element());
+  BOOST_TEST(floats(0x0E, {0x3F, 0xF8, 0, 0, 0, 0, 0, 0, 0xC0, 0, 0, 0, 0, 0, 0, 0}) == (std::vector<float>{1.5, -2}),
+             boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(damage_to_files_given_one_by_one_is_told_with_its_offset) {
+  const auto told = [&](const Bytes& samples, const std::optional<Bytes>& labels, const ImportOptions& options = {}) {
+    return message_of([&] { import_pair(samples, labels, options); });
+  };
+  BOOST_TEST(told(kTwoImages, kTwoLabels) == "no fault");
+  BOOST_TEST(told(kTwoImages, {}) ==
+             "x: byte 0: expected a file of labels with these samples, found none; give it (labels)");
+  BOOST_TEST(told(kTwoLabels, {}) ==
+             "x: byte 0: expected samples, found one dimension, as labels have; give the samples and, with them, this "
+             "file (labels)");
+  BOOST_TEST(
+      told(typed(0x0A, {2, 1}, {1, 2}), kTwoLabels) ==
+      "x: byte 0: expected 00 00, a type of values (08, 09, 0b to 0e) and a number of dimensions (IDX), found 00 00 "
+      "0a 02");
+  BOOST_TEST(told({}, kTwoLabels) ==
+             "x: byte 0: expected 00 00, a type of values (08, 09, 0b to 0e) and a number of dimensions (IDX), found "
+             "nothing");
+  BOOST_TEST(told(kTwoImages, idx({3}, {0, 1, 2})) ==
+             "y: byte 4: expected 2 labels, one for each sample of x, found 3");
+  BOOST_TEST(told(gzip(joined(kTwoImages, {7})), kTwoLabels) ==
+             "x: byte 28 (unpacked): expected 28 bytes (16 of header and 2 x 2 x 3 elements of 1), found more");
+  BOOST_TEST(told(typed(0x0E, {0xFFFFFFFF, 0xFFFFFFFF, 0xFFFFFFFF}, {}), kTwoLabels)
+                 .starts_with("x: byte 8: expected at most 72057594037927936 values in all"));
+  const Bytes packed = gzip(kTwoImages);
+  for (std::size_t kept = 0; kept < kTwoImages.size(); ++kept) {
+    BOOST_TEST(told(first(kTwoImages, kept), kTwoLabels).starts_with("x: byte "), kept);
+  }
+  for (std::size_t kept = 0; kept < packed.size(); ++kept) {
+    BOOST_TEST(told(first(packed, kept), kTwoLabels).starts_with("x: byte "), kept);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(what_begins_as_idx_but_is_not_as_long_as_it_says_is_not_taken_for_it) {
+  const auto seen = [](const Bytes& bytes, bool packed = false) {
+    return kIdxImporter.recognises(
+        {.path = "file", .folder = false, .packed = packed, .size = bytes.size(), .begin = bytes, .file_names = {}});
+  };
+  BOOST_TEST(seen(kTwoImages));
+  BOOST_TEST(seen(first(kTwoImages, 16), true));
+  BOOST_TEST(!seen(joined(kTwoImages, {1})));
+  BOOST_TEST(!seen(first(kTwoImages, 15)));
+  BOOST_TEST(!seen({0, 0, 8, 0}));
+  BOOST_TEST(!seen({}));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

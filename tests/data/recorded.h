@@ -84,7 +84,7 @@ class RecordingSink final : public Sink {
     require(entries == rows.entries.size(), "every entry belongs to a row");
     for (const float value : rows.floats) require(!std::isinf(value), "values are finite or missing");
     for (const std::uint32_t code : rows.labels) {
-      require(code <= codes_, "codes are handed out as they turn up");
+      in_order_ = in_order_ && code <= codes_;
       codes_ = std::max(codes_, code + 1);
     }
     append(recorded_.bytes, rows.bytes);
@@ -99,9 +99,11 @@ class RecordingSink final : public Sink {
     ended_ = true;
     recorded_.summary = summary;
     require(summary.classes.size() >= 2, "two classes");
-    require(summary.class_of.size() == codes_, "a class for every code");
+    const bool classes = summary.class_of.empty();  // as codes
+    require(classes || in_order_, "codes are handed out as they turn up");
+    require(classes || summary.class_of.size() == codes_, "a class for every code");
     for (std::uint32_t& label : recorded_.labels) {
-      label = summary.class_of[label];
+      if (!classes) label = summary.class_of[label];
       require(label < summary.classes.size(), "every class has a name");
     }
     for (const Entry& entry : recorded_.entries) require(entry.index < summary.features, "features hold every index");
@@ -122,7 +124,7 @@ class RecordingSink final : public Sink {
   }
 
   Recorded recorded_;
-  bool begun_ = false, ended_ = false;
+  bool begun_ = false, ended_ = false, in_order_ = true;
   std::optional<Part> part_;
   std::uint32_t codes_ = 0;
 };

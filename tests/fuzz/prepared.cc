@@ -29,16 +29,24 @@ std::vector<std::uint8_t> sealed(PreparedHeader header, const Layout& layout, st
     return data::seal_of(file.data() + section.offset, section.bytes);
   };
   for (std::size_t part = 0; part < data::kParts; ++part) {
-    const Sha256Bytes rows = fill(layout.rows[part]);
+    fill(layout.rows[part]);
     header.parts[part].row_starts_seal = fill(layout.row_starts[part]);
     header.parts[part].labels_seal = fill(layout.labels[part]);
-    const Section seals = layout.seals[part];
-    std::memcpy(file.data() + seals.offset, rows.data(), std::min<std::size_t>(seals.bytes, rows.size()));
+    const Section seals = layout.seals[part], rows = layout.rows[part];
+    for (std::uint64_t begin = 0, at = seals.offset; begin < rows.bytes; begin += data::kBlockBytes) {
+      const std::uint64_t length = std::min<std::uint64_t>(data::kBlockBytes, rows.bytes - begin);
+      const Sha256Bytes seal = data::seal_of(file.data() + rows.offset + begin, length);
+      std::memcpy(file.data() + at, seal.data(), seal.size());
+      at += seal.size();
+    }
     header.parts[part].rows_seal = data::seal_of(file.data() + seals.offset, seals.bytes);
   }
   header.names_seal = fill(layout.names);
   header.notes_seal = fill(layout.notes);
   header.statistics_seal = fill(layout.statistics);
+  header.magic = data::kPreparedMagic;
+  header.version = data::kPreparedVersion;
+  header.block_bytes = data::kBlockBytes;
   header.file_bytes = layout.file_bytes;
   header.seal = data::header_seal(header);
   std::memcpy(file.data(), &header, sizeof header);
@@ -51,13 +59,8 @@ void use(const data::Prepared& prepared, data::Part part) {
   if (!samples) return;
   const data::Dataset set(samples);
   for (const std::uint32_t sample : {std::uint32_t{0}, static_cast<std::uint32_t>(set.size() - 1)}) {
-    if (set.sparse()) {
-      data::SparseBatch batch;
-      set.gather({&sample, 1}, batch);
-    } else {
-      std::vector<float> values(set.shape().size());
-      set.gather({&sample, 1}, values.data());
-    }
+    data::Batch batch;
+    set.gather({&sample, 1}, batch);
   }
 }
 
