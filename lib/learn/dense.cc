@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "base/clones.h"
+#include "base/error.h"
 #include "learn/products.h"
 
 namespace psctl::learn {
@@ -62,6 +64,60 @@ void Dense::backward(const float* parameters, const float* in, const float* out,
   }
   multiply_transposed(outputs_, inputs_, samples, out_gradient, in, gradient);
   if (in_gradient != nullptr) multiply(samples, inputs_, outputs_, out_gradient, parameters, in_gradient);
+}
+
+void Dense::forward(const float* parameters, const data::SparseBatch& in, float* out) const {
+  PSCTL_CHECK(activation_ == Activation::kNone);
+  const std::size_t samples = in.row_starts.size() - 1;
+  std::fill_n(out, samples * outputs_, 0.0F);
+  for (std::size_t sample = 0; sample < samples; ++sample) {
+    float* const sums = out + sample * outputs_;
+    for (std::size_t at = in.row_starts[sample]; at < in.row_starts[sample + 1]; ++at) {
+      const auto [feature, value] = in.entries[at];
+      for (std::size_t i = 0; i < outputs_; ++i) sums[i] += parameters[i * inputs_ + feature] * value;
+    }
+  }
+  add_bias(out, parameters + weights(), samples, outputs_);
+}
+
+void Dense::backward(const data::SparseBatch& in, const float* out_gradient, Coordinates& gradient,
+                     Scratch& scratch) const {
+  PSCTL_CHECK(activation_ == Activation::kNone && parameters() <= std::numeric_limits<std::uint32_t>::max());
+  const std::size_t samples = in.row_starts.size() - 1, count = in.entries.size();
+  auto& [order, sample_of, sums] = scratch;
+  order.resize(count);
+  sample_of.resize(count);
+  sums.resize(outputs_);
+  for (std::size_t sample = 0; sample < samples; ++sample) {
+    for (std::size_t at = in.row_starts[sample]; at < in.row_starts[sample + 1]; ++at) {
+      order[at] = std::uint64_t{in.entries[at].index} << 32 | at;
+      sample_of[at] = static_cast<std::uint32_t>(sample);
+    }
+  }
+  std::ranges::sort(order);
+  const auto feature_of = [&](std::size_t i) { return static_cast<std::uint32_t>(order[i] >> 32); };
+  std::size_t features = 0;
+  for (std::size_t i = 0; i < count; ++i) features += i == 0 || feature_of(i) != feature_of(i - 1) ? 1 : 0;
+
+  gradient.resize((features + 1) * outputs_);
+  const auto index = [](std::size_t place) { return static_cast<std::uint32_t>(place); };
+  for (std::size_t i = 0, number = 0; i < count; ++number) {
+    const std::uint32_t feature = feature_of(i);
+    std::ranges::fill(sums, 0.0F);
+    for (; i < count && feature_of(i) == feature; ++i) {
+      const std::size_t at = order[i] & 0xffffffff;
+      const float value = in.entries[at].value;
+      const float* const slopes = out_gradient + sample_of[at] * outputs_;
+      for (std::size_t output = 0; output < outputs_; ++output) sums[output] += slopes[output] * value;
+    }
+    for (std::size_t output = 0; output < outputs_; ++output) {
+      gradient[output * features + number] = {index(output * inputs_ + feature), sums[output]};
+    }
+  }
+  sum_rows(out_gradient, sums.data(), samples, outputs_);
+  for (std::size_t output = 0; output < outputs_; ++output) {
+    gradient[outputs_ * features + output] = {index(weights() + output), sums[output]};
+  }
 }
 
 double softmax_cross_entropy(float* outputs, std::size_t classes, std::span<const std::uint32_t> labels, float scale) {

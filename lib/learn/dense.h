@@ -4,6 +4,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
+
+#include "data/batch.h"
+#include "learn/push.h"
 
 namespace psctl::learn {
 
@@ -26,6 +30,17 @@ class Dense {
   // unless null, to `in`.
   void backward(const float* parameters, const float* in, const float* out, std::size_t samples, float* out_gradient,
                 float* gradient, float* in_gradient) const;
+
+  // The same of a layer without activation on all samples of a sparse batch; the cost follows the values that are
+  // there, not the width. The gradient is of the parameters that they touch and of all biases. Products are summed in
+  // the order of a sample's values, then of the samples.
+  void forward(const float* parameters, const data::SparseBatch& in, float* out) const;
+  struct Scratch {
+    std::vector<std::uint64_t> order;   // of a batch's values: by feature, then by sample
+    std::vector<std::uint32_t> sample;  // of each value
+    std::vector<float> sums;            // of one feature
+  };
+  void backward(const data::SparseBatch& in, const float* out_gradient, Coordinates& gradient, Scratch& scratch) const;
 
  private:
   std::size_t inputs_;

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cmath>
 #include <fmt/format.h>
+#include <limits>
 #include <numeric>
 #include <optional>
 #include <tbb/info.h>
@@ -34,6 +35,9 @@ std::size_t chunk_of(ModelKind kind) {
       return 128;  // products of 64 rows cost 6 % more, of 32 rows 20 %
   }
 }
+
+// Features of sparse samples whose zeros are written out: a chunk of 256 samples takes 256 MiB.
+constexpr std::size_t kMostWrittenOut = std::size_t{1} << 18;
 
 std::size_t evaluation_chunk_of(ModelKind kind) { return kind == ModelKind::kMlp ? 256 : chunk_of(kind); }
 
@@ -91,6 +95,8 @@ struct Workspace::Impl {
   std::vector<double> losses;                    // of every chunk
   std::optional<tbb::task_arena> arena;
   data::Batch batch;
+  Coordinates coordinates;  // of a sparse batch's gradient
+  Dense::Scratch sparse;
 };
 
 Workspace::Workspace() : impl_(std::make_unique<Impl>()) {}
@@ -113,6 +119,9 @@ struct Model::Impl {
                        Chunk chunk, Scratch& scratch) const;
   void backward(const float* parameters, std::span<const Convolution::Packed> packed, std::size_t samples,
                 float* gradient, Scratch& scratch) const;
+  bool follows_values(const data::Batch& batch) const { return kind == ModelKind::kLogistic && batch.sparse; }
+  // The outputs of all samples of a batch whose values it follows.
+  float* forward(const float* parameters, const data::Batch& batch, Scratch& scratch) const;
   // The chunk's part of the mean gradient over the batch; returns its summed loss.
   double chunk_gradient(const float* parameters, std::span<const Convolution::Packed> packed, const data::Batch& batch,
                         Chunk chunk, float* gradient, Scratch& scratch) const;
@@ -142,6 +151,22 @@ Model::Model(const ModelConfig& config, data::Shape input, std::size_t classes) 
   for (const Convolution& layer : impl->convolutions) impl->parameter_count += layer.parameters();
   for (const Dense& layer : impl->dense) impl->parameter_count += layer.parameters();
   impl_ = std::move(impl);
+}
+
+void Model::check_sparse() const {
+  const std::size_t features = impl_->input.size();
+  if (impl_->kind != ModelKind::kLogistic && features > kMostWrittenOut) {
+    throw UserError(
+        fmt::format("model.kind: only logistic computes on sparse samples as they are, the others write out their "
+                    "zeros; expected at most {} features, found {}",
+                    grouped(kMostWrittenOut), grouped(features)));
+  }
+  constexpr std::size_t kMostParameters = std::numeric_limits<std::uint32_t>::max();  // what a Coordinate can name
+  if (impl_->parameter_count > kMostParameters) {
+    throw UserError(fmt::format(
+        "model: expected at most {} parameters on sparse samples, found {}: {} features x {} classes",
+        grouped(kMostParameters), grouped(impl_->parameter_count), grouped(features), grouped(impl_->classes)));
+  }
 }
 
 Model::~Model() = default;
@@ -278,9 +303,36 @@ double Model::Impl::chunk_gradient(const float* at, std::span<const Convolution:
   return loss;
 }
 
+float* Model::Impl::forward(const float* parameters, const data::Batch& batch, Scratch& scratch) const {
+  scratch.outputs.resize(1);
+  float* const outputs = at_least(scratch.outputs[0], batch.size() * classes);
+  dense[0].forward(parameters, batch.entries, outputs);
+  return outputs;
+}
+
+double Model::gradient(std::span<const float> parameters, const data::Batch& batch, Coordinates& gradient,
+                       Workspace& workspace) const {
+  PSCTL_CHECK(parameters.size() == impl_->parameter_count);
+  PSCTL_CHECK(batch.shape == impl_->input && batch.classes == impl_->classes);
+  PSCTL_CHECK(batch.size() > 0 && impl_->follows_values(batch));
+  Workspace::Impl& work = *workspace.impl_;
+  if (work.scratch.empty()) work.scratch.resize(1);
+  float* const outputs = impl_->forward(parameters.data(), batch, work.scratch[0]);
+  const auto samples = static_cast<float>(batch.size());
+  const double loss = softmax_cross_entropy(outputs, impl_->classes, batch.labels, 1.0F / samples);
+  impl_->dense[0].backward(batch.entries, outputs, gradient, work.sparse);
+  return loss / static_cast<double>(batch.size());
+}
+
 double Model::gradient(std::span<const float> parameters, const data::Batch& batch, std::span<float> gradient,
                        Workspace& workspace, std::size_t threads) const {
   PSCTL_CHECK(parameters.size() == impl_->parameter_count && gradient.size() == impl_->parameter_count);
+  if (impl_->follows_values(batch)) {
+    Coordinates& coordinates = workspace.impl_->coordinates;
+    const double loss = this->gradient(parameters, batch, coordinates, workspace);
+    spread(coordinates, gradient);
+    return loss;
+  }
   PSCTL_CHECK(batch.shape == impl_->input && batch.classes == impl_->classes);
   PSCTL_CHECK(batch.size() > 0 && threads > 0);
   Workspace::Impl& work = *workspace.impl_;
@@ -339,7 +391,9 @@ Score Model::evaluate(std::span<const float> parameters, const data::Dataset& da
   const auto compute = [&](std::size_t index, Scratch& own) {
     const std::size_t begin = index * size;
     dataset.gather(samples.subspan(begin, std::min(size, samples.size() - begin)), own.batch);
-    const float* const outputs = impl_->forward(parameters.data(), packed, own.batch, {0, own.batch.size()}, own);
+    const float* const outputs = impl_->follows_values(own.batch)
+                                     ? impl_->forward(parameters.data(), own.batch, own)
+                                     : impl_->forward(parameters.data(), packed, own.batch, {0, own.batch.size()}, own);
     hits[index] = score(outputs, impl_->classes, own.batch.labels);
   };
   if (tasks == 1) {

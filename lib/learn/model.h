@@ -12,6 +12,7 @@
 
 #include "data/dataset.h"
 #include "learn/config.h"
+#include "learn/push.h"
 
 namespace psctl::learn {
 
@@ -41,6 +42,9 @@ class Model {
  public:
   // Throws UserError if the layers do not fit the shape (a kernel larger than its input, pooling that does not divide).
   Model(const ModelConfig& config, data::Shape input, std::size_t classes);
+  // Throws UserError if the model cannot compute on sparse samples. Logistic regression does, on the values that are
+  // there; the others write out the zeros, which is refused where there would be too many.
+  void check_sparse() const;
   ~Model();
   Model(Model&&) noexcept;
 
@@ -56,6 +60,11 @@ class Model {
   // Thread-safe for distinct workspaces and gradients.
   double gradient(std::span<const float> parameters, const data::Batch& batch, std::span<float> gradient,
                   Workspace& workspace, std::size_t threads = 1) const;
+
+  // The same of logistic regression on a sparse batch, as the coordinates that it touches, on one thread; the cost
+  // follows the batch's values. The dense gradient above is this one, spread.
+  double gradient(std::span<const float> parameters, const data::Batch& batch, Coordinates& gradient,
+                  Workspace& workspace) const;
 
   // Over `samples` (all of the data set if empty). The result does not depend on `threads`. Throws as Dataset::gather.
   Score evaluate(std::span<const float> parameters, const data::Dataset& dataset,

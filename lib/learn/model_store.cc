@@ -5,6 +5,7 @@
 #include <cmath>
 #include <fmt/format.h>
 #include <utility>
+#include <vector>
 
 #include "base/clones.h"
 #include "base/error.h"
@@ -52,6 +53,26 @@ PSCTL_CLONES void compensate_adaptively(float* __restrict gradient, float* __res
   }
 }
 
+// Where only one has a coordinate, it stays as it is: that is the sum with a 0.
+Coordinates sum_of(std::span<const Coordinate> one, std::span<const Coordinate> other) {
+  Coordinates sum;
+  sum.reserve(one.size() + other.size());
+  while (!one.empty() && !other.empty()) {
+    if (one.front().index == other.front().index) {
+      sum.push_back({one.front().index, one.front().value + other.front().value});
+      one = one.subspan(1);
+      other = other.subspan(1);
+    } else {
+      std::span<const Coordinate>& first = one.front().index < other.front().index ? one : other;
+      sum.push_back(first.front());
+      first = first.subspan(1);
+    }
+  }
+  sum.insert(sum.end(), one.begin(), one.end());
+  sum.insert(sum.end(), other.begin(), other.end());
+  return sum;
+}
+
 }  // namespace
 
 Range shard(std::size_t parameters, std::size_t servers, std::size_t rank) {
@@ -72,11 +93,22 @@ ModelStore::ModelStore(const OptimizerConfig& config, std::span<const float> ini
   if (kind == sync::Traits::Kind::kGradient) optimizer_.emplace(config, initial.size());
 }
 
-void ModelStore::accept(PushId push, WorkerId worker, std::shared_ptr<Tensor> tensor) {
-  PSCTL_CHECK(!tensor || tensor->size() == pool_.tensor_size(),
-              fmt::format("push {} has {} floats, this range {}", push.value, tensor->size(), pool_.tensor_size()));
-  Pending pending{.tensor = std::move(tensor), .worker = worker, .base = nullptr};
-  if (staleness_.kind == StalenessKind::kDc && pending.tensor) {
+bool ModelStore::takes_coordinates() const {
+  return optimizer_ && optimizer_->leaves_untouched_alone() && staleness_.kind != StalenessKind::kDc;
+}
+
+void ModelStore::accept(PushId push, WorkerId worker, Push what) {
+  const std::size_t size = pool_.tensor_size();
+  if (what.coordinates) {
+    PSCTL_CHECK(takes_coordinates(), fmt::format("push {} is of coordinates, where every push is dense", push.value));
+    PSCTL_CHECK(what.coordinates->empty() || what.coordinates->back().index < size,
+                fmt::format("push {} goes beyond the {} floats of this range", push.value, size));
+  } else {
+    PSCTL_CHECK(!what.dense || what.dense->size() == size,
+                fmt::format("push {} has {} floats, this range {}", push.value, what.dense->size(), size));
+  }
+  Pending pending{.what = std::move(what), .worker = worker, .base = nullptr};
+  if (staleness_.kind == StalenessKind::kDc && pending.what) {
     const auto backup = backups_.find(worker);
     PSCTL_CHECK(backup != backups_.end(), fmt::format("worker {} pushes but was never released", worker.value));
     pending.base = backup->second.model;
@@ -101,13 +133,23 @@ void ModelStore::merge(PushId into, PushId from) {
   PSCTL_CHECK(into != from);
   PSCTL_CHECK(staleness_.kind != StalenessKind::kDc, "a merged push has no model that it was computed on");
   check_pending(into);
-  const std::shared_ptr<Tensor> source = take_pending(from).tensor;
-  if (!source) return;
-  std::shared_ptr<Tensor>& target = pending_.at(into).tensor;
+  Push source = take_pending(from).what;
+  Push& target = pending_.at(into).what;
   if (!target) {
-    target = source;
-  } else {
-    add(target->data(), source->data(), source->size());
+    target = std::move(source);
+  } else if (target.coordinates && source.coordinates) {
+    target.coordinates = std::make_shared<Coordinates>(sum_of(*target.coordinates, *source.coordinates));
+  } else if (source) {
+    if (target.coordinates) {
+      std::shared_ptr<Tensor> dense = pool_.take();
+      spread(*target.coordinates, dense->values());
+      target = Push(std::move(dense));
+    }
+    if (source.coordinates) {
+      for (const Coordinate& each : *source.coordinates) target.dense->data()[each.index] += each.value;
+    } else {
+      add(target.dense->data(), source.dense->data(), source.dense->size());
+    }
   }
 }
 
@@ -136,39 +178,74 @@ void ModelStore::apply(std::span<const sync::Share> shares, double learning_rate
   if (optimizer_ && reset) optimizer_->reset();
   if (shares.empty()) return;
 
-  struct Addend {
-    Pending push;
-    float weight;
-  };
   std::vector<Addend> addends;
+  bool all_coordinates = takes_coordinates();
   for (const sync::Share& share : shares) {
     Pending push = take_pending(share.push);
-    if (push.tensor) addends.push_back({std::move(push), static_cast<float>(share.weight)});
+    if (!push.what) continue;
+    all_coordinates = all_coordinates && push.what.coordinates;
+    addends.push_back({std::move(push), static_cast<float>(share.weight)});
   }
-
-  const std::size_t size = pool_.tensor_size();
   const std::shared_ptr<Tensor> out = pool_.take();
   if (optimizer_) optimizer_->begin_step(learning_rate);
-  alignas(64) std::array<float, kBlock> block;
+  if (all_coordinates) {
+    apply_coordinates(addends, *out);
+  } else {
+    apply_dense(addends, static_cast<float>(learning_rate), *out);
+  }
+  model_ = out;
+}
 
+void ModelStore::apply_dense(std::span<const Addend> addends, float learning_rate, Tensor& out) {
+  const std::size_t size = pool_.tensor_size();
+  alignas(64) std::array<float, kBlock> block;
+  std::vector<std::span<const Coordinate>> left(addends.size());  // of each addend's coordinates
+  for (std::size_t i = 0; i < addends.size(); ++i) {
+    if (addends[i].push.what.coordinates) left[i] = *addends[i].push.what.coordinates;
+  }
   for (std::size_t begin = 0; begin < size; begin += kBlock) {
     const std::span<float> sum = std::span(block).first(std::min(kBlock, size - begin));
     const auto model = model_->values().subspan(begin, sum.size());
-    const auto target = out->values().subspan(begin, sum.size());
-    if (addends.empty()) std::ranges::fill(sum, 0.0F);
+    const auto target = out.values().subspan(begin, sum.size());
+    if (addends.empty() || addends[0].push.what.coordinates) std::ranges::fill(sum, 0.0F);
     for (std::size_t i = 0; i < addends.size(); ++i) {
-      const Pending& pending = addends[i].push;
-      float* const push = pending.tensor->data() + begin;
+      const auto& [pending, weight] = addends[i];
+      if (pending.what.coordinates) {
+        const std::span<const Coordinate> here = within(left[i], begin, sum.size());
+        for (const Coordinate& each : here) sum[each.index - begin] += weight * each.value;
+        left[i] = {here.end(), left[i].end()};
+        continue;
+      }
+      float* const push = pending.what.dense->data() + begin;
       if (pending.base) compensate(pending, begin, model, {push, sum.size()});
-      (i == 0 ? scale : add_scaled)(sum.data(), push, addends[i].weight, sum.size());
+      (i == 0 ? scale : add_scaled)(sum.data(), push, weight, sum.size());
     }
     if (optimizer_) {
       optimizer_->step(begin, model, sum, target);
     } else {
-      moved(target.data(), model.data(), sum.data(), static_cast<float>(learning_rate), sum.size());
+      moved(target.data(), model.data(), sum.data(), learning_rate, sum.size());
     }
   }
-  model_ = out;
+}
+
+// Every push goes over its coordinates alone. Those that several touch are stepped more than once, each time from the
+// old model to the same place.
+void ModelStore::apply_coordinates(std::span<const Addend> addends, Tensor& out) {
+  std::ranges::copy(model_->values(), out.data());
+  if (!sums_) {
+    sums_.emplace(pool_.tensor_size());
+    std::ranges::fill(sums_->values(), 0.0F);
+  }
+  float* const sums = sums_->data();
+  for (const auto& [pending, weight] : addends) {
+    for (const Coordinate& each : *pending.what.coordinates) sums[each.index] += weight * each.value;
+  }
+  for (const Addend& addend : addends) {
+    optimizer_->step(*addend.push.what.coordinates, model_->values(), sums_->values(), out.values());
+  }
+  for (const Addend& addend : addends) {
+    for (const Coordinate& each : *addend.push.what.coordinates) sums[each.index] = 0;
+  }
 }
 
 }  // namespace psctl::learn

@@ -11,6 +11,7 @@
 #include "base/ids.h"
 #include "learn/config.h"
 #include "learn/optimizer.h"
+#include "learn/push.h"
 #include "learn/tensor.h"
 #include "sync/events.h"
 #include "sync/strategy.h"
@@ -33,10 +34,12 @@ class ModelStore {
   ModelStore(const OptimizerConfig& config, std::span<const float> initial,
              sync::Traits::Kind kind = sync::Traits::Kind::kGradient);
 
-  std::shared_ptr<Tensor> buffer() { return pool_.take(); }  // for a push to be received into; thread-safe
-  // Pending from now on, and the store's alone to change; computed on the model that the worker had. Null: an empty
-  // push.
-  void accept(PushId push, WorkerId worker, std::shared_ptr<Tensor> tensor);
+  std::shared_ptr<Tensor> buffer() { return pool_.take(); }  // for a dense push to be received into; thread-safe
+  // Whether pushes may be coordinates: with gradient workers, plain SGD and no delay compensation.
+  bool takes_coordinates() const;
+  // Pending from now on, and the store's alone to change; computed on the model that the worker had. Indices of
+  // coordinates count from the beginning of this range.
+  void accept(PushId push, WorkerId worker, Push what);
   // The worker has the current model from now on.
   void released(WorkerId worker);
   void merge(PushId into, PushId from);
@@ -45,7 +48,8 @@ class ModelStore {
   // optimizer at `learning_rate`; of local workers w + learning_rate * g. An empty push adds nothing. No shares: the
   // model stays, version += 1. `reset`: the optimizer's state is that of the beginning before it. With delay
   // compensation (StalenessKind::kDc) each push is corrected first, before weight and weight decay: our reading, where
-  // an update has several.
+  // an update has several. Where all pushes are coordinates it is one copy of the model, and beyond that costs what
+  // they are; the bits are those of the same pushes as dense ones.
   void apply(std::span<const sync::Share> shares, double learning_rate, bool reset = false);
 
   Version version() const { return version_; }
@@ -54,7 +58,7 @@ class ModelStore {
 
  private:
   struct Pending {
-    std::shared_ptr<Tensor> tensor;  // null: an empty push
+    Push what;
     WorkerId worker;
     Snapshot base;  // that it was computed on; with delay compensation only
   };
@@ -65,6 +69,12 @@ class ModelStore {
   };
   void check_pending(PushId push) const;
   Pending take_pending(PushId push);
+  struct Addend {
+    Pending push;
+    float weight;
+  };
+  void apply_dense(std::span<const Addend> addends, float learning_rate, Tensor& out);
+  void apply_coordinates(std::span<const Addend> addends, Tensor& out);
   // Replaces `gradient`, the floats of `push` from `begin` on.
   void compensate(const Pending& push, std::size_t begin, std::span<const float> model, std::span<float> gradient);
 
@@ -73,6 +83,7 @@ class ModelStore {
   std::optional<Optimizer> optimizer_;  // none for local workers
   std::shared_ptr<const Tensor> model_;
   std::map<PushId, Pending> pending_;
+  std::optional<Tensor> sums_;  // of coordinates; all zero between updates
   std::map<WorkerId, Backup> backups_;
   Version version_ = 0;
 };

@@ -118,6 +118,16 @@ void Optimizer::reset() {
   steps_ = 0;
 }
 
+bool Optimizer::leaves_untouched_alone() const {
+  return config_.kind == OptimizerKind::kSgd && config_.weight_decay == 0;
+}
+
+void Optimizer::step(std::span<const Coordinate> touched, std::span<const float> model, std::span<const float> gradient,
+                     std::span<float> out) const {
+  PSCTL_CHECK(leaves_untouched_alone());
+  for (const Coordinate& each : touched) out[each.index] = model[each.index] - rate_ * gradient[each.index];
+}
+
 void Optimizer::begin_step(double learning_rate) {
   ++steps_;
   if (config_.kind == OptimizerKind::kAdam) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "learn/config.h"
+#include "learn/push.h"
 #include "learn/tensor.h"
 
 namespace psctl::learn {
@@ -25,6 +26,12 @@ class Optimizer {
   // out = model moved by the gradient, for the floats from `begin` on; weight_decay * model is added to `gradient`
   // first, in place. `out` may be `model`.
   void step(std::size_t begin, std::span<const float> model, std::span<float> gradient, std::span<float> out);
+  // Whether a parameter whose gradient is 0 stays as it is: plain SGD.
+  bool leaves_untouched_alone() const;
+  // The same step as above for the parameters of `touched` alone, where it leaves the others alone: their gradients are
+  // in `gradient`, of all parameters, and their values in `touched` mean nothing here.
+  void step(std::span<const Coordinate> touched, std::span<const float> model, std::span<const float> gradient,
+            std::span<float> out) const;
   // The state of the beginning.
   void reset();
 

@@ -7,14 +7,38 @@
 namespace psctl::learn {
 
 Trainer::Trainer(const Model& model, const data::Dataset& dataset, data::BatchOrder batches,
-                 const OptimizerConfig& optimizer, const sync::Traits& traits)
-    : model_(model), dataset_(dataset), batches_(std::move(batches)), traits_(traits) {
+                 const OptimizerConfig& optimizer, const sync::Traits& traits, bool coordinates)
+    : model_(model), dataset_(dataset), batches_(std::move(batches)), traits_(traits), coordinates_(coordinates) {
+  PSCTL_CHECK(!coordinates || (dataset.sparse() && traits.kind == sync::Traits::Kind::kGradient));
   if (traits.kind == sync::Traits::Kind::kLocal) local_.emplace(optimizer, traits.rebase, model.parameter_count());
 }
 
 double Trainer::compute(std::span<const float> parameters, std::span<float> gradient, Workspace& workspace) {
   batches_.assemble(begun_++, dataset_, workspace.batch());
   return model_.gradient(parameters, workspace.batch(), gradient, workspace);
+}
+
+double Trainer::run(const Leg& leg, Push& push, const Buffers& buffer, Workspace& workspace) {
+  if (!coordinates_ || leg.empty) {
+    std::shared_ptr<Tensor> dense = buffer();
+    const double loss = run(leg, dense->values(), workspace);
+    push = Push(std::move(dense));
+    return loss;
+  }
+  PSCTL_CHECK(leg.overlapped == 0 && leg.steps == 1, "a gradient worker pushes one mini-batch at a time");
+  if (leg.model) snapshot_ = leg.model;
+  PSCTL_CHECK(snapshot_);
+  batches_.assemble(begun_++, dataset_, workspace.batch());
+  auto coordinates = std::make_shared<Coordinates>();
+  const double loss = model_.gradient(snapshot_->values(), workspace.batch(), *coordinates, workspace);
+  if (smaller_than_dense(coordinates->size(), model_.parameter_count())) {
+    push = Push(std::move(coordinates));
+  } else {
+    std::shared_ptr<Tensor> dense = buffer();
+    spread(*coordinates, dense->values());
+    push = Push(std::move(dense));
+  }
+  return loss;
 }
 
 double Trainer::run(const Leg& leg, std::span<float> push, Workspace& workspace) {

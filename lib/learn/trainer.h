@@ -1,6 +1,7 @@
 // The arithmetic of one worker between two pushes, when it is known beforehand: for the simulator and the replay.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -10,6 +11,7 @@
 #include "data/batches.h"
 #include "learn/local_worker.h"
 #include "learn/model.h"
+#include "learn/push.h"
 #include "sync/strategy.h"
 
 namespace psctl::learn {
@@ -46,12 +48,16 @@ class Workspaces {
 
 class Trainer {
  public:
+  // `coordinates`: of gradients on sparse samples it pushes coordinates where they are smaller.
   Trainer(const Model& model, const data::Dataset& dataset, data::BatchOrder batches, const OptimizerConfig& optimizer,
-          const sync::Traits& traits);
+          const sync::Traits& traits, bool coordinates = false);
 
   // Follows the leg and leaves what is pushed in `push` (a gradient, or a delta); returns the mean loss over the
   // samples in it, 0 if it is empty. What a local worker did before it gave up goes into its next push. One leg after
-  // the other, each perhaps on another thread.
+  // the other, each perhaps on another thread. `buffer` gives room for a dense push.
+  using Buffers = std::function<std::shared_ptr<Tensor>()>;
+  double run(const Leg& leg, Push& push, const Buffers& buffer, Workspace& workspace);
+  // The same into a place that is there: every push is dense.
   double run(const Leg& leg, std::span<float> push, Workspace& workspace);
   Step begun() const { return begun_; }  // mini-batches, those given up or lost included
 
@@ -62,6 +68,7 @@ class Trainer {
   const data::Dataset& dataset_;
   data::BatchOrder batches_;
   sync::Traits traits_;
+  bool coordinates_;
   Snapshot snapshot_;                 // of a gradient worker
   std::optional<LocalWorker> local_;  // of a local worker
   Step begun_ = 0;
