@@ -266,6 +266,10 @@ const auto& cluster_section() {
               "threads_per_worker", [](RunConfig & run) -> auto& { return run.cluster.threads_per_worker; },
               whole(1, kMostThreads), "threads that a real worker computes with")
           .add(
+              "sparse_pushes", [](RunConfig & run) -> auto& { return run.cluster.sparse_pushes; }, flag(),
+              "a push of a logistic model on sparse samples carries only the parameters that it touches, where that is "
+              "smaller, with plain sgd; the weights are the same without")
+          .add(
               "compute_ms", [](RunConfig & run) -> auto& { return run.simulation.compute_ms; },
               list(number(between(1e-6, kLongestMs)), {.shortest = 1, .longest = kMostWorkers, .one_alone = true}),
               "virtual clock: time of a step; one for all, or one a worker")

@@ -23,6 +23,7 @@ struct ClusterConfig {
   std::size_t workers = 1;
   std::size_t servers = 1;
   std::size_t threads_per_worker = 1;
+  bool sparse_pushes = true;  // of sparse samples: the coordinates they touch alone, where those are smaller
   std::vector<Membership> membership;
   std::vector<std::string> hosts;  // host:port of each server; empty: Unix sockets on this host
   std::string bind;                // address to listen on beyond loopback; empty: loopback

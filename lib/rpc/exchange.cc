@@ -79,15 +79,20 @@ auto Exchange::range_of(std::span<Float> tensor, const Server& server) const {
   }
 }
 
+std::span<const std::byte> Exchange::piece_of(const Message& message, const Server& server) const {
+  if (!message.request.__isset.coordinates) return range_of(message.push, server);
+  return std::as_bytes(learn::within(message.coordinates, server.begin, server.size));
+}
+
 Response Exchange::operator()(Message& message) {
   wire::StepRequest& request = message.request;
   Response response{.begun = message.begun};
-  if (!message.push.empty()) send_pieces(message);
+  if (!message.push.empty() || request.__isset.coordinates) send_pieces(message);
   request.__set_upload_ns(std::chrono::nanoseconds(steady_clock::now() - message.begun).count());
   Client& lead = *servers_[0].client;
   const std::span<std::byte> destination = range_of(message.model, servers_[0]);
   auto asked = steady_clock::now();
-  Answer answer = lead.step(request, range_of(message.push, servers_[0]), destination);
+  Answer answer = lead.step(request, piece_of(message, servers_[0]), destination);
   response.sent = true;
   response.push = Duration(request.upload_ns) + Duration(answer.header.receive_ns);
   while (answer.header.kind == wire::ReplyKind::HELD && !terminated_ && !cut_off_) {
@@ -124,8 +129,9 @@ void Exchange::send_pieces(const Message& message) {
   wire::PieceRequest request;
   request.worker = message.request.worker;
   request.push = message.request.push;
+  if (message.request.__isset.coordinates) request.__set_coordinates(message.request.coordinates);
   const auto others = std::span(servers_).subspan(1);
-  for (Server& server : others) server.client->send_piece(request, range_of(message.push, server));
+  for (Server& server : others) server.client->send_piece(request, piece_of(message, server));
   for (Server& server : others) server.client->receive_piece();
 }
 

@@ -16,15 +16,18 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "learn/push.h"
 #include "rpc/transport.h"
 
 namespace psctl::rpc {
 
-// One push, or with number 0 the mere question what to do. What the spans show stays as it is until the answer is
+// One push, or with number 0 the mere question what to do. A push whose request says how many coordinates it has is
+// those, else it is dense. What the spans show stays as it is until the answer is
 // there.
 struct Message {
-  wire::StepRequest request;                      // all but upload_ns
-  std::span<const float> push = {};               // the whole model's; empty: no tensor
+  wire::StepRequest request;         // all but upload_ns
+  std::span<const float> push = {};  // the whole model's; empty: no tensor
+  std::span<const learn::Coordinate> coordinates = {};
   std::span<float> model;                         // where a model that comes is put
   Duration network_delay{};                       // injected before the push
   std::chrono::steady_clock::time_point begun{};  // its time counts from here on
@@ -60,6 +63,7 @@ class Exchange {
   };
   template <class Float>
   auto range_of(std::span<Float> tensor, const Server& server) const;
+  std::span<const std::byte> piece_of(const Message& message, const Server& server) const;
   void send_pieces(const Message& message);
   void pull_the_rest(const wire::ReplyHeader& release, std::span<float> model);
 

@@ -160,14 +160,19 @@ class LeadServer::Impl {
     wire::JoinReply join(const wire::JoinRequest& request) override { return impl_.join(*this, request); }
     Incoming destination(const wire::StepRequest& request, std::size_t length) override {
       return refusing([&] {
-        if (length > 0 && (request.push < 1 || request.again || request.empty)) {
+        const std::optional<std::int64_t> coordinates = given(request);
+        if ((length > 0 || coordinates) && (request.push < 1 || request.again || request.empty)) {
           throw WorldError("a tensor came with a request that has none");
         }
-        return impl_.shard_.destination(length);
+        if (coordinates) impl_.check_coordinates(*coordinates, length);
+        return impl_.shard_.destination(length, coordinates);
       });
     }
     StepAnswer step(const wire::StepRequest& request, Incoming tensor, Duration receive) override {
-      return refusing([&] { return impl_.step(*this, request, tensor, receive); });
+      return refusing([&] {
+        impl_.shard_.check(tensor);
+        return impl_.step(*this, request, tensor, receive);
+      });
     }
     StepAnswer pull(const wire::PullRequest& request) override { return impl_.pull(request); }
     void bye(const wire::ByeRequest& request) override { impl_.bye(*this, request); }
@@ -206,6 +211,8 @@ class LeadServer::Impl {
   void evaluated(const wire::EvaluationResult& result);
   void stop_from_outside(const std::string& reason);
   void closed(LeadSession& session, Closing closing, const std::string& why);
+
+  void check_coordinates(std::int64_t all, std::size_t length) const;
 
   // ---- under the lock
   Duration checked_duration(std::int64_t nanoseconds, const char* of) const;
@@ -358,6 +365,16 @@ StepAnswer LeadServer::Impl::step(LeadSession& session, const wire::StepRequest&
   return answer;
 }
 
+// How many coordinates a push has on the other servers is known only from what its worker says.
+void LeadServer::Impl::check_coordinates(std::int64_t all, std::size_t length) const {
+  const auto own = static_cast<std::int64_t>(length / sizeof(learn::Coordinate));
+  const auto elsewhere = static_cast<std::int64_t>(setup_.parameters - setup_.range.size);
+  if (all < own || all - own > elsewhere) {
+    throw WorldError(fmt::format("a push of {} coordinates has {} of them here, and there are {} parameters elsewhere",
+                                 all, own, elsewhere));
+  }
+}
+
 void LeadServer::Impl::refused(const LeadSession& session, const std::string& why) {
   const Lock lock(mutex_);
   if (!session.worker_) return;
@@ -373,7 +390,7 @@ void LeadServer::Impl::received(const wire::StepRequest& request, const Incoming
   if (request.push != static_cast<std::int64_t>(number)) {
     throw WorldError(fmt::format("push {} of worker {} came where {} is due", request.push, request.worker, number));
   }
-  if (request.empty != tensor.bytes.empty()) throw WorldError("the push came without its tensor");
+  if (request.empty == static_cast<bool>(tensor.owner)) throw WorldError("the push came without its tensor");
   const auto most = static_cast<std::int64_t>(sync::kAnyNumber);
   const Step steps = checked_count(request.steps, most, "steps");
   const std::size_t batch_size = lead_.setup().batch_size;
@@ -398,7 +415,10 @@ void LeadServer::Impl::received(const wire::StepRequest& request, const Incoming
     const std::span<const lead::Order> orders = lead_.pushed(now, report);
     if (!request.empty) {
       shard_.put(worker, number, tensor, arrived);
-      lead_.transferred(setup_.parameters * sizeof(float), 0);
+      const std::optional<std::int64_t> coordinates = given(request);
+      lead_.transferred(coordinates ? static_cast<std::uint64_t>(*coordinates) * sizeof(learn::Coordinate)
+                                    : setup_.parameters * sizeof(float),
+                        0);
     }
     dispatch(orders);
     slots_[worker.value].refusal.clear();

@@ -1,5 +1,7 @@
 // What a server offers to workers, to the evaluation process and to the lead server. Times are whole nanoseconds; a
-// clock reading never crosses the wire. Tensors are little-endian floats, the whole range of that server or nothing.
+// clock reading never crosses the wire. Tensors are little-endian floats, the whole range of that server or nothing. A
+// push of coordinates has in its tensor's place, 8 bytes each, a u32 index into the whole model and a float, by
+// ascending index, and none of them where nothing in that server's range is touched.
 // Kinds travel as i32, which is what Thrift makes of an enum: so one that nobody knows is a number that can be checked.
 namespace cpp psctl.rpc.wire
 
@@ -29,6 +31,7 @@ struct StepRequest {
   15: i64 hidden_push_ns            // of the exchange before: how much of it the worker computed through
   16: i64 hidden_wait_ns
   17: i64 hidden_pull_ns
+  18: optional i64 coordinates      // of a push of coordinates: how many, on all servers together
 }
 
 enum ReplyKind {
@@ -62,6 +65,7 @@ struct Reply {
 struct PieceRequest {
   1: required i32 worker
   2: required i64 push              // the number that StepRequest will have
+  3: optional i64 coordinates       // as StepRequest will have it
 }
 
 struct PieceReply {

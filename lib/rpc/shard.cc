@@ -1,5 +1,6 @@
 #include "rpc/shard.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <utility>
 
@@ -14,18 +15,50 @@ Outgoing outgoing(learn::Snapshot model) {
 }  // namespace
 
 Shard::Shard(const learn::OptimizerConfig& optimizer, std::span<const float> initial, std::size_t workers,
-             sync::Traits::Kind kind)
-    : bytes_(initial.size_bytes()), store_(optimizer, initial, kind), arrivals_(workers), released_(workers) {
+             sync::Traits::Kind kind, std::size_t begin)
+    : begin_(begin),
+      bytes_(initial.size_bytes()),
+      store_(optimizer, initial, kind),
+      arrivals_(workers),
+      released_(workers) {
   check_tensor_bytes(bytes_);
 }
 
-Incoming Shard::destination(std::size_t length) {
+Incoming Shard::destination(std::size_t length, std::optional<std::int64_t> coordinates) {
+  if (coordinates) {
+    if (!store_.takes_coordinates()) throw WorldError("a push of coordinates came where every push is dense");
+    const std::size_t count = length / sizeof(learn::Coordinate);
+    if (length % sizeof(learn::Coordinate) != 0 || *coordinates < 0 ||
+        count > static_cast<std::uint64_t>(*coordinates) || count > bytes_ / sizeof(float)) {
+      throw WorldError(fmt::format("a push of {} coordinates has {} bytes for the {} parameters of this server",
+                                   *coordinates, length, bytes_ / sizeof(float)));
+    }
+    const auto push = std::make_shared<learn::Push>(std::make_shared<learn::Coordinates>(count));
+    return {.bytes = std::as_writable_bytes(std::span(*push->coordinates)), .owner = push};
+  }
   if (length == 0) return {};
   if (length != bytes_) {
     throw WorldError(fmt::format("a push of {} bytes came where this server's range has {}", length, bytes_));
   }
-  const std::shared_ptr<learn::Tensor> tensor = store_.buffer();
-  return {.bytes = std::as_writable_bytes(tensor->values()), .owner = tensor};
+  const auto push = std::make_shared<learn::Push>(store_.buffer());
+  return {.bytes = std::as_writable_bytes(push->dense->values()), .owner = push};
+}
+
+// On the wire indices count through the whole model, here through this range.
+void Shard::check(const Incoming& push) const {
+  if (!push.owner) return;
+  const learn::Push& what = *std::static_pointer_cast<learn::Push>(push.owner);
+  if (!what.coordinates) return;
+  std::size_t least = begin_;
+  const std::size_t end = begin_ + bytes_ / sizeof(float);
+  for (learn::Coordinate& each : *what.coordinates) {
+    if (each.index < least || each.index >= end) {
+      throw WorldError(fmt::format("a push has the coordinate {} where {} to {} may follow", each.index, least,
+                                   std::max(end, std::size_t{1}) - 1));
+    }
+    least = std::size_t{each.index} + 1;
+    each.index -= static_cast<std::uint32_t>(begin_);
+  }
 }
 
 void Shard::put(WorkerId worker, std::uint64_t number, const Incoming& tensor,
@@ -43,7 +76,7 @@ void Shard::put(WorkerId worker, std::uint64_t number, const Incoming& tensor,
     throw WorldError(fmt::format("push {} of worker {} came while {} before it were not accepted", number, worker.value,
                                  arrivals.tensors.size()));
   }
-  arrivals.tensors[number] = std::static_pointer_cast<learn::Tensor>(tensor.owner);
+  arrivals.tensors[number] = *std::static_pointer_cast<learn::Push>(tensor.owner);
 }
 
 void Shard::execute(std::span<const lead::Order> orders) {
@@ -76,18 +109,18 @@ void Shard::execute(const lead::Order& order) {
 
 void Shard::accept(const lead::Accept& accept) {
   Arrivals& arrivals = arrivals_.at(accept.worker.value);
-  std::shared_ptr<learn::Tensor> tensor;
+  learn::Push push;
   if (!accept.empty) {
     const auto found = arrivals.tensors.find(accept.number);
     if (found == arrivals.tensors.end()) {
       throw WorldError(
           fmt::format("the tensor of push {} of worker {} is missing", accept.number, accept.worker.value));
     }
-    tensor = std::move(found->second);
+    push = std::move(found->second);
   }
   arrivals.accepted = accept.number;
   arrivals.tensors.erase(arrivals.tensors.begin(), arrivals.tensors.upper_bound(accept.number));
-  store_.accept(accept.push, accept.worker, std::move(tensor));
+  store_.accept(accept.push, accept.worker, std::move(push));
 }
 
 void Shard::wait_for(std::unique_lock<std::mutex>& lock, std::uint64_t sequence,

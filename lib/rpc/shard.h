@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -21,13 +22,16 @@ namespace psctl::rpc {
 // Accept and a pin, besides what the strategy keeps pending; and one pin a look.
 class Shard {
  public:
-  // `initial`: this server's range of version 0. `kind`: of the strategy's workers.
+  // `initial`: this server's range of version 0, which begins at parameter `begin`. `kind`: of the strategy's workers.
   Shard(const learn::OptimizerConfig& optimizer, std::span<const float> initial, std::size_t workers,
-        sync::Traits::Kind kind = sync::Traits::Kind::kGradient);
+        sync::Traits::Kind kind = sync::Traits::Kind::kGradient, std::size_t begin = 0);
 
   std::size_t bytes() const { return bytes_; }
-  // A place for a push that is about to come. Throws WorldError unless `length` is 0 or exactly this range.
-  Incoming destination(std::size_t length);
+  // A place for a push that is about to come, a learn::Push; of `coordinates` on all servers together, if given. Throws
+  // WorldError unless `length` is 0 or exactly this range, or that of no more coordinates than there are.
+  Incoming destination(std::size_t length, std::optional<std::int64_t> coordinates = {});
+  // It has come: throws WorldError unless coordinates ascend within this range. Once a push, before put().
+  void check(const Incoming& push) const;
   // The tensor of the worker's push of that number, from 1; it waits for its Accept. A worker that keeps its model
   // pushes again without having heard of this server, so that its next tensor may overtake the Accept of its last. A
   // third waits until there is room; throws WorldError if there is none at the deadline, and when that number or a
@@ -53,7 +57,7 @@ class Shard {
   };
   // What came from one worker and was not accepted yet, by number.
   struct Arrivals {
-    std::map<std::uint64_t, std::shared_ptr<learn::Tensor>> tensors;
+    std::map<std::uint64_t, learn::Push> tensors;
     std::uint64_t accepted = 0;  // number of the last that was
   };
   static constexpr std::size_t kMostArrivals = 2;
@@ -63,7 +67,7 @@ class Shard {
   void wait_for(std::unique_lock<std::mutex>& lock, std::uint64_t sequence,
                 std::chrono::steady_clock::time_point deadline);
 
-  std::size_t bytes_;
+  std::size_t begin_, bytes_;
   mutable std::mutex mutex_;
   std::condition_variable executed_;
   learn::ModelStore store_;
@@ -72,5 +76,11 @@ class Shard {
   std::map<std::uint64_t, learn::Snapshot> looks_;
   std::uint64_t sequence_ = 0;  // of the last order executed
 };
+
+// How many coordinates a request says that its push has; none: it is dense.
+template <class Request>
+std::optional<std::int64_t> given(const Request& request) {
+  return request.__isset.coordinates ? std::optional(request.coordinates) : std::nullopt;
+}
 
 }  // namespace psctl::rpc

@@ -51,13 +51,16 @@ class ShardSession final : public Session {
     return reply;
   }
 
-  Incoming destination(const wire::PieceRequest&, std::size_t length) override { return shard_.destination(length); }
+  Incoming destination(const wire::PieceRequest& request, std::size_t length) override {
+    return shard_.destination(length, given(request));
+  }
 
   wire::PieceReply piece(const wire::PieceRequest& request, Incoming tensor, Duration receive) override {
     const WorkerId worker = checked(request.worker);
     if (worker != worker_) throw WorldError(fmt::format("this connection has not joined as worker {}", request.worker));
     if (request.push < 1) throw WorldError(fmt::format("a piece of push {}: pushes are numbered from 1", request.push));
-    if (tensor.bytes.empty()) throw WorldError("a piece came without its tensor");
+    if (!tensor.owner) throw WorldError("a piece came without its tensor");
+    shard_.check(tensor);
     shard_.put(worker, static_cast<std::uint64_t>(request.push), tensor, steady_clock::now() + kPiecePatience);
     wire::PieceReply reply;
     reply.receive_ns = receive.count();

@@ -130,8 +130,9 @@ class Session {
  public:
   virtual ~Session() = default;
 
-  // Where the tensor of a request is to go. Called once a request, when all of it but the tensor is known; length 0: no
-  // tensor comes. `bytes` must have that length; an exception refuses the request, whose tensor is then thrown away.
+  // Where the tensor of a request is to go, or its coordinates. Called once a request, when all of it but the tensor is
+  // known; length 0: no tensor comes. `bytes` must have that length; an exception refuses the request, whose tensor is
+  // then thrown away.
   virtual Incoming destination(const wire::StepRequest& request, std::size_t length);
   virtual Incoming destination(const wire::PieceRequest& request, std::size_t length);
 

@@ -82,6 +82,7 @@ class Work {
         gradient_(model.parameter_count()),
         exchange_(setup.id, model.parameter_count(), terminated) {
     const bool local = setup_.traits.kind == sync::Traits::Kind::kLocal;
+    PSCTL_CHECK(!local || !setup_.coordinates, "local workers push dense models");
     PSCTL_CHECK(local || !setup_.traits.overlap, "only local workers overlap");
     if (!local) return;
     local_.emplace(setup_.optimizer, setup_.traits.rebase, model.parameter_count());
@@ -153,8 +154,7 @@ class Work {
     ++begun_;
     network_delay_ = slowness.network;
     const Duration used_before = processor_time();
-    const double loss = model_.gradient(local_ ? local_->parameters() : received_.values(), batch, gradient_.values(),
-                                        workspace_, setup_.threads);
+    const double loss = compute(batch);
     without_core_ += std::max(Duration::zero(), steady_clock::now() - begin - (processor_time() - used_before));
     bool in_time = steady_clock::now() <= end;
     if (slowness.factor > 1 && in_time) {
@@ -174,6 +174,18 @@ class Work {
     }
     taken_.compute += computed - begin + (steady_clock::now() - delayed);
     return in_time;
+  }
+
+  // Leaves the gradient in coordinates_ where it is to be pushed so, else in gradient_.
+  double compute(const data::Batch& batch) {
+    if (!setup_.coordinates) {
+      return model_.gradient(local_ ? local_->parameters() : received_.values(), batch, gradient_.values(), workspace_,
+                             setup_.threads);
+    }
+    const double loss = model_.gradient(received_.values(), batch, coordinates_, workspace_);
+    dense_ = !learn::smaller_than_dense(coordinates_.size(), model_.parameter_count());
+    if (dense_) learn::spread(coordinates_, gradient_.values());
+    return loss;
   }
 
   // False: it was cut at `end`.
@@ -208,7 +220,12 @@ class Work {
     request.__set_hidden_pull_ns(pushed.hidden_pull.count());
     if (in_time) {
       if (local_) local_->push(delta_->values());
-      message.push = local_ ? delta_->values() : gradient_.values();
+      if (dense_) {
+        message.push = local_ ? delta_->values() : gradient_.values();
+      } else {
+        request.__set_coordinates(static_cast<std::int64_t>(coordinates_.size()));
+        message.coordinates = coordinates_;
+      }
     }
     const Response response = courier_ ? compute_through(message) : exchange_in_turn(message);
     if (response.sent) {
@@ -318,6 +335,8 @@ class Work {
   delay::Stragglers stragglers_;
   const std::atomic<bool>& terminated_;
   learn::Tensor received_, gradient_;
+  learn::Coordinates coordinates_;
+  bool dense_ = true;  // the push that was last computed
   std::optional<learn::LocalWorker> local_;
   std::optional<learn::Tensor> delta_;  // of a local worker, as it was when it pushed
   learn::Workspace workspace_;

@@ -23,6 +23,7 @@ struct WorkerSetup {
   std::string host;
   sync::Traits traits;               // of the strategy
   learn::OptimizerConfig optimizer;  // of local workers
+  bool coordinates = false;          // pushes are coordinates where those are smaller
 };
 
 // Works until the lead says stop. `terminated` becoming true (by a signal handler: it interrupts sleeps) cuts the step

@@ -94,7 +94,7 @@ class Arithmetic {
     for (data::BatchOrder& batches : bench.batches()) {
       Runner& runner = runners_.emplace_back();
       runner.trainer = std::make_unique<learn::Trainer>(bench.model(), *bench.splits().train, std::move(batches),
-                                                        bench.config().optimizer, traits_);
+                                                        bench.config().optimizer, traits_, bench.pushes_coordinates());
     }
   }
   ~Arithmetic() {
@@ -131,7 +131,7 @@ class Arithmetic {
   struct Runner {
     std::unique_ptr<learn::Trainer> trainer;
     std::unique_ptr<oneapi::tbb::task_group> task;  // null: it computes no push
-    std::shared_ptr<learn::Tensor> push;
+    learn::Push push;
     double loss = 0;
     double rate = 0;  // of its last release
   };
@@ -139,8 +139,8 @@ class Arithmetic {
   static std::size_t threads() { return std::max(1U, std::thread::hardware_concurrency()); }
 
   void carry_out(const lead::Accept& accept) {
-    std::shared_ptr<learn::Tensor> push = std::move(runners_[accept.worker.value].push);
-    store_->accept(accept.push, accept.worker, accept.empty ? nullptr : std::move(push));
+    learn::Push push = std::exchange(runners_[accept.worker.value].push, {});
+    store_->accept(accept.push, accept.worker, accept.empty ? learn::Push() : std::move(push));
   }
   void carry_out(const sync::Merge& merge) { store_->merge(merge.into, merge.from); }
   void carry_out(const sync::Discard& discard) { store_->discard(discard.push); }
@@ -173,12 +173,12 @@ class Arithmetic {
   }
 
   void start(Runner& runner, const learn::Leg& leg) {
-    runner.push = store_->buffer();
     runner.task = std::make_unique<oneapi::tbb::task_group>();
     arena_.execute([&] {
       runner.task->run([this, &runner, leg] {
         std::unique_ptr<learn::Workspace> workspace = workspaces_.take();
-        runner.loss = runner.trainer->run(leg, runner.push->values(), *workspace);
+        runner.loss = runner.trainer->run(
+            leg, runner.push, [this] { return store_->buffer(); }, *workspace);
         workspaces_.give_back(std::move(workspace));
       });
     });

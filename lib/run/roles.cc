@@ -40,7 +40,7 @@ void serve(const ServerRole& role, const std::atomic<bool>& terminated) {
   std::vector<float> initial(parameters);
   bench.model().initialise(initial, role.config.seed);
   rpc::Shard shard(role.config.optimizer, std::span(initial).subspan(range.begin, range.size),
-                   role.config.cluster.workers, bench.strategy()->traits().kind);
+                   role.config.cluster.workers, bench.strategy()->traits().kind, range.begin);
   initial = {};
   const rpc::Address listen = rpc::Address::parse(role.listen);
   if (role.rank > 0) {
@@ -78,7 +78,8 @@ void work(const WorkerRole& role, const std::atomic<bool>& terminated) {
              .threads = role.config.cluster.threads_per_worker,
              .host = host_name(),
              .traits = bench.strategy()->traits(),
-             .optimizer = role.config.optimizer},
+             .optimizer = role.config.optimizer,
+             .coordinates = bench.pushes_coordinates()},
             bench.model(), *bench.splits().train, bench.batches()[role.worker],
             std::move(bench.stragglers()[role.worker]), terminated);
 }

@@ -22,8 +22,8 @@ Report train_virtually(const Request& request, const Workbench& bench, std::vect
   std::optional<sim::Learning> learning;
   if (!bench.timing_only()) {
     evaluator.emplace(bench.model(), bench.splits(), config.seed);
-    learning.emplace(
-        sim::Learning{bench.model(), bench.splits(), *evaluator, config.optimizer, bench.batches(), config.seed});
+    learning.emplace(sim::Learning{bench.model(), bench.splits(), *evaluator, config.optimizer, bench.batches(),
+                                   config.seed, bench.pushes_coordinates()});
   }
   lead::Ending ending;
   sim::Simulator simulator(

@@ -10,6 +10,7 @@ Workbench::Workbench(const config::RunConfig& config) : config_(config) {
   if (config_.model.kind == learn::ModelKind::kNone) return;
   splits_ = data::load(config_.data, config_.seed);
   model_ = std::make_unique<learn::Model>(config_.model, splits_.train->shape(), splits_.train->classes());
+  if (splits_.train->sparse()) model_->check_sparse();
 }
 
 std::vector<data::BatchOrder> Workbench::batches() const {
@@ -54,6 +55,13 @@ std::unique_ptr<sync::Strategy> Workbench::strategy() const {
   return sync::make(config_.strategy, setting);
 }
 
+bool Workbench::pushes_coordinates() const { return config_.cluster.sparse_pushes && why_dense().empty(); }
+
+std::string Workbench::why_dense() const {
+  if (timing_only() || !splits_.train->sparse()) return "the samples are not sparse";
+  return learn::why_dense(config_.model, config_.optimizer, strategy()->traits().kind);
+}
+
 std::vector<std::string> Workbench::notices() const {
   std::vector<std::string> notices;
   if (timing_only()) return notices;
@@ -63,6 +71,10 @@ std::vector<std::string> Workbench::notices() const {
                                   config_.data.source,
                                   scaled ? "its values are divided by the largest absolute value (unit)"
                                          : "its values are taken as they are (none)"));
+  }
+  if (const std::string why = why_dense(); splits_.train->sparse() && config_.cluster.sparse_pushes && !why.empty()) {
+    notices.push_back(
+        fmt::format("pushes carry all {} parameters though {} is sparse: {}", parameters(), config_.data.source, why));
   }
   return notices;
 }

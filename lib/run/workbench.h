@@ -24,6 +24,8 @@ class Workbench {
   bool timing_only() const { return !model_; }
   const learn::Model& model() const { return *model_; }   // not when timing_only()
   const data::Splits& splits() const { return splits_; }  // not when timing_only()
+  // Whether pushes are coordinates where those are smaller.
+  bool pushes_coordinates() const;
   std::size_t parameters() const { return model_ ? model_->parameter_count() : 0; }
 
   // Of every worker, by id.
@@ -35,6 +37,8 @@ class Workbench {
   std::vector<std::string> notices() const;
 
  private:
+  std::string why_dense() const;
+
   config::RunConfig config_;
   std::unique_ptr<learn::Model> model_;
   data::Splits splits_;

@@ -32,7 +32,7 @@ struct Task {
   oneapi::tbb::task_group group;
   learn::Trainer trainer;
   learn::Leg leg;
-  std::shared_ptr<learn::Tensor> push;
+  learn::Push push;
   double loss = 0;
 };
 
@@ -70,15 +70,18 @@ class Simulator::World {
           from_milliseconds(config.compute_ms.size() == 1 ? config.compute_ms[0] : config.compute_ms.at(i));
       PSCTL_CHECK(runners_[i].compute > Duration::zero());
       if (learning_) {
-        runners_[i].task =
-            std::unique_ptr<Task>(new Task{.group = {},
-                                           .trainer = {learning_->model, *learning_->splits.train,
-                                                       learning_->batches.at(i), learning_->optimizer, traits_},
-                                           .leg = {},
-                                           .push = nullptr});
+        runners_[i].task = std::unique_ptr<Task>(
+            new Task{.group = {},
+                     .trainer = {learning_->model, *learning_->splits.train, learning_->batches.at(i),
+                                 learning_->optimizer, traits_, learning_->coordinates},
+                     .leg = {},
+                     .push = {}});
       }
     }
     if (learning_) {
+      for (std::size_t rank = 0; rank < lead.setup().cluster.servers; ++rank) {
+        shards_.push_back(learn::shard(learning_->model.parameter_count(), lead.setup().cluster.servers, rank));
+      }
       std::vector<float> initial(learning_->model.parameter_count());
       learning_->model.initialise(initial, learning_->seed);
       store_ = std::make_unique<learn::ModelStore>(learning_->optimizer, initial, traits_.kind);
@@ -165,13 +168,26 @@ class Simulator::World {
         set_course(due.worker, now_ + down_.transfer(now_));
         break;
       case Kind::kUpload:
-        runner.timing.upload = up_.transfer(now_) + runner.network_delay;
+        runner.timing.upload = upload(runner) + runner.network_delay;
         plan(now_ + runner.timing.upload, Kind::kPush, due.worker);
         break;
       case Kind::kPush:
         push(due.worker);
         break;
     }
+  }
+
+  // A push that is coordinates is as large as they are: the transfer waits for the arithmetic.
+  Duration upload(const Runner& runner) {
+    if (!learning_ || !learning_->coordinates) return up_.transfer(now_);
+    arena_.execute([&] { runner.task->group.wait(); });
+    const learn::Push& push = runner.task->push;
+    if (!push.coordinates) return up_.transfer(now_);
+    std::vector<double> pieces;
+    for (const learn::Range& shard : shards_) {
+      pieces.push_back(static_cast<double>(learn::within(*push.coordinates, shard.begin, shard.size).size_bytes()));
+    }
+    return up_.transfer(now_, pieces);
   }
 
   void push(WorkerId worker) {
@@ -189,7 +205,7 @@ class Simulator::World {
       arena_.execute([&] { runner.task->group.wait(); });
       PSCTL_CHECK(runner.task->trainer.begun() == runner.step);
       report.loss = runner.task->loss;
-      if (!runner.empty) lead_.transferred(model_bytes_, 0);
+      if (!runner.empty) lead_.transferred(runner.task->push.bytes(), 0);
     }
     runner.phase = Phase::kHeld;
     runner.sent = runner.sends;
@@ -221,8 +237,8 @@ class Simulator::World {
   void carry_out(Instant, const lead::Order&, const lead::Accept& accept) {
     if (!store_) return;
     Runner& runner = runners_[accept.worker.value];
-    const std::shared_ptr<learn::Tensor> push = std::move(runner.task->push);
-    store_->accept(accept.push, accept.worker, accept.empty ? nullptr : push);
+    learn::Push push = std::exchange(runner.task->push, {});
+    store_->accept(accept.push, accept.worker, accept.empty ? learn::Push() : std::move(push));
   }
   void carry_out(Instant, const lead::Order&, const sync::Merge& merge) {
     if (store_) store_->merge(merge.into, merge.from);
@@ -358,11 +374,11 @@ class Simulator::World {
                 .steps = runner.steps,
                 .rate = runner.release.learning_rate,
                 .empty = runner.empty};
-    task.push = store_->buffer();
     arena_.execute([&] {
       task.group.run([&task, this] {
         std::unique_ptr<learn::Workspace> workspace = workspaces_.take();
-        task.loss = task.trainer.run(task.leg, task.push->values(), *workspace);
+        task.loss = task.trainer.run(
+            task.leg, task.push, [this] { return store_->buffer(); }, *workspace);
         task.leg.model.reset();
         workspaces_.give_back(std::move(workspace));
       });
@@ -440,6 +456,7 @@ class Simulator::World {
   std::vector<Runner> runners_;
   std::priority_queue<Due, std::vector<Due>, std::greater<>> due_;
   std::unique_ptr<learn::ModelStore> store_;
+  std::vector<learn::Range> shards_;  // of every server
   learn::Workspaces workspaces_;
   std::deque<std::unique_ptr<Look>> looks_;
   std::uint64_t events_ = 0;

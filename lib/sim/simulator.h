@@ -29,6 +29,7 @@ struct Learning {
   learn::OptimizerConfig optimizer;
   std::vector<data::BatchOrder> batches;  // of each worker
   std::uint64_t seed = 0;
+  bool coordinates = false;  // pushes are coordinates where those are smaller
 };
 
 struct Options {

@@ -452,6 +452,46 @@ BOOST_FIXTURE_TEST_CASE(every_wrong_number_of_a_push_is_refused_and_changes_noth
   BOOST_TEST(lead.cluster().version() == 1U);
 }
 
+BOOST_FIXTURE_TEST_CASE(coordinates_that_cannot_be_are_refused_and_change_nothing, Alone) {
+  const auto last = static_cast<std::uint32_t>(parameters - 1);
+  const auto pushing = [&](std::int64_t said, const learn::Coordinates& sent, std::size_t bytes_less = 0) {
+    wire::StepRequest request = step_request();
+    request.__set_coordinates(said);
+    const auto bytes = std::as_bytes(std::span(sent));
+    return client.step(request, bytes.first(bytes.size() - bytes_less), model);
+  };
+  const auto refusal = [&](std::int64_t said, const learn::Coordinates& sent, const std::string& words,
+                           std::size_t bytes_less = 0) {
+    const RpcError error = rpc_error([&] { pushing(said, sent, bytes_less); });
+    BOOST_TEST(error.kind() == RpcError::Kind::kRefused);
+    BOOST_TEST(std::string(error.what()).find(words) != std::string::npos, error.what());
+  };
+  refusal(1, {{0, 1}, {1, 1}}, "a push of 1 coordinates has 2 of them here");
+  refusal(3, {{0, 1}, {1, 1}}, "and there are 0 parameters elsewhere");
+  refusal(-1, {}, "a push of -1 coordinates");
+  refusal(std::int64_t{1} << 62, {{0, 1}}, "parameters elsewhere");
+  refusal(1, {{0, 1}, {1, 1}}, "a push of 1 coordinates has 12 bytes", 4);
+  refusal(2, {{3, 1}, {3, 1}}, fmt::format("a push has the coordinate 3 where 4 to {} may follow", last));
+  refusal(2, {{3, 1}, {2, 1}}, "a push has the coordinate 2 where 4");
+  refusal(1, {{last + 1, 1}}, fmt::format("a push has the coordinate {} where 0 to {} may follow", last + 1, last));
+  refusal(1, {{0xffffffff, 1}}, "a push has the coordinate 4294967295");
+  refusal(2, {{last, 1}, {0, 1}}, "a push has the coordinate 0");
+  refusal(static_cast<std::int64_t>(parameters + 1), learn::Coordinates(parameters + 1), "coordinates has");
+  wire::StepRequest empty = step_request();
+  empty.empty = true;
+  empty.__set_coordinates(0);
+  BOOST_TEST(std::string(rpc_error([&] { client.step(empty, {}, model); }).what())
+                 .find("a tensor came with a request that has none") != std::string::npos);
+  BOOST_TEST(seen->empty());
+  BOOST_TEST(lead.cluster().version() == 0U);
+  // Sound ones are taken, and end the run.
+  BOOST_TEST(pushing(2, {{0, 1}, {last, 1}}).header.kind == wire::ReplyKind::STOP);
+  BOOST_TEST(lead.account().bytes_pushed() == 16U);
+  client.bye({});
+  join();
+  BOOST_TEST(ending.status == "done", ending.error);
+}
+
 BOOST_FIXTURE_TEST_CASE(a_worker_that_is_refused_and_silent_from_then_on_ends_the_run, Alone) {
   wire::StepRequest request = step_request();
   request.steps = 2;
@@ -508,7 +548,7 @@ struct Fixture {
   static std::chrono::steady_clock::time_point soon() { return std::chrono::steady_clock::now() + milliseconds(20); }
   Incoming tensor(float value) {
     const Incoming place = shard.destination(kSize * sizeof(float));
-    std::ranges::fill(static_cast<learn::Tensor*>(place.owner.get())->values(), value);
+    std::ranges::fill(std::span(reinterpret_cast<float*>(place.bytes.data()), kSize), value);
     return place;
   }
   void put(std::uint32_t worker, std::uint64_t number, float value) {
@@ -582,6 +622,42 @@ BOOST_FIXTURE_TEST_CASE(a_piece_of_a_push_that_was_accepted_is_refused_and_a_mis
   execute(accept(1, 0, 1));
   BOOST_TEST(refused([&] { put(0, 1, 1.0F); }, "push 1 of worker 0 came where 1 has been accepted already"));
   BOOST_TEST(refused([&] { execute(accept(2, 0, 2)); }, "the tensor of push 2 of worker 0 is missing"));
+}
+
+BOOST_AUTO_TEST_CASE(coordinates_count_through_the_whole_model_and_a_server_takes_those_of_its_range) {
+  const std::vector<float> initial(32, 0.0F);
+  const learn::OptimizerConfig sgd{.learning_rate = 1, .schedule = {}, .staleness = {}};
+  Shard shard(sgd, initial, 1, Traits::Kind::kGradient, 100);
+  const auto arrived = [&](Shard& at, const learn::Coordinates& coordinates, std::int64_t all) {
+    const auto bytes = std::as_bytes(std::span(coordinates));
+    const Incoming place = at.destination(bytes.size(), all);
+    std::ranges::copy(bytes, place.bytes.begin());
+    at.check(place);
+    return place;
+  };
+  BOOST_TEST(refused([&] { arrived(shard, {{99, 1}}, 1); }, "the coordinate 99 where 100 to 131 may follow"));
+  BOOST_TEST(refused([&] { arrived(shard, {{132, 1}}, 1); }, "the coordinate 132 where 100 to 131 may follow"));
+  BOOST_TEST(refused([&] { arrived(shard, {{131, 1}, {131, 1}}, 2); }, "the coordinate 131"));
+  BOOST_TEST(refused([&] { arrived(shard, learn::Coordinates(33), 50); }, "for the 32 parameters of this server"));
+  BOOST_TEST(refused([&] { arrived(shard, {{100, 1}, {101, 1}}, 1); }, "a push of 1 coordinates has 16 bytes"));
+  Shard local(sgd, initial, 1, Traits::Kind::kLocal);
+  BOOST_TEST(refused([&] { arrived(local, {}, 0); }, "came where every push is dense"));
+
+  const auto soon = std::chrono::steady_clock::now() + milliseconds(20);
+  shard.put(WorkerId(0), 1, arrived(shard, {{100, 1}, {131, 2}}, 40), soon);
+  shard.put(WorkerId(0), 2, arrived(shard, {}, 7), soon);  // all of it is elsewhere
+  const std::vector<lead::Order> orders = {
+      {.sequence = 1, .version = 0, .what = lead::Accept{PushId(1), WorkerId(0), 1, false}},
+      {.sequence = 2, .version = 0, .what = lead::Accept{PushId(2), WorkerId(0), 2, false}},
+      {.sequence = 3, .version = 1, .what = lead::Update{{{PushId(1), 1}, {PushId(2), 1}}, 1, false}},
+      {.sequence = 4, .version = 1, .what = lead::Look{}}};
+  shard.execute(orders);
+  const Outgoing model = shard.take_look(4, soon);
+  std::vector<float> values(32), expected(32, 0.0F);
+  std::memcpy(values.data(), model.bytes.data(), model.bytes.size());
+  expected.front() = -1;
+  expected.back() = -2;
+  BOOST_TEST(values == expected);
 }
 
 BOOST_AUTO_TEST_CASE(a_server_takes_pieces_only_from_the_worker_whose_connection_it_is) {

@@ -31,6 +31,19 @@ BOOST_AUTO_TEST_CASE(several_servers_share_the_bytes) {
   BOOST_TEST((link.transfer(Instant{}) == milliseconds(2)));
 }
 
+BOOST_AUTO_TEST_CASE(unequal_pieces_wait_at_their_own_servers_and_the_last_one_ends_the_transfer) {
+  // 1000 Mbit/s are 125 bytes a microsecond.
+  sim::Link link({.latency_ms = 0, .bandwidth_mbps = 0, .server_bandwidth_mbps = 1000}, 1'000'000, 2);
+  BOOST_TEST((link.transfer(Instant{}, std::vector<double>{125'000, 250'000}) == milliseconds(2)));
+  BOOST_TEST(
+      (link.transfer(Instant{}, std::vector<double>{125'000, 0}) == milliseconds(2)));  // after the first's piece
+  BOOST_TEST((link.transfer(Instant{}, std::vector<double>{0, 0}) == milliseconds(0)));
+  BOOST_TEST((link.transfer(Instant{}) == milliseconds(6)));  // 4 ms for half a model, after 2 ms at either
+  sim::Link own({.latency_ms = 1, .bandwidth_mbps = 1000, .server_bandwidth_mbps = 0}, 1'000'000, 2);
+  BOOST_TEST((own.transfer(Instant{}, std::vector<double>{125'000, 250'000}) == milliseconds(4)));
+  BOOST_TEST((own.transfer(Instant{}, std::vector<double>{0, 0}) == milliseconds(1)));
+}
+
 BOOST_AUTO_TEST_CASE(push_and_pull_stand_in_the_account) {
   const test::Learner learner;
   lead::Setup setup;
