@@ -136,12 +136,14 @@ std::vector<data::Input> inputs_of(const Arguments& arguments) {
 }
 
 // A pipe would keep who reads it waiting, a device never ends.
-void check_kind(const fs::path& path) {
+void check_kind(const fs::path& path, bool folder_allowed) {
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
   if (error) throw UserError(fmt::format("{}: cannot be opened: {}", path.string(), error.message()));
-  if (!fs::is_regular_file(status) && !fs::is_directory(status)) {
-    throw UserError(fmt::format("{}: expected a file or a folder, found something else", path.string()));
+  const bool folder = fs::is_directory(status);
+  if (!fs::is_regular_file(status) && !(folder && folder_allowed)) {
+    throw UserError(fmt::format("{}: expected a file{}, found {}", path.string(), folder_allowed ? " or a folder" : "",
+                                folder ? "a folder" : "something else"));
   }
 }
 
@@ -212,11 +214,11 @@ int import_files(int argc, char** argv) {
   const std::vector<data::Input> inputs = inputs_of(*arguments);
   if (arguments->words("in").empty()) throw UserError("psctl data import: say what to import: a file, or a folder");
   for (const data::Input& input : inputs) {
-    for (const fs::path& path : {input.path, input.labels}) {
-      if (path.empty()) continue;
-      check_kind(path);
-      check_not_written(path, arguments->word("output"));
-    }
+    check_kind(input.path, true);
+    check_not_written(input.path, arguments->word("output"));
+    if (input.labels.empty()) continue;
+    check_kind(input.labels, false);
+    check_not_written(input.labels, arguments->word("output"));
   }
   const data::ImportOptions options = options_of(*arguments);
   const data::Importer& importer =

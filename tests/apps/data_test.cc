@@ -68,7 +68,8 @@ BOOST_AUTO_TEST_CASE(what_is_no_file_or_cannot_be_used_is_refused_before_anythin
     BOOST_TEST(!std::filesystem::exists(out));
   };
   refused({"--test", pipe}, pipe + ": expected a file or a folder, found something else");
-  refused({"--labels", pipe}, pipe + ": expected a file or a folder, found something else");
+  refused({"--labels", pipe}, pipe + ": expected a file, found something else");
+  refused({"--labels", app.folder().path()}, app.folder().path() + ": expected a file, found a folder");
   refused({"--test", "/dev/zero"}, "/dev/zero: expected a file or a folder, found something else");
   refused({"--test", csv, "--labels", csv, "--labels", csv},
           "--labels: expected a file of labels for each of 1 file of samples, found 2");
@@ -114,6 +115,20 @@ BOOST_AUTO_TEST_CASE(samples_that_come_twice_are_told_on_screen_and_as_json) {
            "/bin/bash");
   BOOST_TEST(pipe.code == 2);
   BOOST_TEST(contains(pipe.error, "pipe: expected a file or a folder, found something else"), pipe.error);
+}
+
+BOOST_AUTO_TEST_CASE(arrays_of_numpy_are_imported_with_labels_of_their_own_or_from_one_archive) {
+  const App app;
+  const std::string files = std::string(PSCTL_SOURCE_DIR) + "/tests/data/files/", out = app.folder() / "a.psctl";
+  const Told archive = tell(app, {"data", "import", files + "mnist.npz", "-o", out});
+  BOOST_TEST(archive.code == 0, archive.error);
+  BOOST_TEST(contains(archive.error, "'x_test' are the samples, 'y_test' their labels"), archive.error);
+  BOOST_TEST(contains(archive.out, "  test             4 samples\n"), archive.out);
+  const Told pictures = tell(app, {"data", "import", files + "pictures.npy", "--labels", files + "classes.npy",
+                                   "--channels", "last", "-o", out});
+  BOOST_TEST(pictures.code == 0, pictures.error);
+  BOOST_TEST(contains(pictures.out, "  values a sample  3 x 6 x 7 (dense, bytes)\n"), pictures.out);
+  BOOST_TEST(contains(pictures.error, "are taken as sample, height, width, channel"), pictures.error);
 }
 
 BOOST_AUTO_TEST_CASE(the_partition_that_is_shown_is_the_one_that_a_run_trains_on) {
