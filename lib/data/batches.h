@@ -19,6 +19,7 @@ class BatchOrder {
   BatchOrder(std::vector<std::uint32_t> samples, std::size_t batch_size, WorkerId worker, std::uint64_t seed);
 
   Step steps_per_epoch() const;
+  std::size_t batch_size() const { return batch_size_; }
   // The samples of the worker's mini-batch number `step`, from 0. Valid until the next call. Any order of calls;
   // ascending is fast.
   std::span<const std::uint32_t> batch(Step step);

@@ -1,25 +1,28 @@
-// A worker's mini-batches, each assembled while the one before it is computed on, so that who computes does not wait
-// for memory or disk.
+// A worker's mini-batches, assembled while those before them are computed on, so that who computes does not wait for
+// memory or disk.
 #pragma once
 
 #include <memory>
 
+#include "base/time.h"
 #include "data/batches.h"
 
 namespace psctl::data {
 
 class Feed {
  public:
-  // Sets about the first batch. `dataset` must outlive this.
+  // Sets about the first batches. `dataset` must outlive this.
   Feed(const Dataset& dataset, BatchOrder order);
-  // Waits for what is being assembled.
+  // Waits for the batch that is being assembled.
   ~Feed();
   Feed(const Feed&) = delete;
   Feed& operator=(const Feed&) = delete;
 
-  // The next mini-batch, from number 0 on, as BatchOrder::assemble makes it; waits until it is there and sets about the
-  // one after it. Valid until the next call. Throws what assembling it threw; there is no next one then.
+  // The next mini-batch, from number 0 on, as BatchOrder::assemble makes it; waits until it is there. Valid until the
+  // next call. Throws what assembling it threw, and again whenever it is asked.
   const Batch& next();
+  // What assembling has used of a core so far.
+  Duration processor_time() const;
 
  private:
   struct Ahead;
