@@ -19,7 +19,7 @@ from matplotlib import pyplot
 
 LINES = ["-", "--", ":", "-."]
 # Parts of a worker's time, with greys that differ and hatches where greys would not do.
-PARTS = [("compute_s", "compute", "#1b4f72", ""), ("delay_s", "injected delay", "#5dade2", ""),
+PARTS = [("data_s", "data", "#82e0aa", "xx"), ("compute_s", "compute", "#1b4f72", ""), ("delay_s", "injected delay", "#5dade2", ""),
          ("push_s", "push", "#bb8fce", "//"), ("pull_s", "pull", "#d7bde2", "\\\\"),
          ("wait_s", "wait", "#f5b041", ""), ("other_s", "other", "#d5d8dc", "..")]
 

@@ -64,15 +64,15 @@ void print_workers(const Json& workers) {
                              [](const Json* worker) { return (*worker)["held_others_s"].get<double>(); });
     rows.resize(kFewRows);
   }
-  fmt::print("{:>6} {:>8} {:>9} {:>9} {:>8} {:>8} {:>8} {:>8} {:>9}  {}\n", "worker", "steps", "computing", "compute s",
-             "delay s", "push s", "wait s", "pull s", "staleness", "held by");
+  fmt::print("{:>6} {:>8} {:>9} {:>8} {:>9} {:>8} {:>8} {:>8} {:>8} {:>9}  {}\n", "worker", "steps", "computing",
+             "data s", "compute s", "delay s", "push s", "wait s", "pull s", "staleness", "held by");
   for (const Json* row : rows) {
     const Json& w = *row;
-    fmt::print("{:>6} {:>8} {:>7.0f} % {:>9.2f} {:>8.2f} {:>8.2f} {:>8.2f} {:>8.2f} {:>9.2f}  {}\n",
+    fmt::print("{:>6} {:>8} {:>7.0f} % {:>8.2f} {:>9.2f} {:>8.2f} {:>8.2f} {:>8.2f} {:>8.2f} {:>9.2f}  {}\n",
                w["worker"].get<int>(), w["steps"].get<std::uint64_t>(), w["compute_share"].get<double>() * 100,
-               w["compute_s"].get<double>(), w["delay_s"].get<double>(), w["push_s"].get<double>(),
-               w["wait_s"].get<double>(), w["pull_s"].get<double>(), w["staleness_mean"].get<double>(),
-               held_by_text(w));
+               w["data_s"].get<double>(), w["compute_s"].get<double>(), w["delay_s"].get<double>(),
+               w["push_s"].get<double>(), w["wait_s"].get<double>(), w["pull_s"].get<double>(),
+               w["staleness_mean"].get<double>(), held_by_text(w));
   }
   if (rows.size() < workers.size()) {
     fmt::print("{:>6} the {} that held the others most; {} more in workers.csv\n", "...", rows.size(),

@@ -398,7 +398,7 @@ std::string Lead::finish(const Ending& ending) {
   const double seconds = to_seconds(end);
 
   Json workers = Json::array();
-  Duration computing{}, waiting{}, wall{};
+  Duration loading{}, computing{}, waiting{}, wall{};
   for (std::size_t i = 0; i < account_.workers().size(); ++i) {
     const trace::WorkerAccount& w = account_.workers()[i];
     Json held_by = Json::array();
@@ -411,6 +411,7 @@ std::string Lead::finish(const Ending& ending) {
       held_by.push_back(
           {{"worker", charge.worker ? Json(charge.worker->value) : Json(nullptr)}, {"s", to_seconds(charge.time)}});
     }
+    loading += w.data;
     computing += w.compute + w.delay;
     waiting += w.wait;
     wall += w.wall;
@@ -419,6 +420,7 @@ std::string Lead::finish(const Ending& ending) {
                        {"steps", w.steps},
                        {"clock", cluster().worker(worker_id(i)).step},
                        {"samples", w.samples},
+                       {"data_s", to_seconds(w.data)},
                        {"compute_s", to_seconds(w.compute)},
                        {"delay_s", to_seconds(w.delay)},
                        {"push_s", to_seconds(w.push)},
@@ -460,6 +462,7 @@ std::string Lead::finish(const Ending& ending) {
   summary["target_accuracy"] = target > 0 ? Json(target) : Json(nullptr);
   summary["time_to_target_s"] = to_target ? Json(to_seconds(*to_target)) : Json(nullptr);
   summary["compute_share"] = share(computing);
+  summary["data_share"] = share(loading);
   summary["wait_share"] = share(waiting);
   summary["staleness_mean"] = staleness.mean();
   summary["staleness_p99"] = staleness.percentile(0.99);

@@ -439,7 +439,8 @@ Duration LeadServer::Impl::checked_duration(std::int64_t nanoseconds, const char
 }
 
 sync::Timing LeadServer::Impl::timing_of(const wire::StepRequest& request, Duration receive) const {
-  return {.compute = checked_duration(request.compute_ns, "computing"),
+  return {.data = checked_duration(request.data_ns, "waiting for data"),
+          .compute = checked_duration(request.compute_ns, "computing"),
           .delay = checked_duration(request.delay_ns, "the delay"),
           .upload = checked_duration(request.upload_ns, "the push") + receive,
           .download = checked_duration(request.download_ns, "the pull")};
@@ -471,7 +472,8 @@ void LeadServer::Impl::bye(LeadSession& session, const wire::ByeRequest& request
     fail(fmt::format("{} left before the end: {}", name_of(session.worker_->value), request.reason));
   }
   if (!slot.gone && !ended_) {
-    sync::Timing partial{.compute = checked_duration(request.compute_ns, "computing"),
+    sync::Timing partial{.data = checked_duration(request.data_ns, "waiting for data"),
+                         .compute = checked_duration(request.compute_ns, "computing"),
                          .delay = checked_duration(request.delay_ns, "the delay"),
                          .upload = checked_duration(request.upload_ns, "the push"),
                          .download = checked_duration(request.download_ns, "the pull")};

@@ -32,6 +32,7 @@ struct StepRequest {
   16: i64 hidden_wait_ns
   17: i64 hidden_pull_ns
   18: optional i64 coordinates      // of a push of coordinates: how many, on all servers together
+  19: i64 data_ns                   // waited for mini-batches that were not assembled yet
 }
 
 enum ReplyKind {
@@ -115,6 +116,7 @@ struct ByeRequest {
   10: i64 hidden_push_ns            // of the last exchange: how much of it the worker computed through
   11: i64 hidden_wait_ns
   12: i64 hidden_pull_ns
+  13: i64 data_ns                   // of the step that was cut off
 }
 
 struct Status {

@@ -114,8 +114,8 @@ class Work {
     std::uint64_t samples = 0;
     double loss = 0;  // sum of the means
     Step overlapped = 0, lost = 0;
-    Duration compute{}, delay{}, upload{};  // of the lost ones too; upload: only of a push that never went out
-    Duration download{};                    // of the model that was last taken
+    Duration data{}, compute{}, delay{}, upload{};  // of the lost ones too; upload: only of a push that never went out
+    Duration download{};                            // of the model that was last taken
     Duration hidden_push{}, hidden_wait{}, hidden_pull{};
   };
 
@@ -146,16 +146,19 @@ class Work {
   // Computes one and is slow where the configuration says so. False: it was not done at `limit`, if that is not 0, and
   // given up. Computing itself cannot be interrupted, sleeping can.
   bool mini_batch(Duration limit) {
+    const auto asked = steady_clock::now();
+    const data::Batch& batch = feed_.next();
     const auto begin = steady_clock::now();
-    const auto end = limit > Duration::zero() ? begin + limit : steady_clock::time_point::max();
+    taken_.data += begin - asked;
+    const auto end = limit > Duration::zero() ? asked + limit : steady_clock::time_point::max();
     const delay::Slowness slowness =
         stragglers_.at(begun_, Instant(std::chrono::duration_cast<Duration>(begin - began_)));
-    const data::Batch& batch = feed_.next();
     ++begun_;
     network_delay_ = slowness.network;
-    const Duration used_before = processor_time();
+    const Duration used_before = processor_time() + feed_.processor_time();
     const double loss = compute(batch);
-    without_core_ += std::max(Duration::zero(), steady_clock::now() - begin - (processor_time() - used_before));
+    without_core_ += std::max(Duration::zero(),
+                              steady_clock::now() - begin - (processor_time() + feed_.processor_time() - used_before));
     bool in_time = steady_clock::now() <= end;
     if (slowness.factor > 1 && in_time) {
       const auto measured = steady_clock::now() - begin;
@@ -210,6 +213,7 @@ class Work {
     request.empty = !in_time;
     request.samples = in_time ? static_cast<std::int64_t>(pushed.samples) : 0;
     request.loss = in_time ? pushed.loss / static_cast<double>(pushed.in_time) : 0;
+    request.__set_data_ns(pushed.data.count());
     request.compute_ns = pushed.compute.count();
     request.delay_ns = pushed.delay.count();
     request.download_ns = pushed.download.count();
@@ -238,6 +242,7 @@ class Work {
 
   // The push never went out: the goodbye tells what it would have told.
   void take_back(const Taken& pushed, Duration upload) {
+    taken_.data += pushed.data;
     taken_.compute += pushed.compute;
     taken_.delay += pushed.delay;
     taken_.upload = upload - taken_.hidden_push;
@@ -315,6 +320,7 @@ class Work {
     wire::ByeRequest bye;
     bye.worker = static_cast<std::int32_t>(setup_.id.value);
     bye.reason = reason;
+    bye.__set_data_ns(taken_.data.count());
     bye.compute_ns = taken_.compute.count();
     bye.delay_ns = taken_.delay.count();
     bye.__set_upload_ns(taken_.upload.count());
@@ -348,7 +354,7 @@ class Work {
   Taken taken_;
   Duration network_delay_{};  // of the mini-batch that was last begun
   Duration oversleep_{};
-  Duration without_core_{};  // time within computing in which this thread had no core
+  Duration without_core_{};  // time within computing in which neither this thread nor the one that assembles had a core
   steady_clock::time_point began_{};
   Exchange exchange_;
   std::optional<Courier> courier_;  // where workers overlap

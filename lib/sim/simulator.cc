@@ -89,10 +89,16 @@ class Simulator::World {
   }
 
   ~World() {
+    const auto let_end = [this](oneapi::tbb::task_group& group) {
+      try {
+        arena_.execute([&] { group.wait(); });
+      } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): nobody wants this result any more
+      }
+    };
     for (Runner& runner : runners_) {
-      if (runner.task) arena_.execute([&] { runner.task->group.wait(); });
+      if (runner.task) let_end(runner.task->group);
     }
-    for (auto& look : looks_) arena_.execute([&] { look->group.wait(); });
+    for (auto& look : looks_) let_end(look->group);
   }
 
   void run() {

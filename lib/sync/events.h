@@ -15,6 +15,7 @@ namespace psctl::sync {
 
 // How long the parts of a step took; measured by the worker, or drawn by the simulator.
 struct Timing {
+  Duration data{};      // waited for mini-batches that were not assembled yet
   Duration compute{};   // of the gradients in this push
   Duration delay{};     // injected slowness that stands for computing
   Duration upload{};    // of this push

@@ -67,7 +67,7 @@ class Pcp final : public Strategy {
       const double sample = static_cast<double>(now.count()) / static_cast<double>(parts);
       old = member.known ? options_.smoothing * old + (1 - options_.smoothing) * sample : sample;
     };
-    average(member.compute, push.timing.compute + push.timing.delay, push.steps);
+    average(member.compute, push.timing.data + push.timing.compute + push.timing.delay, push.steps);
     average(member.upload, push.timing.upload, 1);
     average(member.download, push.timing.download, 1);
     member.known = true;

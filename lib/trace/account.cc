@@ -12,10 +12,12 @@ namespace psctl::trace {
 namespace {
 
 constexpr const char* kStepsHeader =
-    "time_s,worker,step,base_version,applied_version,staleness,gap,compute_s,delay_s,push_s,wait_s,pull_s,samples,loss";
+    "time_s,worker,step,base_version,applied_version,staleness,gap,data_s,compute_s,delay_s,push_s,wait_s,pull_s,"
+    "samples,loss";
 constexpr const char* kEvalsHeader = "time_s,version,epoch,samples,train_loss,test_loss,test_accuracy";
 constexpr const char* kWorkersHeader =
-    "worker,host,steps,samples,compute_s,delay_s,push_s,wait_s,pull_s,other_s,wall_s,compute_share,staleness_mean,"
+    "worker,host,steps,samples,data_s,compute_s,delay_s,push_s,wait_s,pull_s,other_s,wall_s,compute_share,staleness_"
+    "mean,"
     "staleness_p99,staleness_max,gap_max,held_by,held_others_s";
 
 LineFile open_if(bool wanted, const std::string& folder, const char* name, const char* header) {
@@ -128,6 +130,7 @@ void Account::pushed(Instant now, const PushRecord& push) {
   const Hidden hidden = finish_exchange(push.worker, push.timing.download, push.hidden);
   account.steps += push.steps;
   account.samples += push.samples;
+  account.data += push.timing.data;
   account.compute += push.timing.compute;
   account.delay += push.timing.delay;
   account.push += push.timing.upload;
@@ -147,15 +150,18 @@ void Account::pushed(Instant now, const PushRecord& push) {
   if (timeline_.open()) {
     // The worker computes first, as far as it may, and then waits for what is left of the exchange.
     const Duration early = hidden.push + hidden.wait + hidden.pull;
-    const Duration late = std::max(Duration::zero(), push.timing.compute + push.timing.delay - early);
-    const Duration late_delay = std::min(push.timing.delay, late);
-    const Duration late_compute = late - late_delay;
-    const Duration early_compute = push.timing.compute - late_compute;
-    slice(push.worker, "compute", computed_from, early_compute);
-    slice(push.worker, "delay", computed_from + early_compute, push.timing.delay - late_delay);
-    const Instant sent = now - push.timing.upload;
-    slice(push.worker, "delay", sent - late_delay, late_delay);
-    slice(push.worker, "compute", sent - late, late_compute);
+    const auto& [data, compute, delay, upload, download] = push.timing;
+    const Duration late = std::max(Duration::zero(), data + compute + delay - early);
+    const Duration late_delay = std::min(delay, late);
+    const Duration late_compute = std::min(compute, late - late_delay);
+    const Duration late_data = late - late_delay - late_compute;
+    const auto stretch = [&](Instant begin, Duration waiting, Duration computing, Duration delayed) {
+      slice(push.worker, "data", begin, waiting);
+      slice(push.worker, "compute", begin + waiting, computing);
+      slice(push.worker, "delay", begin + waiting + computing, delayed);
+    };
+    stretch(computed_from, data - late_data, compute - late_compute, delay - late_delay);
+    stretch(now - upload - late, late_data, late_compute, late_delay);
   }
 }
 
@@ -204,6 +210,7 @@ void Account::cut_off(WorkerId worker, const sync::Timing& partial, std::optiona
   } else {
     finish_exchange(worker, partial.download, hidden);
   }
+  account.data += partial.data;
   account.compute += partial.compute;
   account.delay += partial.delay;
   account.push += partial.upload;
@@ -256,11 +263,11 @@ void Account::ended(Instant now, std::span<const WorkerId> behind) {
     LineFile file(options_.folder + "/workers.csv", kWorkersHeader);
     for (std::size_t id = 0; id < workers_.size(); ++id) {
       const WorkerAccount& w = workers_[id];
-      file.line("{},{},{},{},{:.9f},{:.9f},{:.9f},{:.9f},{:.9f},{:.9f},{:.9f},{:.6f},{:.6f},{},{},{},{},{:.9f}", id,
-                w.host, w.steps, w.samples, to_seconds(w.compute), to_seconds(w.delay), to_seconds(w.push),
-                to_seconds(w.wait), to_seconds(w.pull), to_seconds(w.other()), to_seconds(w.wall), w.compute_share(),
-                w.staleness.mean(), w.staleness.percentile(0.99), w.staleness.maximum(), w.gap_max, text_of(w.held_by),
-                to_seconds(w.held_others));
+      file.line("{},{},{},{},{:.9f},{:.9f},{:.9f},{:.9f},{:.9f},{:.9f},{:.9f},{:.9f},{:.6f},{:.6f},{},{},{},{},{:.9f}",
+                id, w.host, w.steps, w.samples, to_seconds(w.data), to_seconds(w.compute), to_seconds(w.delay),
+                to_seconds(w.push), to_seconds(w.wait), to_seconds(w.pull), to_seconds(w.other()), to_seconds(w.wall),
+                w.compute_share(), w.staleness.mean(), w.staleness.percentile(0.99), w.staleness.maximum(), w.gap_max,
+                text_of(w.held_by), to_seconds(w.held_others));
     }
     file.flush();
   }
@@ -362,10 +369,10 @@ void Account::emit(const Row& row) {
   const PushRecord& push = row.push;
   std::string applied = ",";
   if (row.applied) applied = fmt::format("{},{}", *row.applied, *row.applied - 1 - push.base);
-  steps_.line("{:.9f},{},{},{},{},{},{:.9f},{:.9f},{:.9f},{:.9f},{:.9f},{},{:.6g}", to_seconds(row.at),
-              push.worker.value, push.step, push.base, applied, push.gap, to_seconds(push.timing.compute),
-              to_seconds(push.timing.delay), to_seconds(push.timing.upload), to_seconds(row.wait), to_seconds(row.pull),
-              push.samples, push.loss);
+  steps_.line("{:.9f},{},{},{},{},{},{:.9f},{:.9f},{:.9f},{:.9f},{:.9f},{:.9f},{},{:.6g}", to_seconds(row.at),
+              push.worker.value, push.step, push.base, applied, push.gap, to_seconds(push.timing.data),
+              to_seconds(push.timing.compute), to_seconds(push.timing.delay), to_seconds(push.timing.upload),
+              to_seconds(row.wait), to_seconds(row.pull), push.samples, push.loss);
 }
 
 void Account::slice(WorkerId worker, const char* name, Instant begin, Duration duration) {

@@ -77,7 +77,7 @@ struct WorkerAccount {
   std::string host;
   Step steps = 0;
   std::uint64_t samples = 0;
-  Duration compute{}, delay{}, push{}, wait{}, pull{}, wall{};
+  Duration data{}, compute{}, delay{}, push{}, wait{}, pull{}, wall{};
   Histogram staleness;
   Step gap_max = 0;
   bool took_part = false;
@@ -85,7 +85,7 @@ struct WorkerAccount {
   std::vector<Charge> held_by;
   Duration held_others{};
 
-  Duration other() const { return wall - compute - delay - push - wait - pull; }
+  Duration other() const { return wall - data - compute - delay - push - wait - pull; }
   // (compute + injected delay) / wall, as the authors of WBSP count it; 0 before any time has passed.
   double compute_share() const;
   double wait_share() const;

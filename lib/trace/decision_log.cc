@@ -37,9 +37,10 @@ void DecisionLog::event(std::uint64_t sequence, Instant now, const sync::Event& 
       Match{
           [&](const sync::Joined& e) { line("{},{},joined,{},{},{},", sequence, time, e.worker.value, step, version); },
           [&](const sync::Pushed& e) {
-            line("{},{},pushed,{},{},{},push={} steps={}{}{} compute_ns={} delay_ns={} upload_ns={} download_ns={}",
+            line("{},{},pushed,{},{},{},push={} steps={}{}{}{} compute_ns={} delay_ns={} upload_ns={} download_ns={}",
                  sequence, time, e.worker.value, step, version, push.value, e.steps, e.empty ? " empty=1" : "",
                  e.overlapped > 0 ? fmt::format(" overlapped={} lost={}", e.overlapped, e.lost) : "",
+                 e.timing.data > Duration::zero() ? fmt::format(" data_ns={}", e.timing.data.count()) : "",
                  e.timing.compute.count(), e.timing.delay.count(), e.timing.upload.count(), e.timing.download.count());
           },
           [&](const sync::Left& e) { line("{},{},left,{},{},{},", sequence, time, e.worker.value, step, version); },

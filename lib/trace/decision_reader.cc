@@ -105,6 +105,7 @@ sync::Pushed pushed_of(WorkerId worker, std::string_view detail) {
     push.overlapped = fields.take<std::uint32_t>("overlapped");
     push.lost = fields.take<std::uint32_t>("lost");
   }
+  if (fields.next_is("data_ns")) push.timing.data = Duration(fields.take<std::int64_t>("data_ns"));
   push.timing.compute = Duration(fields.take<std::int64_t>("compute_ns"));
   push.timing.delay = Duration(fields.take<std::int64_t>("delay_ns"));
   push.timing.upload = Duration(fields.take<std::int64_t>("upload_ns"));

@@ -7,9 +7,11 @@ namespace psctl::test {
 namespace {
 
 constexpr const char* kSteps =
-    "time_s,worker,step,base_version,applied_version,staleness,gap,compute_s,delay_s,push_s,wait_s,pull_s,samples,loss";
+    "time_s,worker,step,base_version,applied_version,staleness,gap,data_s,compute_s,delay_s,push_s,wait_s,pull_s,"
+    "samples,loss";
 constexpr const char* kWorkers =
-    "worker,host,steps,samples,compute_s,delay_s,push_s,wait_s,pull_s,other_s,wall_s,compute_share,staleness_mean,"
+    "worker,host,steps,samples,data_s,compute_s,delay_s,push_s,wait_s,pull_s,other_s,wall_s,compute_share,staleness_"
+    "mean,"
     "staleness_p99,staleness_max,gap_max,held_by,held_others_s";
 constexpr const char* kEvals = "time_s,version,epoch,samples,train_loss,test_loss,test_accuracy";
 constexpr const char* kDecisions = "sequence,time_s,kind,worker,step,version,detail";
@@ -21,7 +23,8 @@ void check_parts(const std::string& run, double tolerance) {
   for (std::size_t i = 0; i < workers.rows.size(); ++i) {
     const double wall = workers.number(i, "wall_s"), other = workers.number(i, "other_s");
     double parts = other;
-    for (const char* part : {"compute_s", "delay_s", "push_s", "wait_s", "pull_s"}) parts += workers.number(i, part);
+    for (const char* part : {"data_s", "compute_s", "delay_s", "push_s", "wait_s", "pull_s"})
+      parts += workers.number(i, part);
     BOOST_TEST(wall > 0);
     BOOST_TEST(std::abs(parts - wall) < 1e-6);
     double held = 0;
@@ -35,34 +38,16 @@ void check_parts(const std::string& run, double tolerance) {
 
 void check_files(const std::string& run, const char* clock) {
   const auto summary = App::summary(run);
-  for (const char* key : {"status",
-                          "strategy",
-                          "clock",
-                          "seed",
-                          "time_s",
-                          "updates",
-                          "pushes",
-                          "samples",
-                          "epochs",
-                          "samples_per_s",
-                          "final_accuracy",
-                          "best_accuracy",
-                          "final_loss",
-                          "target_accuracy",
-                          "time_to_target_s",
-                          "compute_share",
-                          "wait_share",
-                          "staleness_mean",
-                          "staleness_p99",
-                          "staleness_max",
-                          "samples_unused",
-                          "diverged",
-                          "disturbed",
-                          "bytes_pushed",
-                          "bytes_pulled",
-                          "model_digest",
-                          "workers",
-                          "staleness_samples"}) {
+  for (const char* key : {"status",         "strategy",         "clock",
+                          "seed",           "time_s",           "updates",
+                          "pushes",         "samples",          "epochs",
+                          "samples_per_s",  "final_accuracy",   "best_accuracy",
+                          "final_loss",     "target_accuracy",  "time_to_target_s",
+                          "compute_share",  "data_share",       "wait_share",
+                          "staleness_mean", "staleness_p99",    "staleness_max",
+                          "samples_unused", "diverged",         "disturbed",
+                          "bytes_pushed",   "bytes_pulled",     "model_digest",
+                          "workers",        "staleness_samples"}) {
     BOOST_TEST(summary.contains(key), key);
   }
   BOOST_TEST(summary["status"] == "done");

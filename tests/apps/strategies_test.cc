@@ -28,9 +28,10 @@ void check_accounts(const std::string& run) {
   for (const auto& worker : summary["workers"]) {
     BOOST_TEST_CONTEXT(worker.dump()) {
       const auto seconds = [&](const char* key) { return worker[key].get<double>(); };
-      const double parts =
-          seconds("compute_s") + seconds("delay_s") + seconds("push_s") + seconds("wait_s") + seconds("pull_s");
-      for (const char* key : {"compute_s", "delay_s", "push_s", "wait_s", "pull_s"}) BOOST_TEST(seconds(key) >= 0);
+      const double parts = seconds("data_s") + seconds("compute_s") + seconds("delay_s") + seconds("push_s") +
+                           seconds("wait_s") + seconds("pull_s");
+      for (const char* key : {"data_s", "compute_s", "delay_s", "push_s", "wait_s", "pull_s"})
+        BOOST_TEST(seconds(key) >= 0);
       BOOST_TEST(std::abs(seconds("wall_s") - parts) < 0.02 * seconds("wall_s") + 0.01);
       BOOST_TEST(worker["steps"].get<int>() > 0);
     }

@@ -36,6 +36,37 @@ BOOST_AUTO_TEST_CASE(a_real_bsp_run_on_any_number_of_servers_and_threads_makes_t
                                             kDelays});
 }
 
+BOOST_AUTO_TEST_CASE(a_folder_and_the_file_prepared_from_it_make_the_same_model) {
+  const App app;
+  const std::string prepared = app.folder() / "prepared.psctl";
+  Process import(app.folder(), {"data", "import", app.folder() / "data", "-o", prepared});
+  BOOST_TEST_REQUIRE(import.wait() == 0, import.error());
+  const std::string expected = App::digest(app.train({"clock=virtual"}));
+  const std::string source = "data.source=" + prepared;
+  for (const std::string clock : {"clock=virtual", "clock=real"}) {
+    for (const std::string threads : {"cluster.threads_per_worker=1", "cluster.threads_per_worker=2"}) {
+      BOOST_TEST(App::digest(app.train({clock, threads, source})) == expected, clock << " " << threads);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(damage_that_a_run_meets_ends_it_in_either_world) {
+  const App app;
+  const std::string prepared = app.folder() / "prepared.psctl";
+  Process import(app.folder(), {"data", "import", app.folder() / "data", "-o", prepared});
+  BOOST_TEST_REQUIRE(import.wait() == 0, import.error());
+  std::string bytes = read_file(prepared);
+  bytes[4096] = static_cast<char>(bytes[4096] ^ 1);
+  write_file(prepared, bytes);
+  for (const std::string clock : {"clock=virtual", "clock=real"}) {
+    // Without a look at the beginning, which would meet it first.
+    Process run(app.folder(), app.train_arguments({clock, "data.source=" + prepared, "evaluate={every_epochs: 0}"}));
+    const int code = run.wait();
+    BOOST_TEST((code == 1 || code == 2), clock << ": " << code);
+    BOOST_TEST(contains(run.error(), prepared + ": byte 4096: expected a block of rows of "), run.error());
+  }
+}
+
 BOOST_AUTO_TEST_CASE(both_worlds_agree_when_epochs_end_the_run) {
   check_same_model({"data.train_limit=256", "stop={epochs: 3}"}, {{}, {"cluster.servers=2"}});
 }

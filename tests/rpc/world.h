@@ -64,6 +64,7 @@ struct World {
   std::vector<delay::Rule> stragglers = {};
   std::function<std::unique_ptr<sync::Strategy>()> strategy = {};
   std::optional<std::size_t> other_batch_size = {};  // of the workers
+  std::optional<data::Dataset> other_dataset = {};   // of the workers
 
   static constexpr std::size_t kBatch = 8;
   static constexpr std::uint64_t kSeed = 5;
@@ -179,7 +180,7 @@ struct World {
                   .host = {},
                   .traits = traits,
                   .optimizer = optimizer},
-                 model, dataset, batches(worker, other_batch_size.value_or(kBatch)),
+                 model, other_dataset ? *other_dataset : dataset, batches(worker, other_batch_size.value_or(kBatch)),
                  delay::Stragglers(stragglers, id, kSeed), worker_terminated);
           });
         });

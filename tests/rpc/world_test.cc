@@ -2,6 +2,7 @@
 #include "world.h"
 
 #include "rpc_support.h"
+#include "support/batches.h"
 #include "sync/registry.h"
 
 using namespace psctl;
@@ -344,6 +345,48 @@ BOOST_AUTO_TEST_CASE(a_worker_of_another_configuration_is_told_apart) {
   BOOST_TEST(seen->empty());
 }
 
+BOOST_AUTO_TEST_CASE(damaged_data_end_the_run_with_what_the_worker_found) {
+  World world{.workers = 2, .stop = updates(1000)};
+  world.strategy = asp;
+  std::atomic<int> touches = 0;
+  world.other_dataset = test::touched(world.dataset, [&](std::size_t) {
+    if (++touches == 400) throw UserError("set.psctl: byte 4096: the file is damaged");
+  });
+  world.run();
+  BOOST_TEST(world.ending.status == "failed");
+  BOOST_TEST(
+      world.ending.error.find("left before the end: set.psctl: byte 4096: the file is damaged") != std::string::npos,
+      world.ending.error);
+  BOOST_TEST(std::ranges::count_if(world.errors, [](const std::string& error) {
+               return error.ends_with(": set.psctl: byte 4096: the file is damaged");
+             }) == 1);
+}
+
+// Each batch of data takes 4 ms to get at.
+void run_with_slow_data(World& world) {
+  world.strategy = asp;
+  world.other_dataset = test::touched(world.dataset, [](std::size_t) {
+    std::this_thread::sleep_for(milliseconds(4) / static_cast<int>(World::kBatch));
+  });
+  world.run().check_done();
+}
+
+BOOST_AUTO_TEST_CASE(a_worker_that_is_faster_than_its_data_is_said_to_wait_for_them) {
+  World world{.stop = updates(50)};
+  run_with_slow_data(world);
+  const trace::WorkerAccount& worker = world.account[0];
+  BOOST_TEST(to_seconds(worker.data) > 0.5 * to_seconds(worker.wall));
+  BOOST_TEST(worker.compute_share() < 0.5);
+}
+
+BOOST_AUTO_TEST_CASE(a_worker_that_is_slower_than_its_data_hardly_waits_for_them) {
+  World world{.stop = updates(50)};
+  world.stragglers = {{.workers = {WorkerId(0)}, .law = delay::Law::kConstant, .delay_ms = 12, .file = {}}};
+  run_with_slow_data(world);
+  BOOST_TEST(to_seconds(world.account[0].data) < 0.2 * 50 * 0.004);  // of what assembling took
+  BOOST_TEST(world.account[0].compute_share() > 0.8);
+}
+
 namespace {
 
 // A lead server with its evaluation; the test is its only worker, and has been released.
@@ -407,6 +450,8 @@ BOOST_FIXTURE_TEST_CASE(every_wrong_number_of_a_push_is_refused_and_changes_noth
       {[](auto& r) { r.steps = kHuge; }, "steps: there can be"},
       {[](auto& r) { r.samples = -64; }, "-64 samples"},
       {[](auto& r) { r.samples = kHuge; }, "samples in 1 steps of 64"},
+      {[](auto& r) { r.__set_data_ns(-1); }, "waiting for data took -1 ns"},
+      {[](auto& r) { r.__set_data_ns(kHuge); }, "waiting for data took"},
       {[](auto& r) { r.compute_ns = -1; }, "computing took -1 ns"},
       {[](auto& r) { r.compute_ns = kHuge; }, "computing took"},
       {[](auto& r) { r.delay_ns = -1; }, "the delay took -1 ns"},

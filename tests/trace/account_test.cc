@@ -37,18 +37,24 @@ BOOST_AUTO_TEST_CASE(a_workers_parts_add_up_to_its_wall_time) {
   Account account({.folder = ""}, 1);
   account.joined(at(0), WorkerId(0));
   account.released(at(0), WorkerId(0), sync::Refresh::kTake);
-  account.pushed(at(16), push(1, 0, 1, 0, {milliseconds(10), milliseconds(3), milliseconds(2), milliseconds(1)}));
-  account.applied(at(20), std::vector{use(1, 0, 0)}, 1);
-  account.released(at(20), WorkerId(0), sync::Refresh::kTake);
-  account.cut_off(WorkerId(0), {.compute = milliseconds(5), .delay = {}, .upload = {}, .download = milliseconds(1)});
-  account.ended(at(26));
+  account.pushed(at(23), push(1, 0, 1, 0,
+                              {.data = milliseconds(7),
+                               .compute = milliseconds(10),
+                               .delay = milliseconds(3),
+                               .upload = milliseconds(2),
+                               .download = milliseconds(1)}));
+  account.applied(at(27), std::vector{use(1, 0, 0)}, 1);
+  account.released(at(27), WorkerId(0), sync::Refresh::kTake);
+  account.cut_off(WorkerId(0), {.data = milliseconds(2), .compute = milliseconds(5), .download = milliseconds(1)});
+  account.ended(at(35));
+  BOOST_TEST((account.workers()[0].data == milliseconds(9)));
   const WorkerAccount& worker = account.workers()[0];
   BOOST_TEST((worker.compute == milliseconds(15)));
   BOOST_TEST((worker.wait == milliseconds(4)));
   BOOST_TEST((worker.pull == milliseconds(2)));
-  BOOST_TEST((worker.wall == milliseconds(26)));
+  BOOST_TEST((worker.wall == milliseconds(35)));
   BOOST_TEST((worker.other() == Duration::zero()));
-  BOOST_TEST(worker.compute_share() == 18.0 / 26);
+  BOOST_TEST(worker.compute_share() == 18.0 / 35);
 }
 
 BOOST_AUTO_TEST_CASE(rows_wait_for_a_step_that_takes_long_only_where_they_are_written) {
@@ -109,15 +115,16 @@ BOOST_AUTO_TEST_CASE(rows_are_written_in_the_order_of_the_pushes) {
     account.joined(at(0), WorkerId(worker));
     account.released(at(0), WorkerId(worker), sync::Refresh::kTake);
   }
-  account.pushed(at(5), push(1, 1, 1, 0, {}));
+  account.pushed(at(5), push(1, 1, 1, 0, {.data = milliseconds(1)}));
   account.pushed(at(6), push(2, 0, 1, 0, {}));
   account.applied(at(6), std::vector{use(2, 0, 0), use(1, 1, 0)}, 1);
   account.ended(at(8));
-  BOOST_TEST(test::read_file(folder / "steps.csv") ==
-             "time_s,worker,step,base_version,applied_version,staleness,gap,compute_s,delay_s,push_s,wait_s,pull_s,"
-             "samples,loss\n"
-             "0.005000000,1,1,0,1,0,0,0.000000000,0.000000000,0.000000000,0.003000000,0.000000000,10,0.5\n"
-             "0.006000000,0,1,0,1,0,0,0.000000000,0.000000000,0.000000000,0.002000000,0.000000000,10,0.5\n");
+  BOOST_TEST(
+      test::read_file(folder / "steps.csv") ==
+      "time_s,worker,step,base_version,applied_version,staleness,gap,data_s,compute_s,delay_s,push_s,"
+      "wait_s,pull_s,samples,loss\n"
+      "0.005000000,1,1,0,1,0,0,0.001000000,0.000000000,0.000000000,0.000000000,0.003000000,0.000000000,10,0.5\n"
+      "0.006000000,0,1,0,1,0,0,0.000000000,0.000000000,0.000000000,0.000000000,0.002000000,0.000000000,10,0.5\n");
 }
 
 BOOST_AUTO_TEST_CASE(rows_go_on_after_a_worker_has_left) {

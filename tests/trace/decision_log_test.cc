@@ -21,16 +21,18 @@ void write_all(DecisionLog& log) {
   log.event(++sequence, Instant{}, sync::Joined{WorkerId(3)}, {}, 0, 0);
   log.decision(++sequence, Instant{}, {.decision = sync::Release{.worker = WorkerId(3)}, .version = 0, .uses = {}}, 0,
                0);
-  log.event(
-      sequence += 2, kLate,
-      sync::Pushed{
-          .worker = WorkerId(3),
-          .steps = 4,
-          .empty = true,
-          .overlapped = 3,
-          .lost = 2,
-          .timing = {.compute = Duration(5), .delay = Duration(6), .upload = Duration(7), .download = Duration(8)}},
-      PushId(9), 4, 1);
+  log.event(sequence += 2, kLate,
+            sync::Pushed{.worker = WorkerId(3),
+                         .steps = 4,
+                         .empty = true,
+                         .overlapped = 3,
+                         .lost = 2,
+                         .timing = {.data = Duration(4),
+                                    .compute = Duration(5),
+                                    .delay = Duration(6),
+                                    .upload = Duration(7),
+                                    .download = Duration(8)}},
+            PushId(9), 4, 1);
   log.decision(++sequence, kLate, {.decision = sync::Merge{PushId(9), PushId(10)}, .version = 1, .uses = {}}, 0, 0);
   log.decision(++sequence, kLate,
                {.decision = sync::Apply{.shares = {{PushId(9), 0.1}, {PushId(11), 1.0 / 3}}}, .version = 2, .uses = {}},
@@ -66,7 +68,7 @@ BOOST_AUTO_TEST_CASE(every_row_that_is_written_is_read_back) {
     }
     const sync::Pushed& push = rows[2].push;
     BOOST_TEST((push.worker == WorkerId(3) && push.steps == 4 && push.empty && push.overlapped == 3 && push.lost == 2));
-    BOOST_TEST((push.timing == sync::Timing{Duration(5), Duration(6), Duration(7), Duration(8)}));
+    BOOST_TEST((push.timing == sync::Timing{Duration(4), Duration(5), Duration(6), Duration(7), Duration(8)}));
     BOOST_TEST(rows[2].name() == "pushed of worker 3");
     BOOST_TEST(rows[8].detail() == "somebody said: stop, please");
     BOOST_TEST(!reader.torn());
