@@ -208,16 +208,18 @@ BOOST_AUTO_TEST_CASE(what_a_worker_computed_through_counts_as_computing_alone) {
   setup.trace.timeline = true;
   Lead lead(std::move(setup), std::make_unique<Relaxed>(std::set{id(0)}, std::nullopt));
   lead.start(at(0));
-  // Worker 0: computes to 8, its push is on the way to 10, it is held to 30, the model is there at 34. From 8 on it
-  // computes 6 ms more, then waits: 2 of its push and 4 of its hold are hidden. Then 10 ms, 1 ms of it a delay.
+  // Worker 0: waits for data to 3, computes to 8, its push is on the way to 10, it is held to 30, the model is there
+  // at 34. From 8 on it computes 6 ms more, then waits: 2 of its push and 4 of its hold are hidden. Then 10 ms, 1 ms of
+  // it a delay. 2 ms of it all are waiting for data.
   lead.pushed(at(10), {.worker = id(0),
-                       .timing = {.compute = milliseconds(8), .delay = {}, .upload = milliseconds(2), .download = {}},
+                       .timing = {.data = milliseconds(3), .compute = milliseconds(5), .upload = milliseconds(2)},
                        .samples = 10});
   lead.pushed(at(30), {.worker = id(1), .timing = {.compute = milliseconds(30)}, .samples = 10});
   lead.pushed(at(47), {.worker = id(0),
                        .steps = 2,
                        .overlapped = 1,
-                       .timing = {.compute = milliseconds(15),
+                       .timing = {.data = milliseconds(2),
+                                  .compute = milliseconds(13),
                                   .delay = milliseconds(1),
                                   .upload = milliseconds(3),
                                   .download = milliseconds(4)},
@@ -230,7 +232,8 @@ BOOST_AUTO_TEST_CASE(what_a_worker_computed_through_counts_as_computing_alone) {
   lead.cut_off(id(1), {.compute = milliseconds(20)});
   const auto summary = nlohmann::json::parse(lead.finish({}));
   const auto& worker = summary["workers"][0];
-  BOOST_TEST(worker["compute_s"].get<double>() == 0.029);
+  BOOST_TEST(worker["data_s"].get<double>() == 0.005);
+  BOOST_TEST(worker["compute_s"].get<double>() == 0.024);
   BOOST_TEST(worker["delay_s"].get<double>() == 0.001);
   BOOST_TEST(worker["push_s"].get<double>() == 0.0);
   BOOST_TEST(worker["wait_s"].get<double>() == 0.016);
@@ -238,9 +241,11 @@ BOOST_AUTO_TEST_CASE(what_a_worker_computed_through_counts_as_computing_alone) {
   BOOST_TEST(worker["other_s"].get<double>() == 0.0);
   BOOST_TEST(worker["held_by"].dump() == R"([{"s":0.016,"worker":1}])");
   const std::string steps = test::read_file(folder / "steps.csv");
-  BOOST_TEST(steps.find("0.010000000,0,1,0,1,0,1,0.008000000,0.000000000,0.000000000,0.016000000,0.004000000,10,") !=
-                 std::string::npos,
-             steps);
+  BOOST_TEST(
+      steps.find(
+          "0.010000000,0,1,0,1,0,1,0.003000000,0.005000000,0.000000000,0.000000000,0.016000000,0.004000000,10,") !=
+          std::string::npos,
+      steps);
   // The slices of a track lie one after the other.
   std::map<int, std::map<double, double>> slices;
   for (const auto& event : nlohmann::json::parse(test::read_file(folder / "timeline.json"))) {

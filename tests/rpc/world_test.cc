@@ -345,9 +345,25 @@ BOOST_AUTO_TEST_CASE(a_worker_of_another_configuration_is_told_apart) {
   BOOST_TEST(seen->empty());
 }
 
+namespace {
+
+std::unique_ptr<sync::Strategy> in_rounds() {
+  return std::make_unique<Scripted>(kGradients, pushes(), rounds([](const Cluster&) { return sync::Release{}; }));
+}
+
+// A batch of data takes 4 ms to get at, or longer.
+void run_with_slow_data(World& world) {
+  world.strategy = in_rounds;
+  world.other_dataset = test::touched(
+      world.dataset, [](std::size_t) { std::this_thread::sleep_for(std::chrono::microseconds(4000) / World::kBatch); });
+  world.run().check_done();
+}
+
+}  // namespace
+
 BOOST_AUTO_TEST_CASE(damaged_data_end_the_run_with_what_the_worker_found) {
   World world{.workers = 2, .stop = updates(1000)};
-  world.strategy = asp;
+  world.strategy = in_rounds;
   std::atomic<int> touches = 0;
   world.other_dataset = test::touched(world.dataset, [&](std::size_t) {
     if (++touches == 400) throw UserError("set.psctl: byte 4096: the file is damaged");
@@ -360,15 +376,6 @@ BOOST_AUTO_TEST_CASE(damaged_data_end_the_run_with_what_the_worker_found) {
   BOOST_TEST(std::ranges::count_if(world.errors, [](const std::string& error) {
                return error.ends_with(": set.psctl: byte 4096: the file is damaged");
              }) == 1);
-}
-
-// Each batch of data takes 4 ms to get at.
-void run_with_slow_data(World& world) {
-  world.strategy = asp;
-  world.other_dataset = test::touched(world.dataset, [](std::size_t) {
-    std::this_thread::sleep_for(milliseconds(4) / static_cast<int>(World::kBatch));
-  });
-  world.run().check_done();
 }
 
 BOOST_AUTO_TEST_CASE(a_worker_that_is_faster_than_its_data_is_said_to_wait_for_them) {
