@@ -202,9 +202,6 @@ void print_summary(const std::string& text, const std::string& folder) {
              percent("compute_share"), percent("wait_share"));
   fmt::print("{}\n", straggler_text(summary["workers"]));
   if (summary.value("diverged", false)) fmt::print("the model diverged: its numbers are no longer finite\n");
-  if (summary.value("stop", "") == "every step given up") {
-    fmt::print("every step was given up for so long that the run was ended: raise strategy.max_iteration_ms\n");
-  }
   if (summary["disturbed"].is_boolean() && summary["disturbed"].get<bool>()) {
     fmt::print("the machine itself disturbed this run, its times are not those that were asked for:\n  {}\n",
                summary.value("disturbance", ""));

@@ -32,7 +32,7 @@ namespace fs = std::filesystem;
 class Output {
  public:
   explicit Output(fs::path path) : path_(std::move(path)), name_(path_.string()) {
-    temporary_ = name_ + ".XXXXXX";
+    temporary_ = name_ + "." + std::string(6, 'X');
     descriptor_ = mkostemp(temporary_.data(), O_CLOEXEC);
     if (descriptor_ < 0) throw UserError(fmt::format("{}: cannot be written: {}", name_, std::strerror(errno)));
   }

@@ -18,6 +18,7 @@ constexpr std::size_t kHeldByNamed = 32;
 // After so many pushes in a row, for each worker present, that were all given up, a run that only samples can end is
 // ended.
 constexpr std::uint64_t kHopeless = 1000;
+constexpr const char* kHopelessReason = "every step given up";
 
 WorkerId worker_id(std::size_t index) { return WorkerId(static_cast<std::uint32_t>(index)); }
 
@@ -167,6 +168,11 @@ void Lead::stop(Instant now, const std::string& reason) {
   stop_at_ = now;
   stop_reason_ = reason;
   log_.stop(++sequence_, now, cluster().version(), reason);
+}
+
+std::string Lead::failure() const {
+  if (stop_reason_ != kHopelessReason) return {};
+  return "every step was given up for so long that the run was ended: raise strategy.max_iteration_ms";
 }
 
 bool Lead::present(WorkerId worker) const { return present_.at(worker.value); }
@@ -324,7 +330,7 @@ void Lead::stop_if_reached(Instant now) {
   if (wanted.epochs && epoch() >= *wanted.epochs) return stop(now, "epochs");
   if (!wanted.updates && !wanted.steps_per_worker && !wanted.time_s && given_up_ > 0 &&
       given_up_ >= kHopeless * cluster().present()) {
-    return stop(now, "every step given up");
+    return stop(now, kHopelessReason);
   }
   const bool anyone = cluster().present() > 0 ||
                       std::ranges::any_of(planned_, [](const Alarm& alarm) { return alarm.kind == AlarmKind::kJoin; });

@@ -139,6 +139,8 @@ class Lead {
   void stop(Instant now, const std::string& reason);
   bool stopped() const { return stop_at_.has_value(); }
   const std::string& stop_reason() const { return stop_reason_; }
+  // Why a run that stopped by itself has failed all the same; empty if it has not.
+  std::string failure() const;
 
   // Has the worker a place in the run now? A release of one that has not is never among the orders.
   bool present(WorkerId worker) const;

@@ -771,7 +771,8 @@ void LeadServer::Impl::wait_for_last_look(Lock& lock) {
 
 lead::Ending LeadServer::Impl::ending() const {
   lead::Ending ending{.status = "done", .error = failure_, .model_digest = {}, .disturbed = {}, .disturbance = {}};
-  if (!failure_.empty()) {
+  if (ending.error.empty()) ending.error = lead_.failure();
+  if (!ending.error.empty()) {
     ending.status = "failed";
   } else if (lead_.stop_reason() == "interrupted") {
     ending.status = "interrupted";

@@ -1,5 +1,6 @@
 #include "run/train.h"
 
+#include <fmt/format.h>
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/spdlog.h>
 #include <thread>
@@ -43,7 +44,13 @@ Report train_virtually(const Request& request, const Workbench& bench, std::vect
   ending.model_digest = simulator.model_digest();
   ending.disturbed = false;
   if (config.model.save == learn::Save::kFinal && simulator.model()) save_model(folder, simulator.model()->values());
-  return {.folder = folder, .status = ending.status, .summary = lead.finish(ending)};
+  ending.error = lead.failure();
+  if (!ending.error.empty()) ending.status = "failed";
+  const std::string summary = lead.finish(ending);
+  if (!ending.error.empty()) {
+    throw WorldError(fmt::format("{}\n  what there is of the run is in {}", ending.error, folder));
+  }
+  return {.folder = folder, .status = ending.status, .summary = summary};
 }
 
 // What psctl says of this run from now on stands in psctl.log, beside what its processes say.

@@ -164,4 +164,26 @@ BOOST_AUTO_TEST_CASE(an_interrupt_ends_a_virtual_run_and_keeps_what_is_there) {
   BOOST_TEST(App::summary(app.run())["updates"].get<int>() > 0);
 }
 
+BOOST_AUTO_TEST_CASE(a_run_whose_every_step_is_given_up_has_failed_in_both_worlds) {
+  for (const char* clock : {"clock=virtual", "clock=real"}) {
+    const App app;
+    Process psctl(
+        app.folder(),
+        app.train_arguments({clock, "strategy={name: bap, staleness: 2, max_iteration_ms: 1}", "stop={samples: 100000}",
+                             "+stragglers={workers: [0, 1, 2], kind: constant, delay_ms: 50}"}));
+    BOOST_TEST_REQUIRE(psctl.wait() == 1, clock << ": " << psctl.out() << psctl.error());
+    const std::string why =
+        "every step was given up for so long that the run was ended: raise strategy.max_iteration_ms";
+    BOOST_TEST(contains(psctl.error(), "psctl: error: " + why), psctl.error());
+    const std::string run = app.run();
+    check_nobody_left(run);
+    check_readable(run);
+    const auto summary = App::summary(run);
+    BOOST_TEST(summary["status"] == "failed");
+    BOOST_TEST(summary["error"] == why);
+    BOOST_TEST(summary["stop"] == "every step given up");
+    BOOST_TEST(summary["samples"] == 0);
+  }
+}
+
 }  // namespace psctl::test

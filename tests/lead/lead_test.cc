@@ -169,6 +169,7 @@ BOOST_AUTO_TEST_CASE(a_run_that_only_samples_can_end_is_ended_when_every_step_is
     lead.pushed(at(2000), nothing);
     BOOST_TEST(lead.stopped() == !timed);
     BOOST_TEST(lead.stop_reason() == (timed ? "" : "every step given up"));
+    BOOST_TEST(lead.failure().empty() == timed);
   }
 }
 

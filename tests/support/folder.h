@@ -12,7 +12,7 @@ namespace psctl::test {
 class TemporaryFolder {
  public:
   TemporaryFolder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "psctl-test-XXXXXX").string();
+    std::string pattern = (std::filesystem::temp_directory_path() / "psctl-test-").string() + std::string(6, 'X');
     path_ = ::mkdtemp(pattern.data());
   }
   ~TemporaryFolder() {
