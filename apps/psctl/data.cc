@@ -12,6 +12,7 @@
 #include "config/config.h"
 #include "contact_sheet.h"
 #include "data/inspection.h"
+#include "data_fetch.h"
 #include "data_files.h"
 #include "data_inspect.h"
 #include "partition_view.h"
@@ -127,9 +128,10 @@ struct Verb {
 };
 
 constexpr Verb kVerbs[] = {
+    {"fetch", "download a public data set and prepare it", fetch_set},
     {"import", "turn files of data into one prepared file", import_files},
     {"inspect", "what is in a file of data, or how the samples are dealt to the workers", inspect},
-    {"list", "the formats that are imported", list_formats},
+    {"list", "the formats that are imported, and the data sets that are known by name", list_formats},
     {"synth", "draw a data set of which the best accuracy is known", synthesise_file},
 };
 
@@ -140,6 +142,7 @@ void print_help() {
   for (const Verb& verb : kVerbs) fmt::print("  {:<12}{}\n", verb.name, verb.does);
   fmt::print(
       "\nExamples:\n"
+      "  psctl data fetch mnist\n"
       "  psctl data import a9a --test a9a.t -o a9a.psctl\n"
       "  psctl data synth blobs -o blobs.psctl --classes 10 --distance 4\n"
       "  psctl data inspect a9a.psctl\n"

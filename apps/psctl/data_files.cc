@@ -21,6 +21,7 @@
 #include "data/dataset.h"
 #include "data/import.h"
 #include "data/prepared.h"
+#include "data_fetch.h"
 #include "data_inspect.h"
 #include "terminal.h"
 
@@ -233,14 +234,16 @@ int import_files(int argc, char** argv) {
 }
 
 int list_formats(int argc, char** argv) {
-  const auto arguments = Arguments::parse({.program = "psctl data list",
-                                           .description = "The formats that psctl imports.",
-                                           .synopsis = "",
-                                           .examples = "  psctl data list\n",
-                                           .options = {},
-                                           .positional = ""},
-                                          argc, argv);
+  const auto arguments =
+      Arguments::parse({.program = "psctl data list",
+                        .description = "The formats that psctl imports, and the data sets that it knows by name.",
+                        .synopsis = "",
+                        .examples = "  psctl data list\n",
+                        .options = {},
+                        .positional = ""},
+                       argc, argv);
   if (!arguments) return 0;
+  fmt::print("Formats:\n");
   for (const data::Importer& importer : data::importers()) {
     fmt::print("{:<10}{}\n", importer.name, importer.holds);
     if (importer.options.empty()) continue;
@@ -251,6 +254,8 @@ int list_formats(int argc, char** argv) {
     }
     fmt::print("{:<10}options: {}\n", "", fmt::join(names, ", "));
   }
+  fmt::print("\nData sets known by name:\n");
+  print_catalogue();
   return 0;
 }
 

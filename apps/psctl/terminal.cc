@@ -166,8 +166,15 @@ void ProgressLine::show(const lead::Progress& progress) {
 }
 
 void ProgressLine::show(const std::string& what, double share) {
+  constexpr double kBar = 24;
+  const auto full = static_cast<std::size_t>(kBar * std::clamp(share, 0.0, 1.0));
+  const std::string bar = live_ ? fmt::format("[{:<24}] ", std::string(full, '#')) : "";
+  show(fmt::format("{}{}: {:3.0f} %", bar, what, share * 100));
+}
+
+void ProgressLine::show(const std::string& text) {
   const bool worth_it = std::chrono::steady_clock::now() - began_ > std::chrono::milliseconds(500);
-  if (worth_it && due()) draw(fmt::format("{}: {:3.0f} %", what, share * 100));
+  if (worth_it && due()) draw(text);
 }
 
 void ProgressLine::draw(const std::string& line) {

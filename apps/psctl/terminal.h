@@ -21,7 +21,8 @@ class ProgressLine {
   ProgressLine(std::size_t workers, bool quiet);
   ~ProgressLine();  // leaves the terminal's line clean
   void show(const lead::Progress& progress);
-  void show(const std::string& what, double share);  // of a replay: "what: 42 %"
+  void show(const std::string& what, double share);  // "what: 42 %", on a terminal with a bar
+  void show(const std::string& text);                // where the share is not known
 
  private:
   bool due();

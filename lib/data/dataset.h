@@ -61,8 +61,9 @@ struct Splits {
   std::shared_ptr<const Dataset> test;
 };
 
-// Where what a user names lies: of a known data set the folder that its package brings, else the name taken as a path.
-// Throws UserError for a known data set that is not there, and says how to get it.
+// Where what a user names lies: a path that is there; else, of a known data set, what was fetched, or what its package
+// brought; else the name taken as a path. Throws UserError for a known data set that is not there, and says how to get
+// it.
 std::filesystem::path path_of_source(const std::string& name);
 
 // How samples are normalised: as the configuration says; without a word, dense ones by kStandard and sparse ones, whose

@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "base/random.h"
 #include "base/text.h"
+#include "data/catalogue.h"
 #include "data/dataset.h"
 #include "data/idx.h"
 #include "data/import.h"
@@ -27,22 +28,6 @@ namespace psctl::data {
 namespace {
 
 namespace fs = std::filesystem;
-
-// A data set that psctl knows by name.
-struct Known {
-  const char* name;
-  const char* folder;
-  const char* package;  // Debian's, that brings the folder
-};
-
-constexpr std::array kKnown{
-    Known{"fashion-mnist", "/usr/share/datasets/fashion-mnist", "dataset-fashion-mnist"},
-};
-
-const Known* known_as(const std::string& name) {
-  const auto known = std::ranges::find_if(kKnown, [&](const Known& each) { return name == each.name; });
-  return known == kKnown.end() ? nullptr : &*known;
-}
 
 // A way in which a folder can hold a data set.
 struct Format {
@@ -80,8 +65,7 @@ auto advised(const std::string& advice, Read read) {
 }
 
 [[noreturn]] void refuse_unknown(const std::string& name) {
-  std::vector<std::string> names;
-  for (const Known& known : kKnown) names.push_back(known.name);
+  const std::vector<std::string> names = known_names();
   const std::string near = nearest(name, names);
   throw UserError(fmt::format("data.source: '{}' is neither a known data set ({}) nor a folder{}; {}", name,
                               enumerate(names), near.empty() ? "" : fmt::format(" (did you mean '{}'?)", near),
@@ -118,10 +102,11 @@ const Importer& importer_of(const fs::path& path, const std::string& advice) {
 
 Source find_source(const std::string& name) {
   if (name.empty()) throw UserError("data.source: expected a known data set or a folder, found nothing");
-  const Known* const known = known_as(name);
+  const KnownSet* const known = find_known(name);
   const fs::path folder = path_of_source(name);
-  const std::string advice =
-      known ? fmt::format("to get the data anew: apt-get install --reinstall {}", known->package) : advice_on_folders();
+  const std::string advice = known && folder != name
+                                 ? fmt::format("to get the data anew, remove that and: {}", how_to_get(*known))
+                                 : advice_on_folders();
   std::error_code error;
   const fs::file_status status = fs::status(folder, error);
   if (status.type() == fs::file_type::not_found) refuse_unknown(name);
@@ -305,14 +290,14 @@ Affine transform_for(const DataConfig& config, const Dataset& training) {
 }  // namespace
 
 fs::path path_of_source(const std::string& name) {
-  const Known* const known = known_as(name);
-  if (!known) return name;
+  const KnownSet* const known = find_known(name);
   std::error_code error;
-  if (fs::status(known->folder, error).type() == fs::file_type::not_found) {
-    throw UserError(fmt::format("{} is not on this machine ({} is missing); to get it: apt-get install {}", name,
-                                known->folder, known->package));
+  if (!known || fs::exists(fs::status(name, error))) return name;
+  const fs::path place = place_of(*known);
+  if (place.empty()) {
+    throw UserError(fmt::format("{} is not on this machine; to get it: {}", name, how_to_get(*known)));
   }
-  return known->folder;
+  return place;
 }
 
 Normalize normalize_for(const DataConfig& config, const Dataset& training) {

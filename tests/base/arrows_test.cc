@@ -19,6 +19,7 @@ const std::map<std::string, Folders> kArrows = {
     {"sync", {"base"}},
     {"verify", {"base", "sync"}},
     {"data", {"base"}},
+    {"fetch", {"base", "data"}},
     {"learn", {"base", "sync", "data"}},
     {"trace", {"base", "sync"}},
     {"lead", {"base", "sync", "learn", "trace"}},

@@ -328,15 +328,33 @@ BOOST_AUTO_TEST_CASE(limits_beyond_the_set_are_refused_with_the_numbers) {
              "data.validation: expected less than 5, the training samples that data.train_limit leaves, found 5");
 }
 
+BOOST_AUTO_TEST_CASE(a_known_name_is_what_was_fetched_and_else_tells_how_to_get_it) {
+  const TemporaryFolder folder;
+  ::setenv("PSCTL_DATA", folder.path().c_str(), 1);
+  BOOST_TEST(both(config_for("mnist")) == "mnist is not on this machine; to get it: psctl data fetch mnist");
+  write_small_set(folder);
+  const std::string fetched = folder.file("mnist.psctl");
+  PreparedWriter writer(fetched, Missing::kRefuse);
+  const std::array inputs{Input{folder.path(), Part::kTrain, {}}};
+  import_data(kIdxImporter, inputs, {}, writer);
+  BOOST_TEST(path_of_source("mnist") == fetched);
+  BOOST_TEST(load(config_for("mnist"), 1).train->size() == 12U);
+  folder.write("fashion-mnist.psctl", {1});
+  BOOST_TEST(path_of_source("fashion-mnist") == folder.file("fashion-mnist.psctl"));
+  ::unsetenv("PSCTL_DATA");
+  BOOST_TEST(path_of_source("fashion-mnist") == "/usr/share/datasets/fashion-mnist");
+}
+
 BOOST_AUTO_TEST_CASE(a_source_that_is_not_there_is_told_with_what_there_is) {
   BOOST_TEST(both(config_for("")) == "data.source: expected a known data set or a folder, found nothing");
-  BOOST_TEST(
-      both(config_for("fashion_mnist")) ==
-      std::string("data.source: 'fashion_mnist' is neither a known data set (fashion-mnist) nor a folder (did you "
-                  "mean 'fashion-mnist'?)") +
-          kFolderAdvice);
+  BOOST_TEST(both(config_for("fashion_mnist")) ==
+             std::string("data.source: 'fashion_mnist' is neither a known data set (mnist, fashion-mnist, cifar-10, "
+                         "a9a, rcv1 and covtype) nor a folder (did you "
+                         "mean 'fashion-mnist'?)") +
+                 kFolderAdvice);
   BOOST_TEST(both(config_for("/nowhere/at/all")) ==
-             std::string("data.source: '/nowhere/at/all' is neither a known data set (fashion-mnist) nor a folder") +
+             std::string("data.source: '/nowhere/at/all' is neither a known data set (mnist, fashion-mnist, cifar-10, "
+                         "a9a, rcv1 and covtype) nor a folder") +
                  kFolderAdvice);
   const TemporaryFolder folder;
   const std::string empty = folder.path().string();
