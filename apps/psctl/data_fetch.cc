@@ -108,7 +108,7 @@ int fetch_set(int argc, char** argv) {
   const auto new_line = [&] { line.emplace(0, arguments->flag("quiet")); };
   new_line();
   fetch::Request request{.set = set,
-                         .folder = arguments->given("to") ? arguments->word("to") : data::data_folder(),
+                         .folder = arguments->given("to") ? arguments->word("to") : data::data_folder().string(),
                          .from = arguments->given("from") ? arguments->word("from") : "",
                          .raw = arguments->flag("raw")};
   request.patience.tries = arguments->number("tries");

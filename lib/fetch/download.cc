@@ -222,8 +222,6 @@ class Attempt {
     set(CURLOPT_MAXREDIRS, kMostRedirects);
     set(CURLOPT_NOSIGNAL, 1L);
     set(CURLOPT_CONNECTTIMEOUT, static_cast<long>(patience_.connect.count()));
-    set(CURLOPT_LOW_SPEED_LIMIT, kLeastSpeed);
-    set(CURLOPT_LOW_SPEED_TIME, static_cast<long>(patience_.stall.count()));
     set(CURLOPT_USERAGENT, "psctl");
     set(CURLOPT_ERRORBUFFER, error_.data());
     set(CURLOPT_HEADERFUNCTION, &on_header);
@@ -249,8 +247,23 @@ class Attempt {
       return CURL_WRITEFUNC_ERROR;
     }
   }
-  static int on_progress(void* self, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
-    return static_cast<Attempt*>(self)->watch_.stopped() ? 1 : 0;
+  // Called at least once a second.
+  static int on_progress(void* self, curl_off_t, curl_off_t received, curl_off_t, curl_off_t) {
+    return static_cast<Attempt*>(self)->goes_on(received) ? 0 : 1;
+  }
+
+  bool goes_on(curl_off_t received) {
+    if (watch_.stopped()) return false;
+    const auto now = std::chrono::steady_clock::now();
+    if (now - looked_ < patience_.stall) return true;
+    if (received - received_then_ < kLeastSpeed * patience_.stall.count()) {
+      verdict_ = {
+          .why = fmt::format("sent no more than {} bytes in {} s", received - received_then_, patience_.stall.count())};
+      return false;
+    }
+    looked_ = now;
+    received_then_ = received;
+    return true;
   }
 
   bool take(std::span<const char> bytes) {
@@ -330,6 +343,8 @@ class Attempt {
   Answer answer_;
   bool begun_ = false;
   std::size_t error_page_ = 0;
+  std::chrono::steady_clock::time_point looked_ = std::chrono::steady_clock::now();
+  curl_off_t received_then_ = 0;
   std::optional<Verdict> verdict_;
   std::exception_ptr failure_;
 };

@@ -17,7 +17,7 @@ struct Patience {
   std::size_t tries = 5;                        // of each address
   std::chrono::milliseconds first_pause{1000};  // before the second try; then twice as long each time, a minute at most
   std::chrono::seconds connect{20};
-  std::chrono::seconds stall{30};  // a transfer this long below kLeastSpeed is given up
+  std::chrono::seconds stall{30};  // a try that is below kLeastSpeed for so long is given up
 };
 inline constexpr long kLeastSpeed = 100;  // bytes a second
 inline constexpr long kMostRedirects = 5;

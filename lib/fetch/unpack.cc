@@ -26,7 +26,7 @@ using Archive = std::unique_ptr<archive, Free>;
 
 [[noreturn]] void damaged(const fs::path& file, archive* opened) {
   const char* const why = archive_error_string(opened);
-  throw WorldError(fmt::format("{}: is damaged: {}", file.string(), why ? why : "it cannot be unpacked"));
+  throw UserError(fmt::format("{}: is damaged: {}", file.string(), why ? why : "it cannot be unpacked"));
 }
 
 Archive open_archive(const fs::path& file, bool tar) {
@@ -84,8 +84,8 @@ bool unpack_content(const fs::path& from, archive* opened, const fs::path& to, s
     if (count == 0) return true;
     const auto size = static_cast<std::size_t>(count);
     if (size > most_bytes - written) {
-      throw WorldError(fmt::format("{}: expected at most {} bytes as {}, found more", from.string(), most_bytes,
-                                   to.filename().string()));
+      throw UserError(fmt::format("{}: expected at most {} bytes as {}, found more", from.string(), most_bytes,
+                                  to.filename().string()));
     }
     output.write(block.data(), size);
     written += size;
@@ -101,7 +101,7 @@ bool unpack_bzip2(const fs::path& from, const fs::path& to, std::uint64_t most_b
   if (archive_read_next_header(opened.get(), &entry) != ARCHIVE_OK) damaged(from, opened.get());
   // What is in no packing at all would be handed through as it is.
   if (archive_filter_code(opened.get(), 0) != ARCHIVE_FILTER_BZIP2) {
-    throw WorldError(fmt::format("{}: expected a file that bzip2 packed, found another", from.string()));
+    throw UserError(fmt::format("{}: expected a file that bzip2 packed, found another", from.string()));
   }
   return unpack_content(from, opened.get(), to, most_bytes, interrupted);
 }
@@ -119,7 +119,7 @@ bool unpack_members(const fs::path& from, std::span<const data::Member> members,
     const std::string name = path ? path : "";
     if (std::ranges::find(missing, name) == missing.end()) continue;
     if (archive_entry_filetype(entry) != AE_IFREG || archive_entry_hardlink(entry)) {
-      throw WorldError(fmt::format("{}: expected {} to be a plain file, found something else", from.string(), name));
+      throw UserError(fmt::format("{}: expected {} to be a plain file, found something else", from.string(), name));
     }
     const auto member = std::ranges::find(members, name, &data::Member::name);
     if (!unpack_content(from, opened.get(), folder / fs::path(name).filename(), member->most_bytes, interrupted)) {
@@ -129,7 +129,7 @@ bool unpack_members(const fs::path& from, std::span<const data::Member> members,
   }
   if (missing.empty()) return true;
   if (result != ARCHIVE_EOF) damaged(from, opened.get());
-  throw WorldError(fmt::format("{}: expected a member {}, found none", from.string(), missing.front()));
+  throw UserError(fmt::format("{}: expected a member {}, found none", from.string(), missing.front()));
 }
 
 }  // namespace psctl::fetch

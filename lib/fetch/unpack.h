@@ -11,8 +11,8 @@
 
 namespace psctl::fetch {
 
-// Both say whether they were completed: false if they were interrupted. They throw WorldError "file: what was wrong" if
-// the file is damaged or does not hold what is expected, or if the disk does not take it.
+// Both say whether they were completed: false if they were interrupted. They throw UserError "file: what was wrong" if
+// the file is damaged or does not hold what is expected, WorldError if the disk does not take it.
 
 // A file that bzip2 packed, to a file.
 bool unpack_bzip2(const std::filesystem::path& from, const std::filesystem::path& to, std::uint64_t most_bytes,

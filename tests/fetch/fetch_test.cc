@@ -283,7 +283,7 @@ BOOST_AUTO_TEST_CASE(members_of_an_archive_are_taken_by_their_names_only) {
     std::string failure = "no failure";
     try {
       fetch::unpack_members(file, members, out, nullptr);
-    } catch (const WorldError& error) {
+    } catch (const UserError& error) {
       failure = error.what();
     }
     BOOST_TEST(has(failure, file + ": " + why), failure);
@@ -307,7 +307,7 @@ BOOST_AUTO_TEST_CASE(members_of_an_archive_are_taken_by_their_names_only) {
       fetch::unpack_members(file, members, out, nullptr);
       // All that was asked for came before the cut.
       BOOST_TEST(read_file(out + "/b") == "second");
-    } catch (const WorldError& error) {
+    } catch (const UserError& error) {
       BOOST_TEST(has(error.what(), file + ": "), error.what());
     }
   }

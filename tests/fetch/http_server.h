@@ -95,7 +95,7 @@ class HttpServer {
   bool await(int socket) const {
     while (!ended_) {
       pollfd look{.fd = socket, .events = POLLIN, .revents = 0};
-      if (::poll(&look, 1, 20) > 0) return true;
+      if (::poll(&look, 1, 5) > 0) return true;
     }
     return false;
   }
