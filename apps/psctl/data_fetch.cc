@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "arguments.h"
@@ -97,6 +98,12 @@ int fetch_set(int argc, char** argv) {
     return 0;
   }
   const data::KnownSet& set = set_of(arguments->words("name"));
+  for (const char* option : {"to", "from"}) {
+    if (arguments->given(option) && arguments->word(option).empty()) {
+      throw UserError(fmt::format("--{}: expected {}, found nothing", option,
+                                  option == std::string_view("to") ? "a folder" : "an address"));
+    }
+  }
   constexpr std::size_t kMost = 1000;
   for (const char* option : {"tries", "patience"}) {
     const std::size_t number = arguments->number(option);

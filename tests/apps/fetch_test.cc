@@ -68,6 +68,9 @@ BOOST_AUTO_TEST_CASE(a_fetched_set_is_there_by_its_name) {
   BOOST_TEST(contains(list.out(), file), list.out());
   BOOST_TEST(contains(list.out(), "psctl data fetch mnist"), list.out());
   const App app;
+  Process fetched(app.folder(), app.train_arguments({"data.source=a9a", "model={kind: logistic}", "clock=virtual"}),
+                  environment);
+  BOOST_TEST(fetched.wait() == 0, fetched.error());
   Process train(app.folder(), app.train_arguments({"data.source=mnist", "clock=virtual"}), environment);
   BOOST_TEST(train.wait() == 2);
   BOOST_TEST(contains(train.error(), "mnist is not on this machine; to get it: psctl data fetch mnist"), train.error());
@@ -132,6 +135,7 @@ BOOST_AUTO_TEST_CASE(wrong_requests_of_a_fetch_are_refused_before_anything_is_as
           "covtype, found 'cifar10' (did you mean 'cifar-10'?)");
   refused({"a9a", "--to", to, "--from", "file:///etc"}, "expected an http or https address, found 'file:///etc'");
   refused({"a9a", "--tries", "0"}, "--tries: expected a whole number from 1 to 1000, found 0");
+  refused({"a9a", "--to", ""}, "--to: expected a folder, found nothing");
   refused({"--list", "a9a"}, "psctl data fetch: --list goes without a name");
   BOOST_TEST(!std::filesystem::exists(to));
   BOOST_TEST(server.requests().empty());
