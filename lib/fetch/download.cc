@@ -257,6 +257,7 @@ class Attempt {
     const auto now = std::chrono::steady_clock::now();
     if (now - looked_ < patience_.stall) return true;
     if (received - received_then_ < kLeastSpeed * patience_.stall.count()) {
+      if (verdict_) return false;
       verdict_ = {
           .why = fmt::format("sent no more than {} bytes in {} s", received - received_then_, patience_.stall.count())};
       return false;

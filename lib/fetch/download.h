@@ -47,7 +47,8 @@ void check_address(const std::string& address);
 // Downloads, under part_of(path) until it is whole. A part that is there is continued if a digest will tell whether the
 // whole is sound, or if it came from the same address and the server names the version it has (ETag, Last-Modified) and
 // still has it; else it is begun anew. Says whether it was completed: false if it was interrupted, and then, as after
-// an error, the part is left to be continued. One call at a time for a path.
+// an error, the part is left to be continued. Where neither `wanted` nor the server says how long the file is, a broken
+// line looks like its end. One call at a time for a path.
 // Throws WorldError if no address gives the file, or the disk does not take it; UserError if the part is no file.
 bool download(const Wanted& wanted, const Patience& patience, const Watch& watch);
 

@@ -129,17 +129,10 @@ class Fetch {
       data::import_data(data::importer_for(inputs, set_.format), inputs, options, sink);
       check_structure(*writer.open());
     } catch (const UserError& error) {
-      fs::remove(result, ignored);
-      remove_downloads();
+      fs::remove_all(work_.path(), ignored);
       throw WorldError(fmt::format("what was fetched is not {}, and is removed", set_.name), error);
     }
     return result;
-  }
-
-  void remove_downloads() {
-    std::error_code ignored;
-    for (const data::RemoteFile& file : set_.files) fs::remove(work_ / file.name, ignored);
-    fs::remove_all(work_ / "unpacked", ignored);
   }
 
   void say(const std::string& text) const {
@@ -235,8 +228,7 @@ std::optional<Fetched> fetch_prepared(const Request& request) {
   std::error_code error;
   fs::rename(prepared, result, error);
   if (error) throw WorldError(fmt::format("{}: cannot be written: {}", result.string(), error.message()));
-  fetch.remove_downloads();
-  fs::remove(work.path(), error);
+  fs::remove_all(work.path(), error);
   return Fetched{.path = result};
 }
 

@@ -194,7 +194,7 @@ BOOST_AUTO_TEST_CASE(packed_files_that_are_damaged_are_told_and_removed) {
     files["small.bz2"] = wrong;
     const std::string failure = trial.failure();
     BOOST_TEST(has(failure, "small.bz2: "), failure);
-    for (const auto& entry : fs::directory_iterator(trial.work())) BOOST_TEST(!has(entry.path(), "bz2"), entry.path());
+    BOOST_TEST(!fs::exists(trial.work()));
   }
   trial.set.most_unpacked = 10;
   files["small.bz2"] = sound;
