@@ -19,7 +19,7 @@ namespace {
 namespace tbb = oneapi::tbb;
 
 // To wake a thread costs as much as to assemble a few small batches, so it is woken for about this much.
-constexpr std::size_t kBytesAhead = std::size_t{1} << 20;
+constexpr std::size_t kBytesAhead = std::size_t{1} << 22;
 constexpr std::size_t kMostAhead = 64;
 
 std::size_t bytes_of(const Samples& samples, std::size_t batch_size) {

@@ -50,8 +50,8 @@ BOOST_AUTO_TEST_SUITE(feeds)
 BOOST_AUTO_TEST_CASE(a_feed_gives_the_batches_of_the_order_one_after_the_other) {
   const Dataset sparse(samples_of(5, 2, {0, 2, 2, 3, 4}, {{1, 2.0F}, {4, -1.0F}, {0, 7.0F}, {2, 1.0F}}, {1, 0, 1, 0}));
   // Many batches ahead, a few, and one.
-  for (const auto& [dataset, batch] : {std::pair{counting(40, 3), 7}, std::pair{counting(40, 100'000), 3},
-                                       std::pair{counting(12, 1 << 20), 2}, std::pair{sparse, 2}}) {
+  for (const auto& [dataset, batch] : {std::pair{counting(40, 3), 7}, std::pair{counting(40, 400'000), 3},
+                                       std::pair{counting(12, 1 << 21), 2}, std::pair{sparse, 2}}) {
     const BatchOrder order(first(dataset.size()), static_cast<std::size_t>(batch), WorkerId(1), 5);
     Feed feed(dataset, order);
     BatchOrder plain = order;
@@ -64,7 +64,7 @@ BOOST_AUTO_TEST_CASE(a_feed_gives_the_batches_of_the_order_one_after_the_other) 
 }
 
 BOOST_AUTO_TEST_CASE(the_next_batch_is_assembled_while_one_is_in_use) {
-  constexpr std::size_t kWidth = 1 << 20;  // so large that there is room for one batch ahead only
+  constexpr std::size_t kWidth = 1 << 22;  // so large that there is room for one batch ahead only
   std::promise<void> begun, go_on;
   std::shared_future<void> may_go_on = go_on.get_future().share();
   std::atomic<int> touches = 0;
@@ -83,7 +83,7 @@ BOOST_AUTO_TEST_CASE(the_next_batch_is_assembled_while_one_is_in_use) {
 }
 
 BOOST_AUTO_TEST_CASE(no_more_than_the_room_allows_is_assembled_ahead) {
-  constexpr std::size_t kWidth = 1 << 18;  // four batches to a mebibyte
+  constexpr std::size_t kWidth = 1 << 20;  // room for four batches ahead
   std::atomic<int> touches = 0;
   const Dataset dataset = touched(counting(20, kWidth), [&](std::size_t) { ++touches; });
   {
