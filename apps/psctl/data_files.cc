@@ -261,7 +261,7 @@ int list_formats(int argc, char** argv) {
 
 std::shared_ptr<const data::Prepared> open_data(const std::string& file) {
   const std::vector<data::Input> inputs{{data::path_of_source(file), Part::kTrain, {}}};
-  check_kind(inputs.front().path);
+  check_kind(inputs.front().path, true);
   std::array<char, 8> begin{};
   std::ifstream(inputs.front().path, std::ios::binary).read(begin.data(), begin.size());
   const std::span bytes(reinterpret_cast<const std::uint8_t*>(begin.data()), begin.size());
