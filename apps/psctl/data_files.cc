@@ -16,11 +16,12 @@
 
 #include "arguments.h"
 #include "base/error.h"
-#include "base/sha256.h"
 #include "base/text.h"
 #include "data/dataset.h"
 #include "data/import.h"
+#include "data/prepare.h"
 #include "data/prepared.h"
+#include "data/source.h"
 #include "data_fetch.h"
 #include "data_inspect.h"
 #include "terminal.h"
@@ -41,17 +42,9 @@ Number whole_number(const std::string& option, std::string_view text, Number lea
   return number;
 }
 
-// "3x32x32", "28x28" or "784".
 data::Shape shape_of(const std::string& text) {
-  std::vector<std::size_t> sizes;
-  for (std::size_t begin = 0; begin <= text.size();) {
-    const std::size_t end = std::min(text.find('x', begin), text.size());
-    sizes.push_back(whole_number<std::size_t>("shape", std::string_view(text).substr(begin, end - begin), 1, 1U << 30));
-    begin = end + 1;
-  }
-  if (sizes.size() > 3) throw UserError(fmt::format("--shape: expected CHANNELSxHEIGHTxWIDTH, found '{}'", text));
-  sizes.insert(sizes.begin(), 3 - sizes.size(), 1);
-  return {.channels = sizes[0], .height = sizes[1], .width = sizes[2]};
+  if (const auto shape = data::parse_shape(text)) return *shape;
+  throw UserError(fmt::format("--shape: expected CHANNELSxHEIGHTxWIDTH, found '{}'", text));
 }
 
 template <class Value>
@@ -155,28 +148,6 @@ void check_not_written(const fs::path& input, const fs::path& output) {
   }
 }
 
-data::Sha256Bytes digest_of(const std::vector<data::Input>& inputs) {
-  Sha256 all;
-  const auto add = [&](const fs::path& path, Part part) {
-    const std::string line = fmt::format("{} {}\n", static_cast<int>(part), sha256_of_file(path.string()));
-    all.add(std::as_bytes(std::span(line)));
-  };
-  for (const data::Input& input : inputs) {
-    if (!fs::is_directory(input.path)) {
-      add(input.path, input.part);
-      if (!input.labels.empty()) add(input.labels, input.part);
-      continue;
-    }
-    std::vector<fs::path> files;
-    for (const auto& entry : fs::directory_iterator(input.path)) {
-      if (entry.is_regular_file()) files.push_back(entry.path());
-    }
-    std::ranges::sort(files);
-    for (const fs::path& file : files) add(file, input.part);
-  }
-  return all.finish_raw();
-}
-
 }  // namespace
 
 int import_files(int argc, char** argv) {
@@ -226,7 +197,7 @@ int import_files(int argc, char** argv) {
       data::importer_for(inputs, arguments->given("format") ? arguments->word("format") : "");
   data::PreparedWriter writer(arguments->word("output"), options.missing);
   Listening listening(writer);
-  writer.set_source(digest_of(inputs));
+  writer.set_source(data::digest_of(inputs, data::files_of(importer, inputs)));
   data::import_data(importer, inputs, options, listening);
   for (const std::string& note : listening.notes()) print_notice(note);
   print_facts(*writer.open());
@@ -234,14 +205,14 @@ int import_files(int argc, char** argv) {
 }
 
 int list_formats(int argc, char** argv) {
-  const auto arguments =
-      Arguments::parse({.program = "psctl data list",
-                        .description = "The formats that psctl imports, and the data sets that it knows by name.",
-                        .synopsis = "",
-                        .examples = "  psctl data list\n",
-                        .options = {},
-                        .positional = ""},
-                       argc, argv);
+  const auto arguments = Arguments::parse(
+      {.program = "psctl data list",
+       .description = "The formats that psctl imports, the data sets that it knows by name, and what runs keep.",
+       .synopsis = "",
+       .examples = "  psctl data list\n",
+       .options = {},
+       .positional = ""},
+      argc, argv);
   if (!arguments) return 0;
   fmt::print("Formats:\n");
   for (const data::Importer& importer : data::importers()) {
@@ -256,6 +227,13 @@ int list_formats(int argc, char** argv) {
   }
   fmt::print("\nData sets known by name:\n");
   print_catalogue();
+  if (const fs::path cache = data::cache_folder(); !cache.empty()) {
+    std::uintmax_t files = 0, bytes = 0;
+    std::error_code ignored;
+    for (const auto& entry : fs::directory_iterator(cache, ignored)) ++files, bytes += entry.file_size(ignored);
+    fmt::print("\nWhat runs prepared of such files is kept in {}: {}, {:.1f} MB; remove them at any time\n",
+               cache.string(), counted(files, "file"), static_cast<double>(bytes) / 1e6);
+  }
   return 0;
 }
 
@@ -268,7 +246,7 @@ std::shared_ptr<const data::Prepared> open_data(const std::string& file) {
   if (data::Prepared::recognises(bytes)) return data::Prepared::open(inputs.front().path);
   const data::Importer& importer = data::importer_for(inputs);
   const auto writer = data::PreparedWriter::in_memory(file, data::Missing::kRefuse);
-  writer->set_source(digest_of(inputs));
+  writer->set_source(data::digest_of(inputs, data::files_of(importer, inputs)));
   data::import_data(importer, inputs, {}, *writer);
   return writer->open();
 }

@@ -9,7 +9,10 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "data/load.h"
 #include "data/partition.h"
+#include "data/prepare.h"
+#include "terminal.h"
 #include "trace/line_file.h"
 
 namespace psctl::app {
@@ -80,10 +83,12 @@ void check_output(const std::string& file, const std::vector<std::string>& endin
 
 PartitionView::PartitionView(const config::RunConfig& config) : batch_size_(config.data.batch_size) {
   const std::size_t workers = config.cluster.workers;
-  const auto train = data::load(config.data, config.seed).train;
+  const data::Ready ready = data::prepare(config.data);
+  for (const std::string& notice : ready.notices) print_notice(notice);
+  const auto train = data::load(config.data, *ready.prepared, config.seed).train;
   title_ = fmt::format("{}: {} training samples of {} over {} workers, seed {}", kind_text(config.data.partition),
-                       train->size(), config.data.source, workers, config.seed);
-  class_names_ = train->samples().class_names;
+                       train->size(), data::name_of(config.data.source), workers, config.seed);
+  class_names_ = train->class_names();
   std::vector<std::uint32_t> all(train->size());
   std::iota(all.begin(), all.end(), 0U);
   whole_ = {.counts = data::class_counts(*train, all), .samples = all.size()};

@@ -14,6 +14,9 @@ namespace {
 std::optional<Arguments> parse_role(Usage usage, int argc, char** argv) {
   usage.options.push_back({"config", Option::Kind::kWord,
                            "the run's configuration, a YAML file, the same for all processes", nullptr, true});
+  usage.options.push_back({"prepared", Option::Kind::kWord,
+                           "the run's data as psctl prepared them; without, they are looked for as for psctl train",
+                           ""});
   usage.options.push_back({"parent", Option::Kind::kNumber, "end when this process ends", "0"});
   std::optional<Arguments> arguments = Arguments::parse(usage, argc, argv);
   if (arguments) die_with(arguments->number("parent"));
@@ -61,6 +64,7 @@ int server(int argc, char** argv) {
   if (!arguments) return 0;
   return run_as(fmt::format("server {}", arguments->number("rank")), [&] {
     run::serve({.config = configuration(*arguments),
+                .prepared = arguments->word("prepared"),
                 .rank = arguments->number("rank"),
                 .listen = arguments->word("listen"),
                 .others = arguments->words("other"),
@@ -82,6 +86,7 @@ int worker(int argc, char** argv) {
   if (!arguments) return 0;
   return run_as(fmt::format("worker {}", arguments->number("worker")), [&] {
     run::work({.config = configuration(*arguments),
+               .prepared = arguments->word("prepared"),
                .worker = arguments->number("worker"),
                .servers = arguments->words("server")},
               catch_signals());
@@ -102,6 +107,7 @@ int evaluator(int argc, char** argv) {
   if (!arguments) return 0;
   return run_as("the evaluation process", [&] {
     run::evaluate({.config = configuration(*arguments),
+                   .prepared = arguments->word("prepared"),
                    .servers = arguments->words("server"),
                    .folder = arguments->word("folder")},
                   catch_signals());

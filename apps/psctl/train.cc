@@ -36,8 +36,8 @@ int train(int argc, char** argv) {
   request.config = loaded.run;
   request.config.trace.timeline = request.config.trace.timeline || arguments->flag("timeline");
   request.out = arguments->word("out");
-  request.notice = print_notice;
   request.interrupted = &catch_signals();
+  request.notice = print_notice;
 
   run::Report report;
   {

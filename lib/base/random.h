@@ -21,6 +21,7 @@ enum class Purpose : std::uint32_t {
   kAugmentation = 10,
   kTest = 11,
   kVerify = 12,
+  kTestSplit = 13,
 };
 
 struct Key {

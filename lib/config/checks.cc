@@ -23,6 +23,7 @@ class Checks {
 
   void all() {
     check_model();
+    check_data();
     check_partition();
     check_schedule();
     check_staleness();
@@ -57,6 +58,17 @@ class Checks {
     } else if (sound("data.source") && run_.data.source.empty()) {
       faults_.add(place_of(root_, "data.source"), "data.source",
                   "data.source is missing; give a known name (psctl data list), or a path");
+    }
+  }
+
+  void check_data() {
+    const data::DataConfig& data = run_.data;
+    if (timing_only_ || !sound("data", {"test", "validation", "train_limit", "split"})) return;
+    if (data.split != data::SplitKind::kShuffled && data.test.count == 0 && data.validation.count == 0 &&
+        data.train_limit == 0) {
+      fault("data.split",
+            "has no effect, as no training samples are taken out; give data.test, data.validation or "
+            "data.train_limit a number of samples, or remove it");
     }
   }
 

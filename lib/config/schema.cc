@@ -46,6 +46,11 @@ std::string fault_of_name(std::string_view name) {
 
 std::string fault_of_any(std::string_view) { return {}; }
 
+ValueOf<std::vector<std::string>> files() {
+  constexpr std::size_t kMostFiles = 65536;
+  return list(text(fault_of_any, "a known name, or a path"), {.shortest = 1, .longest = kMostFiles, .one_alone = true});
+}
+
 std::string fault_of_host(std::string_view host) {
   const auto colon = host.rfind(':');
   const std::string_view name = host.substr(0, colon);
@@ -94,12 +99,105 @@ const auto& model_section() {
   return section;
 }
 
+// "784", "28x28" or "3x32x32".
+class ShapeValue final : public Value {
+ public:
+  void read(const Node& node, const std::string& path, Faults& faults, void* target) const override {
+    const auto shape = node.kind == Node::Kind::kScalar ? data::parse_shape(node.text) : std::nullopt;
+    if (shape) {
+      *static_cast<data::Shape*>(target) = *shape;
+    } else {
+      refuse_type(node, path, faults, "CHANNELSxHEIGHTxWIDTH");
+    }
+  }
+  Node write(const void* source) const override {
+    return Node::word(data::to_text(*static_cast<const data::Shape*>(source)));
+  }
+  Description describe() const override { return {.type = "text", .allowed = "as in 784, 28x28 or 3x32x32"}; }
+};
+
+// Files, or how many of the training samples take their place.
+class HeldOutValue final : public Value {
+ public:
+  void read(const Node& node, const std::string& path, Faults& faults, void* target) const override {
+    auto& held_out = *static_cast<data::HeldOut*>(target);
+    held_out = {};
+    if (node.kind == Node::Kind::kScalar && node.plain &&
+        node.text.find_first_not_of("0123456789.+-eE") == std::string::npos) {
+      count_.value->read(node, path, faults, &held_out.count);
+    } else {
+      files_.value->read(node, path, faults, &held_out.files);
+    }
+  }
+  Node write(const void* source) const override {
+    const auto& held_out = *static_cast<const data::HeldOut*>(source);
+    return held_out.files.empty() ? count_.value->write(&held_out.count) : files_.value->write(&held_out.files);
+  }
+  Description describe() const override {
+    return {.type = "integer, text or list of text", .allowed = "a number of samples, or paths"};
+  }
+
+ private:
+  ValueOf<std::uint64_t> count_ = whole(0);
+  ValueOf<std::vector<std::string>> files_ = files();
+};
+
+ValueOf<data::HeldOut> held_out() { return {std::make_shared<HeldOutValue>()}; }
+
+const auto& import_section() {
+  using data::ImportConfig;
+  using data::Missing;
+  using data::Values;
+  static const auto section =
+      SectionOf<ImportConfig>()
+          .add("format", &ImportConfig::format, text(fault_of_any, "as psctl data list has it"), "of the files",
+               {.default_in_words = "what their content tells"})
+          .add("labels", &ImportConfig::labels, optional(files()),
+               "files of labels, where they lie apart: one for each file of data.source")
+          .add("validation_labels", &ImportConfig::validation_labels, optional(files()), "the same for data.validation")
+          .add("test_labels", &ImportConfig::test_labels, optional(files()), "the same for data.test")
+          .add("shape", [](ImportConfig & import) -> auto& { return import.options.shape; },
+               optional(ValueOf<data::Shape>{std::make_shared<ShapeValue>()}), "how a row of values is an image",
+               {.default_in_words = "what the format tells, or a row"})
+          .add("channels", [](ImportConfig & import) -> auto& { return import.options.channels_last; },
+               optional(choice<bool>({{"first", false}, {"last", true}})),
+               "whether an image's channels are the first or the last axis of an array",
+               {.default_in_words = "what the array tells"})
+          .add("values", [](ImportConfig & import) -> auto& { return import.options.values; },
+               optional(choice<Values>({{"bytes", Values::kBytes}, {"floats", Values::kFloats}})),
+               "bytes: whole numbers from 0 to 255", {.default_in_words = "what the format tells, or floats"})
+          .add(
+              "missing", [](ImportConfig & import) -> auto& { return import.options.missing; },
+              choice<Missing>({{"refuse", Missing::kRefuse}, {"zero", Missing::kZero}, {"mean", Missing::kMean}}),
+              "what becomes of missing values; mean: of the feature, over the training part")
+          .add("label", [](ImportConfig & import) -> auto& { return import.options.label; },
+               optional(text(fault_of_any, "a name, or a number from 1")), "the column of the label",
+               {.default_in_words = "the last"})
+          .add("header", [](ImportConfig & import) -> auto& { return import.options.header; }, optional(flag()),
+               "whether the first line names the columns", {.default_in_words = "what the file tells"})
+          .add("delimiter", [](ImportConfig & import) -> auto& { return import.options.delimiter; },
+               optional(choice<char>({{"comma", ','}, {"tab", '\t'}, {"semicolon", ';'}, {"bar", '|'}})),
+               "between the fields of a line", {.default_in_words = "what the file tells"})
+          .add("first_index", [](ImportConfig & import) -> auto& { return import.options.first_index; },
+               optional(choice<std::uint32_t>({{"0", 0}, {"1", 1}})), "the first feature's number",
+               {.default_in_words = "1, unless a 0 turns up"})
+          .add("features", [](ImportConfig & import) -> auto& { return import.options.features; },
+               optional(whole(1, std::uint64_t{1} << 32)), "how many there are, where the files may not show all",
+               {.default_in_words = "as many as the files show"});
+  return section;
+}
+
 const auto& data_section() {
+  using data::AugmentConfig;
   using data::DataConfig;
+  using data::Flip;
   using data::Normalize;
+  using data::NormalizeConfig;
   using data::PartitionConfig;
   using data::PartitionKind;
+  using data::Per;
   using data::SizeLaw;
+  using data::SplitKind;
   static const auto partition =
       SectionOf<PartitionConfig>()
           .kind("kind", &PartitionConfig::kind,
@@ -124,20 +222,50 @@ const auto& data_section() {
           .add("sizes", &PartitionConfig::sizes,
                optional(list(number(kWeight), {.shortest = 1, .longest = kMostWorkers})),
                "weights of the parts' sizes in place of a law, one a worker, as its speed", {.under = {"quantity"}});
+  static const auto normalize =
+      SectionOf<NormalizeConfig>()
+          .kind("kind", &NormalizeConfig::kind,
+                choice<Normalize>({{"auto", Normalize::kAuto},
+                                   {"none", Normalize::kNone},
+                                   {"unit", Normalize::kUnit},
+                                   {"standard", Normalize::kStandard},
+                                   {"max_abs", Normalize::kMaxAbs}}),
+                "auto: standard, or unit for sparse samples; all of the training part: unit: into [0, 1], sparse "
+                "samples as max_abs; standard: mean 0 and deviation 1; max_abs: into [-1, 1] by the "
+                "largest absolute value, zeros stay")
+          .add("per", &NormalizeConfig::per, choice<Per>({{"all", Per::kAll}, {"feature", Per::kFeature}}),
+               "all: one scale for all values; feature: each has its own",
+               {.under = {"auto", "unit", "standard", "max_abs"}})
+          .let_kind_stand_alone();
+  static const auto augment =
+      SectionOf<AugmentConfig>()
+          .add("crop", &AugmentConfig::crop, whole(0, 1024),
+               "so many zeros around the image, on each side, then a crop of its size at random; 0: none")
+          .add("flip", &AugmentConfig::flip, choice<Flip>({{"none", Flip::kNone}, {"horizontal", Flip::kHorizontal}}),
+               "horizontal: every second image at random is mirrored, left to right");
   static const auto section =
       SectionOf<DataConfig>()
-          .add("source", &DataConfig::source, text(fault_of_any, "a known name, or a path"),
-               "the data set (psctl data list)", {.default_in_words = "none: needed unless model.kind is none"})
+          .add("source", &DataConfig::source, files(),
+               "the data set: a known name (psctl data list), or files of training samples",
+               {.default_in_words = "none: needed unless model.kind is none"})
+          .add("import", &DataConfig::import, map(import_section()), "")
+          .add("test", &DataConfig::test, held_out(),
+               "files of test samples, or how many training samples are taken out for it; 0: the source brings them")
           .add("batch_size", &DataConfig::batch_size, whole(1, 1 << 24),
                "samples of a worker's step; with model.kind none only counted")
           .add("train_limit", &DataConfig::train_limit, whole(0), "training samples that are used; 0: all")
-          .add("validation", &DataConfig::validation, whole(0), "training samples that are kept back for validation")
-          .add("normalize", &DataConfig::normalize,
-               optional(choice<Normalize>(
-                   {{"none", Normalize::kNone}, {"unit", Normalize::kUnit}, {"standard", Normalize::kStandard}})),
-               "unit: into [0, 1], sparse samples into [-1, 1], zeros kept; standard: mean 0 and deviation 1 over the "
-               "training part, dense samples only",
-               {.default_in_words = "standard; of sparse samples unit"})
+          .add("validation", &DataConfig::validation, held_out(),
+               "files of validation samples, or how many training samples are taken out for it")
+          .add("split", &DataConfig::split,
+               choice<SplitKind>({{"shuffled", SplitKind::kShuffled},
+                                  {"stratified", SplitKind::kStratified},
+                                  {"ordered", SplitKind::kOrdered}}),
+               "which training samples are used and taken out: shuffled: drawn; stratified: drawn, every class by its "
+               "share; ordered: the first are used, the last taken out")
+          .add("one_vs_rest", &DataConfig::one_vs_rest, text(fault_of_any, "a class, by name or number"),
+               "this class becomes class 1, all others class 0", {.default_in_words = "none: the classes as they are"})
+          .add("normalize", &DataConfig::normalize, map(normalize), "")
+          .add("augment", &DataConfig::augment, map(augment), "")
           .add("partition", &DataConfig::partition, map(partition), "");
   return section;
 }

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "data/samples.h"
@@ -13,6 +14,18 @@ namespace psctl::data {
 struct Affine {
   float scale = 1;
   float shift = 0;
+};
+
+// value = scale * (raw - center), of every feature by itself; subtracting first keeps what differs of large values.
+struct EachFeature {
+  std::vector<float> scale;
+  std::vector<float> center;  // of sparse samples empty: it would fill the zeros
+};
+
+// From stored values to those that a model sees.
+struct Transform {
+  Affine all;
+  std::shared_ptr<const EachFeature> each;  // in place of `all`, unless null
 };
 
 // Sparse samples in a batch, as CSR.
@@ -30,7 +43,7 @@ struct Batch {
   bool sparse = false;
   std::vector<std::uint32_t> labels;  // one a sample, all below `classes`
   std::vector<std::byte> rows;        // dense: row after row, of bytes or floats
-  Affine transform;                   // of dense rows, still to be applied
+  Transform transform;                // of dense rows, still to be applied
   SparseBatch entries;                // sparse: transformed
 
   std::size_t size() const { return labels.size(); }

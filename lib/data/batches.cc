@@ -5,10 +5,12 @@
 
 #include "base/error.h"
 #include "base/random.h"
+#include "data/augment.h"
 
 namespace psctl::data {
-BatchOrder::BatchOrder(std::vector<std::uint32_t> samples, std::size_t batch_size, WorkerId worker, std::uint64_t seed)
-    : samples_(std::move(samples)), batch_size_(batch_size), worker_(worker), seed_(seed) {
+BatchOrder::BatchOrder(std::vector<std::uint32_t> samples, std::size_t batch_size, WorkerId worker, std::uint64_t seed,
+                       AugmentConfig augment)
+    : samples_(std::move(samples)), batch_size_(batch_size), worker_(worker), seed_(seed), augment_(augment) {
   if (batch_size_ == 0) throw UserError("data.batch_size: expected at least 1, found 0");
   if (samples_.size() < batch_size_) {
     throw UserError(fmt::format(
@@ -31,6 +33,9 @@ std::span<const std::uint32_t> BatchOrder::batch(Step step) {
   return std::span(order_).subspan((step % steps_per_epoch()) * batch_size_, batch_size_);
 }
 
-void BatchOrder::assemble(Step step, const Dataset& dataset, Batch& out) { dataset.gather(batch(step), out); }
+void BatchOrder::assemble(Step step, const Dataset& dataset, Batch& out) {
+  dataset.gather(batch(step), out);
+  augment(augment_, seed_, worker_, step, out);
+}
 
 }  // namespace psctl::data

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "data/config.h"
 #include "data/dataset.h"
 
 namespace psctl::data {
@@ -16,15 +17,16 @@ namespace psctl::data {
 class BatchOrder {
  public:
   // Throws UserError if the partition does not hold one full batch.
-  BatchOrder(std::vector<std::uint32_t> samples, std::size_t batch_size, WorkerId worker, std::uint64_t seed);
+  BatchOrder(std::vector<std::uint32_t> samples, std::size_t batch_size, WorkerId worker, std::uint64_t seed,
+             AugmentConfig augment = {});
 
   Step steps_per_epoch() const;
   std::size_t batch_size() const { return batch_size_; }
   // The samples of the worker's mini-batch number `step`, from 0. Valid until the next call. Any order of calls;
   // ascending is fast.
   std::span<const std::uint32_t> batch(Step step);
-  // Those samples as the worker computes on them: the one place where a training batch is made, whoever runs it.
-  // Throws as Dataset::gather does.
+  // Those samples as the worker computes on them, augmented: the one place where a training batch is made, whoever runs
+  // it. Throws as Dataset::gather does.
   void assemble(Step step, const Dataset& dataset, Batch& out);
 
  private:
@@ -33,6 +35,7 @@ class BatchOrder {
   std::size_t batch_size_;
   WorkerId worker_;
   std::uint64_t seed_;
+  AugmentConfig augment_;
   std::uint64_t epoch_ = ~std::uint64_t{0};
 };
 

@@ -132,6 +132,14 @@ void read_batch(const Kind& kind, const Input& input, Sink& sink) {
   if (!labels.empty()) hand_over();
 }
 
+std::vector<fs::path> all_files(const Kind& kind, const Input& input) {
+  std::vector<fs::path> files;
+  for (const Input& file : files_of(kind, std::span(&input, 1))) files.push_back(file.path);
+  const fs::path names = files.front().parent_path() / kind.names;
+  if (fs::exists(names)) files.push_back(names);
+  return files;
+}
+
 void run(const Kind& kind, std::span<const Input> inputs, Sink& sink) {
   const std::vector<Input> files = files_of(kind, inputs);
   sink.begin({.shape = {.channels = 3, .height = 32, .width = 32}, .values = Values::kBytes});
@@ -151,6 +159,7 @@ const Importer kCifar10Importer{
     .holds = "CIFAR-10, binary: batches of records of 3073 bytes, or the folder of data_batch_1.bin to test_batch.bin",
     .options = {},
     .recognises = [](const Glimpse& glimpse) { return recognises(cifar10(), glimpse); },
+    .files = [](const Input& input) { return all_files(cifar10(), input); },
     .run = [](std::span<const Input> inputs, const ImportOptions&, Sink& sink) { run(cifar10(), inputs, sink); },
 };
 
@@ -160,6 +169,7 @@ const Importer kCifar100Importer{
         "CIFAR-100, binary: records of 3074 bytes, or the folder of train.bin and test.bin; classes are the fine ones",
     .options = {},
     .recognises = [](const Glimpse& glimpse) { return recognises(cifar100(), glimpse); },
+    .files = [](const Input& input) { return all_files(cifar100(), input); },
     .run = [](std::span<const Input> inputs, const ImportOptions&, Sink& sink) { run(cifar100(), inputs, sink); },
 };
 

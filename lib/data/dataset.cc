@@ -71,14 +71,38 @@ Dataset Dataset::select(std::vector<std::uint32_t> rows) const {
   }
   Dataset selection = *this;
   selection.selected_ = std::make_shared<const std::vector<std::uint32_t>>(std::move(rows));
-  selection.selected_labels_ = std::make_shared<const std::vector<std::uint32_t>>(std::move(labels));
-  selection.labels_ = *selection.selected_labels_;
+  selection.own_labels_ = std::make_shared<const std::vector<std::uint32_t>>(std::move(labels));
+  selection.labels_ = *selection.own_labels_;
   return selection;
 }
 
-void Dataset::set_transform(Affine transform) {
-  PSCTL_CHECK(!sparse() || transform.shift == 0);
-  transform_ = transform;
+Dataset Dataset::one_against_rest(std::uint32_t one) const {
+  PSCTL_CHECK(one < classes() && !one_);
+  std::vector<std::uint32_t> labels;
+  labels.reserve(size());
+  for (const std::uint32_t label : labels_) labels.push_back(label == one ? 1 : 0);
+  Dataset two = *this;
+  two.one_ = one;
+  two.own_labels_ = std::make_shared<const std::vector<std::uint32_t>>(std::move(labels));
+  two.labels_ = *two.own_labels_;
+  return two;
+}
+
+std::vector<std::string> Dataset::class_names() const {
+  if (!one_) return samples_->class_names;
+  return {"rest", samples_->class_names.empty() ? std::to_string(*one_) : samples_->class_names[*one_]};
+}
+
+void Dataset::set_transform(Affine transform) { set_transform(Transform{.all = transform, .each = nullptr}); }
+
+void Dataset::set_transform(Transform transform) {
+  if (transform.each) {
+    PSCTL_CHECK(transform.each->scale.size() == shape().size());
+    PSCTL_CHECK(transform.each->center.size() == (sparse() ? 0 : shape().size()));
+  } else {
+    PSCTL_CHECK(!sparse() || transform.all.shift == 0);
+  }
+  transform_ = std::move(transform);
 }
 
 std::span<const std::byte> Dataset::row(std::uint32_t sample) const {
@@ -115,6 +139,7 @@ void Dataset::gather(std::span<const std::uint32_t> samples, Batch& out) const {
   out.entries.row_starts.assign(sparse() ? 1 : 0, 0);
   const std::size_t width = sparse() ? 0 : samples_->first_byte(1);
   out.rows.resize(samples.size() * width);
+  const float* each = transform_.each ? transform_.each->scale.data() : nullptr;
   for (std::size_t i = 0; i < samples.size(); ++i) {
     if (i + kAhead < samples.size() && samples[i + kAhead] < size()) {
       prefetch(*samples_, selected_ ? (*selected_)[samples[i + kAhead]] : samples[i + kAhead]);
@@ -122,8 +147,8 @@ void Dataset::gather(std::span<const std::uint32_t> samples, Batch& out) const {
     const std::span<const std::byte> stored = row(samples[i]);
     out.labels[i] = labels_[samples[i]];
     if (sparse()) {
-      for (const Entry& entry : as<Entry>(stored)) {
-        out.entries.entries.push_back({entry.index, transform_.scale * entry.value});
+      for (const auto [index, value] : as<Entry>(stored)) {
+        out.entries.entries.push_back({index, (each ? each[index] : transform_.all.scale) * value});
       }
       PSCTL_CHECK(out.entries.entries.size() <= UINT32_MAX);
       out.entries.row_starts.push_back(static_cast<std::uint32_t>(out.entries.entries.size()));
@@ -139,7 +164,7 @@ std::string Dataset::digest() const {
   const Shape shape = samples_->shape;
   const std::uint64_t sizes[] = {
       shape.channels, shape.height, shape.width, classes(), size(), sparse(), samples_->values == Values::kFloats};
-  const float transform[] = {transform_.scale, transform_.shift};
+  const float transform[] = {transform_.all.scale, transform_.all.shift};
   hash.add(std::as_bytes(std::span(sizes)));
   std::string values;
   if (samples_->seals && !selected_) {
@@ -159,7 +184,12 @@ std::string Dataset::digest() const {
     }
     hash.add(std::as_bytes(std::span(lengths)));
   }
-  hash.add(std::as_bytes(std::span(transform)));
+  if (transform_.each) {
+    hash.add(std::as_bytes(std::span(transform_.each->scale)));
+    hash.add(std::as_bytes(std::span(transform_.each->center)));
+  } else {
+    hash.add(std::as_bytes(std::span(transform)));
+  }
   return hash.finish();
 }
 

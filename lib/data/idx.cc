@@ -215,30 +215,10 @@ Idx read_idx(const fs::path& path, std::size_t rank) {
   return parse(file.text(), rank);
 }
 
-std::vector<std::size_t> read_idx_dimensions(const fs::path& path, std::size_t rank) {
-  const TextFile file({.path = path, .part = Part::kTrain, .labels = {}});
-  check_packed_as_named(file.text());
-  const auto stream = open_stream(file.text());
-  std::vector<std::size_t> dimensions = parse_header(*stream, rank);
-  if (const auto whole = stream->whole()) check_length(*stream, dimensions, whole->size());
-  return dimensions;
-}
-
 bool is_idx_folder(const fs::path& folder) {
   return std::ranges::any_of(std::array{kTrainImages, kTrainLabels, kTestImages, kTestLabels}, [&](const char* name) {
     return is_there(folder / name) || is_there(packed_name(folder / name));
   });
-}
-
-std::size_t check_idx_folder(const fs::path& folder) {
-  const Paths paths = find_files(folder);
-  const auto train = read_idx_dimensions(paths.train_images, kImageRank);
-  check_counts(train[0], paths.train_images, read_idx_dimensions(paths.train_labels, kLabelRank)[0],
-               paths.train_labels);
-  const auto test = read_idx_dimensions(paths.test_images, kImageRank);
-  check_counts(test[0], paths.test_images, read_idx_dimensions(paths.test_labels, kLabelRank)[0], paths.test_labels);
-  check_shapes(train, paths.train_images, test, paths.test_images);
-  return train[0];
 }
 
 Contents read_idx_folder(const fs::path& folder) {
@@ -338,6 +318,19 @@ void run(std::span<const Input> inputs, const ImportOptions& options, Sink& sink
   import_folder(inputs.front().path, sink);
 }
 
+std::vector<fs::path> all_files(const Input& input) {
+  if (!fs::is_directory(input.path)) {
+    return input.labels.empty() ? std::vector{input.path} : std::vector{input.path, input.labels};
+  }
+  std::vector<fs::path> files;
+  for (const char* name : {kTrainImages, kTrainLabels, kTestImages, kTestLabels}) {
+    for (const fs::path& path : {input.path / name, packed_name(input.path / name)}) {
+      if (is_there(path)) files.push_back(path);
+    }
+  }
+  return files;
+}
+
 }  // namespace
 
 void import_idx(std::span<const LabelledText> texts, const ImportOptions& options, Sink& sink) {
@@ -360,6 +353,7 @@ const Importer kIdxImporter{
     .holds = "IDX, as MNIST: a file of samples with one of labels, or the folder of four, plain or packed with gzip",
     .options = kArrayOptions,
     .recognises = recognises,
+    .files = all_files,
     .run = run,
     .labels_apart = true,
 };

@@ -29,8 +29,6 @@ Idx parse_idx(std::span<const std::byte> bytes, std::size_t rank, const std::str
 // The same for a file. One whose name ends in .gz must be packed. Throws UserError if it cannot be opened or is no
 // regular file.
 Idx read_idx(const std::filesystem::path& path, std::size_t rank);
-// The dimensions only: checks the header and, unless the file is packed, its length.
-std::vector<std::size_t> read_idx_dimensions(const std::filesystem::path& path, std::size_t rank);
 
 // The names that an IDX folder must hold, each plain or with .gz added.
 inline constexpr const char* kIdxFolderFiles =
@@ -38,8 +36,6 @@ inline constexpr const char* kIdxFolderFiles =
     "or with .gz";
 // Whether any of these files is there.
 bool is_idx_folder(const std::filesystem::path& folder);
-// Checks the four files' headers against each other and returns the number of training samples.
-std::size_t check_idx_folder(const std::filesystem::path& folder);
 // The classes are those up to the largest label of the training part; no other label may stand in the test part.
 Contents read_idx_folder(const std::filesystem::path& folder);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <fmt/format.h>
 #include <zlib.h>
@@ -60,25 +61,26 @@ std::vector<std::string> names_of_formats() {
   return names;
 }
 
-// The options that are set, by their names.
-std::vector<std::string> given(const ImportOptions& options) {
-  std::vector<std::string> names;
-  const auto look = [&](bool set, const char* name) {
-    if (set) names.emplace_back(name);
-  };
-  look(options.shape.has_value(), "shape");
-  look(options.channels_last.has_value(), "channels");
-  look(options.values.has_value(), "values");
-  look(options.missing != Missing::kRefuse, "missing");
-  look(options.label.has_value(), "label");
-  look(options.header.has_value(), "header");
-  look(options.delimiter.has_value(), "delimiter");
-  look(options.first_index.has_value(), "first_index");
-  look(options.features.has_value(), "features");
-  return names;
+}  // namespace
+
+std::optional<Shape> parse_shape(std::string_view text) {
+  constexpr std::size_t kLargest = std::size_t{1} << 30;
+  std::vector<std::size_t> sizes;
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const std::string_view digits = text.substr(begin, text.find('x', begin) - begin);
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), sizes.emplace_back());
+    if (error != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
+    if (sizes.back() == 0 || sizes.back() > kLargest || sizes.size() > 3) return std::nullopt;
+    begin += digits.size() + 1;
+  }
+  sizes.insert(sizes.begin(), 3 - sizes.size(), 1);
+  return Shape{.channels = sizes[0], .height = sizes[1], .width = sizes[2]};
 }
 
-}  // namespace
+std::string to_text(const Shape& shape) {
+  if (shape.channels > 1) return fmt::format("{}x{}x{}", shape.channels, shape.height, shape.width);
+  return shape.height > 1 ? fmt::format("{}x{}", shape.height, shape.width) : std::to_string(shape.width);
+}
 
 std::span<const Importer> importers() {
   static const std::array kAll{kIdxImporter,      kNumpyImporter,  kCifar10Importer,
@@ -109,7 +111,24 @@ const Importer& importer_for(std::span<const Input> inputs, const std::string& f
                   inputs.front().path.string(), enumerate(names_of_formats(), "or")));
 }
 
-void import_data(const Importer& importer, std::span<const Input> inputs, const ImportOptions& options, Sink& sink) {
+std::vector<std::string> given(const ImportOptions& options) {
+  std::vector<std::string> names;
+  const auto look = [&](bool set, const char* name) {
+    if (set) names.emplace_back(name);
+  };
+  look(options.shape.has_value(), "shape");
+  look(options.channels_last.has_value(), "channels");
+  look(options.values.has_value(), "values");
+  look(options.missing != Missing::kRefuse, "missing");
+  look(options.label.has_value(), "label");
+  look(options.header.has_value(), "header");
+  look(options.delimiter.has_value(), "delimiter");
+  look(options.first_index.has_value(), "first_index");
+  look(options.features.has_value(), "features");
+  return names;
+}
+
+void check_options(const Importer& importer, std::span<const Input> inputs, const ImportOptions& options) {
   for (const std::string& name : given(options)) {
     if (std::ranges::find(importer.options, name) != importer.options.end()) continue;
     std::vector<std::string> used(importer.options.begin(), importer.options.end());
@@ -121,6 +140,10 @@ void import_data(const Importer& importer, std::span<const Input> inputs, const 
     throw UserError(fmt::format("{}: {} has the labels in the same file; expected no file of labels, found {}",
                                 input.path.string(), importer.name, input.labels.string()));
   }
+}
+
+void import_data(const Importer& importer, std::span<const Input> inputs, const ImportOptions& options, Sink& sink) {
+  check_options(importer, inputs, options);
   importer.run(inputs, options, sink);
 }
 

@@ -11,17 +11,13 @@
 #include <string_view>
 #include <vector>
 
-#include "data/dataset.h"
+#include "data/import_options.h"
+#include "data/samples.h"
 
 namespace psctl::data {
 
 // What the samples are for. A sink is given the parts in this order.
 enum class Part { kTrain, kValidation, kTest };
-
-// What becomes of a value that is not there (an empty CSV field, NaN). kRefuse: the importer throws and names the
-// place. Otherwise the importer hands over NaN and the sink fills: with 0, or with the feature's mean over the training
-// part.
-enum class Missing { kRefuse, kZero, kMean };
 
 struct Description {
   Shape shape;  // sparse: {1, 1, 0}, as Summary tells the width
@@ -67,19 +63,6 @@ struct Input {
   std::filesystem::path labels;  // where a format keeps them in a file of their own; else empty
 };
 
-// Every option of every format; what is not set, the importer finds out from the file or refuses to guess.
-struct ImportOptions {
-  std::optional<Shape> shape = {};                // dense: how a row of that many values is an image
-  std::optional<bool> channels_last = {};         // arrays of four axes: whether an image's channels are the last
-  std::optional<Values> values = {};              // text: kBytes refuses what is no whole number from 0 to 255
-  Missing missing = Missing::kRefuse;             //
-  std::optional<std::string> label = {};          // CSV: column by name, or by number from 1; .npz: the array's name
-  std::optional<bool> header = {};                // CSV: whether the first line names the columns
-  std::optional<char> delimiter = {};             // CSV
-  std::optional<std::uint32_t> first_index = {};  // LIBSVM: 0 or 1
-  std::optional<std::uint64_t> features = {};     // LIBSVM: the width, at least what the file needs
-};
-
 // What can be seen of an input without reading it whole.
 struct Glimpse {
   std::filesystem::path path;
@@ -95,6 +78,8 @@ struct Importer {
   const char* holds;                           // one line for people: what such a file is
   std::span<const std::string_view> options;   // the ImportOptions it uses, by their names; any other is refused
   bool (*recognises)(const Glimpse& glimpse);  // by content; must not throw, and says no when in doubt
+  // All files that are read for this input, those beside it included. Null: the input's, or those of its folder.
+  std::vector<std::filesystem::path> (*files)(const Input& input) = nullptr;
   // Reads the inputs, which are in the order of their parts, into the sink. The classes are those of the training part.
   // Throws UserError "file: line N (or byte N): what was expected, what was found"; WorldError if reading fails midway.
   void (*run)(std::span<const Input> inputs, const ImportOptions& options, Sink& sink);
@@ -107,8 +92,13 @@ std::span<const Importer> importers();
 // The format of that name; or, if it is empty, the one that recognises the first input. Throws UserError.
 const Importer& importer_for(std::span<const Input> inputs, const std::string& format = {});
 
-// Reads the inputs into the sink. Throws UserError for an option or labels that the format does not use, and as
-// Importer::run.
+// The names of the options that are set.
+std::vector<std::string> given(const ImportOptions& options);
+
+// Throws UserError for an option or labels that the format does not use.
+void check_options(const Importer& importer, std::span<const Input> inputs, const ImportOptions& options);
+
+// Reads the inputs into the sink. Throws as check_options and Importer::run.
 void import_data(const Importer& importer, std::span<const Input> inputs, const ImportOptions& options, Sink& sink);
 
 // One of them each; defined in the file of the format.

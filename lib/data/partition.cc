@@ -182,7 +182,7 @@ std::vector<BatchOrder> batch_orders(const DataConfig& config, const Dataset& tr
   std::vector<BatchOrder> orders;
   orders.reserve(workers);
   for (std::uint32_t worker = 0; worker < workers; ++worker) {
-    orders.emplace_back(std::move(parts[worker]), config.batch_size, WorkerId(worker), seed);
+    orders.emplace_back(std::move(parts[worker]), config.batch_size, WorkerId(worker), seed, config.augment);
   }
   return orders;
 }

@@ -52,7 +52,8 @@ class Prepared {
 // is written, so that a file of that name is always whole. Memory: 12 bytes a sample, the seals, a few MiB, the statistics.
 class PreparedWriter final : public Sink {
  public:
-  PreparedWriter(std::filesystem::path path, Missing missing);
+  // `about` stands for the samples in messages on them; empty: the path.
+  PreparedWriter(std::filesystem::path path, Missing missing, std::string about = {});
   // In memory, for as long as the result of open() lives.
   static std::unique_ptr<PreparedWriter> in_memory(std::string name, Missing missing);
   ~PreparedWriter() override;
@@ -65,6 +66,8 @@ class PreparedWriter final : public Sink {
   void end(const Summary& summary) override;
   // What was written; after end.
   std::shared_ptr<const Prepared> open() const;
+  // Where any process of this host and user can open it; in memory: as long as the writer lives.
+  std::string path() const;
 
  private:
   struct State;

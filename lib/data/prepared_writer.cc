@@ -52,6 +52,9 @@ class Output {
 
   int descriptor() const { return descriptor_; }
   const std::string& name() const { return name_; }
+  std::string path() const {
+    return path_.empty() ? fmt::format("/proc/{}/fd/{}", getpid(), descriptor_) : path_.string();
+  }
 
   void write(std::span<const std::byte> bytes, std::uint64_t offset) {
     while (!bytes.empty()) {
@@ -196,9 +199,11 @@ std::vector<char> lengths_and_texts(const std::vector<std::string>& texts) {
 }  // namespace
 
 struct PreparedWriter::State {
-  State(std::unique_ptr<Output> to, Missing filling) : output(std::move(to)), missing(filling) {}
+  State(std::unique_ptr<Output> to, Missing filling, std::string samples)
+      : output(std::move(to)), about(samples.empty() ? output->name() : std::move(samples)), missing(filling) {}
 
   std::unique_ptr<Output> output;
+  std::string about;
   Missing missing;
   Sha256Bytes source{};
   Description description;
@@ -260,8 +265,8 @@ struct PreparedWriter::State {
   void fill_means(const Layout& layout) {
     const std::vector<FeatureStatistics> features = sums->finish(width());
     if (features.empty()) {
-      throw UserError(fmt::format("{}: means are taken of at most {} values a sample, found {}; fill with zero",
-                                  output->name(), kMostStatistics, width()));
+      throw UserError(fmt::format("{}: means are taken of at most {} values a sample, found {}; fill with zero", about,
+                                  kMostStatistics, width()));
     }
     std::vector<float> means(width());
     for (std::size_t i = 0; i < means.size(); ++i) {
@@ -269,7 +274,7 @@ struct PreparedWriter::State {
         throw UserError(fmt::format(
             "{}: value {} of the samples is missing from all of the training part: there is no mean to fill it with; "
             "fill with zero or leave it out",
-            output->name(), i + 1));
+            about, i + 1));
       }
       means[i] = static_cast<float>(features[i].origin + features[i].sum / static_cast<double>(features[i].present));
     }
@@ -304,12 +309,12 @@ struct PreparedWriter::State {
 
 PreparedWriter::PreparedWriter(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
-PreparedWriter::PreparedWriter(fs::path path, Missing missing)
-    : state_(std::make_unique<State>(std::make_unique<Output>(std::move(path)), missing)) {}
+PreparedWriter::PreparedWriter(fs::path path, Missing missing, std::string about)
+    : state_(std::make_unique<State>(std::make_unique<Output>(std::move(path)), missing, std::move(about))) {}
 
 std::unique_ptr<PreparedWriter> PreparedWriter::in_memory(std::string name, Missing missing) {
   return std::unique_ptr<PreparedWriter>(
-      new PreparedWriter(std::make_unique<State>(Output::in_memory(std::move(name)), missing)));
+      new PreparedWriter(std::make_unique<State>(Output::in_memory(std::move(name)), missing, std::string())));
 }
 
 PreparedWriter::~PreparedWriter() = default;
@@ -326,7 +331,7 @@ void PreparedWriter::begin(const Description& description) {
   if (!description.sparse) {
     PSCTL_CHECK(channels > 0 && height > 0 && width > 0);
     if (height > kMostFeatures / channels || width > kMostFeatures / channels / height) {
-      throw UserError(fmt::format("{}: expected at most {} values a sample, found {} x {} x {}", state.output->name(),
+      throw UserError(fmt::format("{}: expected at most {} values a sample, found {} x {} x {}", state.about,
                                   kMostFeatures, channels, height, width));
     }
   }
@@ -353,8 +358,7 @@ void PreparedWriter::add(const Rows& rows) {
   const std::size_t samples = rows.labels.size();
   std::vector<std::uint32_t>& labels = state.labels[*state.part];
   if (samples > kMostSamples - labels.size()) {
-    throw UserError(
-        fmt::format("{}: expected at most {} samples in a part, found more", state.output->name(), kMostSamples));
+    throw UserError(fmt::format("{}: expected at most {} samples in a part, found more", state.about, kMostSamples));
   }
   labels.insert(labels.end(), rows.labels.begin(), rows.labels.end());
   if (state.description.sparse) {
@@ -382,11 +386,11 @@ void PreparedWriter::end(const Summary& summary) {
   state.end_part();
   state.conveyor->drain();
   if (state.labels[0].empty()) {
-    throw UserError(fmt::format("{}: expected at least one training sample, found none", state.output->name()));
+    throw UserError(fmt::format("{}: expected at least one training sample, found none", state.about));
   }
   if (summary.classes.size() > kMostClasses) {
-    throw UserError(fmt::format("{}: expected at most {} classes, found {}", state.output->name(), kMostClasses,
-                                summary.classes.size()));
+    throw UserError(
+        fmt::format("{}: expected at most {} classes, found {}", state.about, kMostClasses, summary.classes.size()));
   }
   PSCTL_CHECK(summary.classes.size() >= 2);
 
@@ -405,12 +409,12 @@ void PreparedWriter::end(const Summary& summary) {
   PSCTL_CHECK(header.width > 0 && header.width <= kMostFeatures);
   const std::vector<char> names = lengths_and_texts(summary.classes), notes = lengths_and_texts(summary.notes);
   if (names.size() > kMostNameBytes) {
-    throw UserError(fmt::format("{}: expected class names of at most {} bytes in all, found {}", state.output->name(),
+    throw UserError(fmt::format("{}: expected class names of at most {} bytes in all, found {}", state.about,
                                 kMostNameBytes, names.size()));
   }
   if (notes.size() > kMostNoteBytes) {
-    throw UserError(fmt::format("{}: expected notes of at most {} bytes in all, found {}", state.output->name(),
-                                kMostNoteBytes, notes.size()));
+    throw UserError(fmt::format("{}: expected notes of at most {} bytes in all, found {}", state.about, kMostNoteBytes,
+                                notes.size()));
   }
   header.name_bytes = names.size();
   header.note_bytes = notes.size();
@@ -456,5 +460,7 @@ std::shared_ptr<const Prepared> PreparedWriter::open() const {
   PSCTL_CHECK(state_->ended);
   return open_prepared(state_->output->descriptor(), state_->output->name());
 }
+
+std::string PreparedWriter::path() const { return state_->output->path(); }
 
 }  // namespace psctl::data

@@ -54,7 +54,9 @@ void write_origin(const std::string& folder, const Workbench& bench, const std::
   if (bench.timing_only()) {
     made["data_sha256"] = nullptr;
   } else {
-    made["data_sha256"] = {{"train", bench.splits().train->digest()}, {"test", bench.splits().test->digest()}};
+    const data::Splits& splits = bench.splits();
+    made["data_sha256"] = {{"train", splits.train->digest()}, {"test", splits.test->digest()}};
+    if (splits.validation) made["data_sha256"]["validation"] = splits.validation->digest();
     made["model"] = bench.model().description();
   }
   made["blas_core"] = learn::blas_core_name();

@@ -119,7 +119,8 @@ std::string unique_socket(const std::string& what) {
 
 class Launch {
  public:
-  Launch(const Request& request, const std::string& folder) : request_(request), folder_(folder) {}
+  Launch(const Request& request, const std::string& folder, const std::string& prepared)
+      : request_(request), folder_(folder), prepared_(prepared) {}
   ~Launch() {
     children_.clear();
     remove_unfinished();
@@ -170,7 +171,8 @@ class Launch {
   }
 
   std::vector<std::string> role(const char* name) const {
-    return {"psctl", name, "--config", folder_ + "/config.yaml", "--parent", std::to_string(::getpid())};
+    return {"psctl",      name,      "--config", folder_ + "/config.yaml",
+            "--prepared", prepared_, "--parent", std::to_string(::getpid())};
   }
   void append_servers(std::vector<std::string>& arguments) const {
     for (const std::string& address : addresses_) arguments.insert(arguments.end(), {"--server", address});
@@ -314,7 +316,7 @@ class Launch {
   }
 
   const Request& request_;
-  std::string folder_;
+  std::string folder_, prepared_;
   std::vector<std::string> addresses_;
   std::vector<std::unique_ptr<Child>> children_;  // servers from the last to the lead, workers, the evaluation process
   std::unique_ptr<rpc::Client> status_;
@@ -325,6 +327,8 @@ class Launch {
 
 }  // namespace
 
-Report train_with_processes(const Request& request, const std::string& folder) { return Launch(request, folder).run(); }
+Report train_with_processes(const Request& request, const std::string& folder, const std::string& prepared) {
+  return Launch(request, folder, prepared).run();
+}
 
 }  // namespace psctl::run

@@ -8,7 +8,8 @@
 
 namespace psctl::run {
 
-// `folder` already holds config.yaml. Throws WorldError when a process dies or the run fails otherwise.
-Report train_with_processes(const Request& request, const std::string& folder);
+// `folder` already holds config.yaml; `prepared` is the prepared file of the data, which every process opens. Throws
+// WorldError when a process dies or the run fails otherwise.
+Report train_with_processes(const Request& request, const std::string& folder, const std::string& prepared);
 
 }  // namespace psctl::run

@@ -218,9 +218,12 @@ config::RunConfig configuration(const ReplayRequest& request) {
       throw UserError(fmt::format("{} has no {}: it is not the folder of a run", folder, name));
     }
   }
-  std::vector<std::string> overrides;
-  if (!request.data.empty()) overrides.push_back("data.source=" + request.data);
-  config::RunConfig config = config::load_file(folder + "/config.yaml", overrides).run;
+  config::RunConfig config = config::load_file(folder + "/config.yaml").run;
+  if (!request.data.empty()) {
+    config.data.source = {request.data};
+    if (data::is_prepared(request.data))
+      config.data.import = {}, config.data.test.files = config.data.validation.files = {};
+  }
   if (!config.trace.decisions) {
     throw UserError(
         fmt::format("the run in {} kept no decision log (trace.decisions: false), there is nothing to replay", folder));
@@ -245,7 +248,7 @@ void check_origin(const ReplayRequest& request, const Workbench& bench) {
       const std::string now = data->digest();
       if (then != now) {
         throw Difference(fmt::format("wrong data: the {} samples of {} have the digest {}, the run's had {}", part,
-                                     bench.config().data.source, now, then));
+                                     data::name_of(bench.config().data.source), now, then));
       }
     }
   }
@@ -475,6 +478,9 @@ class Replay {
 
 Replayed replay(const ReplayRequest& request) {
   const Workbench bench(configuration(request));
+  for (const std::string& notice : bench.data().notices) {
+    if (request.notice) request.notice(notice);
+  }
   try {
     check_origin(request, bench);
   } catch (const Difference& difference) {

@@ -13,7 +13,7 @@ struct ReplayRequest {
   std::string folder;                                   // of the run
   std::string data;                                     // in place of data.source; empty: as it was
   std::function<void(double share)> progress = {};      // after each event: how much of the log
-  std::function<void(const std::string&)> notice = {};  // what may explain a difference
+  std::function<void(const std::string&)> notice = {};  // of the data, and what may explain a difference
   const std::atomic<bool>* interrupted = nullptr;       // becomes true: no more is compared
 };
 

@@ -34,7 +34,7 @@ void serve(const ServerRole& role, const std::atomic<bool>& terminated) {
   const std::size_t servers = role.config.cluster.servers;
   if (role.rank >= servers) throw UserError(fmt::format("there is no server {}, there are {}", role.rank, servers));
   if (role.rank == 0) check_servers(1 + role.others.size(), role.config);
-  const Workbench bench(role.config);
+  const Workbench bench(role.config, role.prepared);
   const std::size_t parameters = bench.parameters();
   const learn::Range range = learn::shard(parameters, servers, role.rank);
   std::vector<float> initial(parameters);
@@ -70,7 +70,7 @@ void work(const WorkerRole& role, const std::atomic<bool>& terminated) {
   const std::size_t workers = role.config.cluster.workers;
   if (role.worker >= workers) throw UserError(fmt::format("there is no worker {}, there are {}", role.worker, workers));
   check_servers(role.servers.size(), role.config);
-  const Workbench bench(role.config);
+  const Workbench bench(role.config, role.prepared);
   const WorkerId id(static_cast<std::uint32_t>(role.worker));
   rpc::work({.id = id,
              .servers = parse(role.servers),
@@ -86,7 +86,7 @@ void work(const WorkerRole& role, const std::atomic<bool>& terminated) {
 
 void evaluate(const EvaluatorRole& role, const std::atomic<bool>& terminated) {
   check_servers(role.servers.size(), role.config);
-  const Workbench bench(role.config);
+  const Workbench bench(role.config, role.prepared);
   const learn::Evaluator evaluator(bench.model(), bench.splits(), role.config.seed);
   const auto keep = [&](std::optional<Version> version, std::span<const float> parameters) {
     const bool wanted = version || role.config.model.save == learn::Save::kFinal;

@@ -12,6 +12,7 @@ namespace psctl::run {
 
 struct ServerRole {
   config::RunConfig config;
+  std::string prepared;  // as Workbench takes it
   std::size_t rank = 0;
   std::string listen;               // "unix:name" or "host:port"
   std::vector<std::string> others;  // rank 0: addresses of servers 1, 2, ...
@@ -22,6 +23,7 @@ void serve(const ServerRole& role, const std::atomic<bool>& terminated);
 
 struct WorkerRole {
   config::RunConfig config;
+  std::string prepared;  // as Workbench takes it
   std::size_t worker = 0;
   std::vector<std::string> servers;  // rank 0 first
 };
@@ -29,6 +31,7 @@ void work(const WorkerRole& role, const std::atomic<bool>& terminated);
 
 struct EvaluatorRole {
   config::RunConfig config;
+  std::string prepared;  // as Workbench takes it
   std::vector<std::string> servers;
   std::string folder;  // where the last model goes, with model.save: final
 };

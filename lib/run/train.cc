@@ -84,8 +84,8 @@ Report train(const Request& request) {
   spdlog::info("{} on the {} clock, {} workers, seed {}", request.config.strategy.name, real ? "real" : "virtual",
                request.config.cluster.workers, request.config.seed);
   try {
-    Report report =
-        real ? train_with_processes(request, folder) : train_virtually(request, bench, std::move(stragglers), folder);
+    Report report = real ? train_with_processes(request, folder, bench.data().path)
+                         : train_virtually(request, bench, std::move(stragglers), folder);
     spdlog::info("{}", report.status);
     return report;
   } catch (const Error& error) {

@@ -2,13 +2,20 @@
 
 #include <fmt/format.h>
 
+#include "data/load.h"
+#include "data/normalize.h"
 #include "sync/registry.h"
 
 namespace psctl::run {
 
-Workbench::Workbench(const config::RunConfig& config) : config_(config) {
+Workbench::Workbench(const config::RunConfig& config, const std::string& prepared) : config_(config) {
   if (config_.model.kind == learn::ModelKind::kNone) return;
-  splits_ = data::load(config_.data, config_.seed);
+  if (prepared.empty()) {
+    data_ = data::prepare(config_.data);
+  } else {
+    data_ = {.prepared = data::Prepared::open(prepared), .path = prepared, .keeper = nullptr, .notices = {}};
+  }
+  splits_ = data::load(config_.data, *data_.prepared, config_.seed);
   model_ = std::make_unique<learn::Model>(config_.model, splits_.train->shape(), splits_.train->classes());
   if (splits_.train->sparse()) model_->check_sparse();
 }
@@ -63,18 +70,18 @@ std::string Workbench::why_dense() const {
 }
 
 std::vector<std::string> Workbench::notices() const {
-  std::vector<std::string> notices;
-  if (timing_only()) return notices;
-  if (splits_.train->sparse() && !config_.data.normalize) {
-    const bool scaled = data::normalize_for(config_.data, *splits_.train) == data::Normalize::kUnit;
+  if (timing_only()) return {};
+  std::vector<std::string> notices = data_.notices;
+  if (splits_.train->sparse() && config_.data.normalize.kind == data::Normalize::kAuto) {
+    const bool scaled = data::normalize_for(config_.data.normalize, *splits_.train) == data::Normalize::kUnit;
     notices.push_back(fmt::format("data.normalize: {} is sparse, and standard would fill in its zeros: {}",
-                                  config_.data.source,
+                                  data::name_of(config_.data.source),
                                   scaled ? "its values are divided by the largest absolute value (unit)"
                                          : "its values are taken as they are (none)"));
   }
   if (const std::string why = why_dense(); splits_.train->sparse() && config_.cluster.sparse_pushes && !why.empty()) {
-    notices.push_back(
-        fmt::format("pushes carry all {} parameters though {} is sparse: {}", parameters(), config_.data.source, why));
+    notices.push_back(fmt::format("pushes carry all {} parameters though {} is sparse: {}", parameters(),
+                                  data::name_of(config_.data.source), why));
   }
   return notices;
 }

@@ -9,6 +9,7 @@
 #include "data/batches.h"
 #include "data/dataset.h"
 #include "data/partition.h"
+#include "data/prepare.h"
 #include "delay/stragglers.h"
 #include "lead/lead.h"
 #include "learn/model.h"
@@ -18,12 +19,14 @@ namespace psctl::run {
 // Throws UserError where data and configuration do not fit each other.
 class Workbench {
  public:
-  explicit Workbench(const config::RunConfig& config);
+  // `prepared`: the prepared file of the data that another process of the run made; empty: they are made ready here.
+  explicit Workbench(const config::RunConfig& config, const std::string& prepared = {});
 
   const config::RunConfig& config() const { return config_; }
   bool timing_only() const { return !model_; }
   const learn::Model& model() const { return *model_; }   // not when timing_only()
   const data::Splits& splits() const { return splits_; }  // not when timing_only()
+  const data::Ready& data() const { return data_; }       // not when timing_only()
   // Whether pushes are coordinates where those are smaller.
   bool pushes_coordinates() const;
   std::size_t parameters() const { return model_ ? model_->parameter_count() : 0; }
@@ -41,6 +44,7 @@ class Workbench {
 
   config::RunConfig config_;
   std::unique_ptr<learn::Model> model_;
+  data::Ready data_;
   data::Splits splits_;
 };
 

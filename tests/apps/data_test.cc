@@ -228,6 +228,54 @@ BOOST_AUTO_TEST_CASE(wrong_requests_are_refused) {
           "give one a worker");
 }
 
+BOOST_AUTO_TEST_CASE(a_table_is_prepared_once_for_all_processes_and_both_worlds_train_on_it_alike) {
+  const App app;
+  const std::string table = app.folder() / "table.csv";
+  std::string text = "x,y,kind\n";
+  for (int i = 0; i < 300; ++i) text += fmt::format("{},{},{}\n", i % 7 + i % 2 * 3, i * 1000, i % 2 ? "odd" : "even");
+  write_file(table, text);
+  const std::vector<std::string> overrides = {"data.source=" + table, "data.test=60", "data.split=stratified",
+                                              "data.normalize={kind: standard, per: feature}", "data.one_vs_rest=odd"};
+  Process first(app.folder(), app.train_arguments(overrides));
+  BOOST_TEST_REQUIRE(first.wait() == 0, first.error());
+  BOOST_TEST(contains(first.error(), "prepared " + table + " (300 samples) in "), first.error());
+  const std::string real = app.run();
+  const std::string log = read_file(real + "/psctl.log");
+  BOOST_TEST(contains(log, "prepared " + table), log);
+  BOOST_TEST(log.find("prepared " + table) == log.rfind("prepared " + table), log);
+  auto virtually = overrides;
+  virtually.emplace_back("clock=virtual");
+  const std::string imagined = app.train(virtually);
+  BOOST_TEST(!contains(read_file(imagined + "/psctl.log"), "prepared "));
+  BOOST_TEST(App::digest(imagined) == App::digest(real));
+  const auto made = [](const std::string& run) { return nlohmann::json::parse(read_file(run + "/made.json")); };
+  BOOST_TEST(made(real)["data_sha256"].dump() == made(imagined)["data_sha256"].dump());
+  // Nowhere to keep it: the processes share what one of them has in memory.
+  Process nowhere(app.folder(), app.train_arguments(overrides), {"PSCTL_CACHE="});
+  BOOST_TEST_REQUIRE(nowhere.wait() == 0, nowhere.error());
+  BOOST_TEST(contains(nowhere.error(), " s, in memory"), nowhere.error());
+  for (const std::string& run : app.runs()) BOOST_TEST(App::digest(run) == App::digest(real));
+  // A replay finds the data again, also where they were prepared by hand.
+  BOOST_TEST(tell(app, {"replay", real}).code == 0);
+  const Told moved = tell(app, {"data", "import", table, "-o", app.folder() / "table.psctl"});
+  BOOST_TEST(moved.code == 0, moved.error);
+  const Told replayed = tell(app, {"replay", real, "--data", app.folder() / "table.psctl"});
+  BOOST_TEST(replayed.code == 0, replayed.error);
+}
+
+BOOST_AUTO_TEST_CASE(both_worlds_train_on_the_same_augmented_images) {
+  const App app;
+  const std::string plain = App::digest(app.train({"clock=virtual"}));
+  const std::string augment = "data.augment={crop: 2, flip: horizontal}";
+  const std::string real = App::digest(app.train({augment})),
+                    imagined = App::digest(app.train({augment, "clock=virtual"}));
+  BOOST_TEST(real == imagined);
+  BOOST_TEST(real != plain);
+  const Told table = tell(app, app.train_arguments({augment, "data.augment.crop=8"}));
+  BOOST_TEST(table.code == 2);
+  BOOST_TEST(contains(table.error, "data.augment.crop: expected less than 8, as the images of "), table.error);
+}
+
 BOOST_AUTO_TEST_CASE(the_verbs_explain_themselves) {
   const App app;
   const Told all = tell(app, {"data", "--help"});

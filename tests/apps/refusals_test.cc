@@ -91,7 +91,7 @@ BOOST_AUTO_TEST_CASE(missing_and_damaged_data_are_refused) {
   refused("train-images-idx3-ubyte");
   check_refused(app, app.train_arguments({"data.source=fashin-mnist"}),
                 "data.source: 'fashin-mnist' is neither a known data set (mnist, fashion-mnist, cifar-10, a9a, rcv1 "
-                "and covtype) nor a folder (did you mean "
+                "and covtype) nor a file or folder (did you mean "
                 "'fashion-mnist'?); a data folder must hold train-images-idx3-ubyte, train-labels-idx1-ubyte, "
                 "t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, each plain or with .gz");
 }

@@ -657,6 +657,39 @@ BOOST_AUTO_TEST_CASE(partitions_are_honoured_exactly_or_refused) {
                  .size() == 1);
 }
 
+BOOST_AUTO_TEST_CASE(what_is_said_of_the_data_is_honoured_exactly_or_refused) {
+  const std::string head = "model: {kind: mlp}\nstop: {epochs: 1}\n";
+  const auto check = [&](const std::string& data, const std::vector<std::string>& expected) {
+    BOOST_TEST_CONTEXT(data) {
+      BOOST_TEST(faults_of(head + "data: {" + data + "}\n") == expected, boost::test_tools::per_element());
+    }
+  };
+  check("source: [a.csv, b.csv], test: c.csv, validation: 100, split: stratified", {});
+  check("source: a, test: [3, 4]", {});  // files of these names
+  check("source: a, import: {shape: 28x28, delimiter: tab, first_index: 0, missing: mean, labels: b}", {});
+  check("source: a, normalize: max_abs, one_vs_rest: 3, augment: {crop: 4, flip: horizontal}", {});
+  check("source: a, normalize: {per: feature}", {});
+  check("source: []", {"c.yaml:3:16: data.source: 0 elements; allowed: at least 1"});
+  check("source: {a: b}", {"c.yaml:3:16: data.source: expected a text or a list, found a map"});
+  check("source: a, test: 0.2", {"c.yaml:3:25: data.test: expected a whole number, found '0.2'"});
+  check("source: a, test: -1", {"c.yaml:3:25: data.test: '-1' is out of range; allowed: at least 0"});
+  check("source: a, test: ''", {"c.yaml:3:25: data.test: '' is empty; give a text or remove the key"});
+  check("source: a, import: {shape: 28x0}",
+        {"c.yaml:3:35: data.import.shape: expected CHANNELSxHEIGHTxWIDTH, found '28x0'"});
+  check("source: a, import: {delimiter: ','}",
+        {"c.yaml:3:39: data.import.delimiter: ',' is not known; it is one of comma, tab, semicolon or bar"});
+  check("source: a, import: {first_index: 2}",
+        {"c.yaml:3:41: data.import.first_index: '2' is not known; did you mean 0? it is one of 0 or 1"});
+  check("source: a, normalize: {kind: none, per: feature}",
+        {"c.yaml:3:43: data.normalize.per has no effect with data.normalize.kind: none; it belongs to auto, unit, "
+         "standard and max_abs: remove it, or change data.normalize.kind"});
+  check("source: a, augment: {crop: 2000}",
+        {"c.yaml:3:35: data.augment.crop: '2000' is out of range; allowed: 0 to 1024"});
+  check("source: a, split: ordered",
+        {"c.yaml:3:26: data.split: has no effect, as no training samples are taken out; give data.test, "
+         "data.validation or data.train_limit a number of samples, or remove it"});
+}
+
 BOOST_AUTO_TEST_CASE(a_fault_in_one_place_does_not_hide_or_invent_faults_in_another) {
   // The number of workers is not known, so that nobody can be said to be missing.
   BOOST_TEST(faults_of(kSound + "cluster: {workers: x, compute_ms: [1, 2]}\n"

@@ -22,7 +22,7 @@ BOOST_AUTO_TEST_CASE(every_key_but_three_has_its_default) {
   RunConfig expected;
   expected.model.kind = learn::ModelKind::kMlp;
   expected.model.hidden = {256, 128};
-  expected.data.source = "fashion-mnist";
+  expected.data.source = {"fashion-mnist"};
   expected.data.batch_size = 64;
   expected.optimizer.learning_rate = 0.1;
   expected.strategy.name = "bsp";

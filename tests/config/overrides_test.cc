@@ -39,7 +39,7 @@ BOOST_AUTO_TEST_CASE(a_key_is_changed_wherever_it_stands) {
   BOOST_TEST(with({"stragglers.1.delay_ms=5"}).stragglers[1].delay_ms == 5);
   BOOST_TEST(with({"stragglers.0.workers.0=3"}).stragglers[0].workers[0].value == 3);
   BOOST_TEST(with({"stop.plateau.below=0.01"}).stop.plateau->smoothing == 0.9);
-  BOOST_TEST(with({"data.source=a=b"}).data.source == "a=b");
+  BOOST_TEST(with({"data.source=a=b"}).data.source == std::vector<std::string>{"a=b"});
 }
 
 BOOST_AUTO_TEST_CASE(a_value_is_yaml) {
@@ -48,7 +48,7 @@ BOOST_AUTO_TEST_CASE(a_value_is_yaml) {
   BOOST_TEST(with({"cluster={workers: 6, compute_ms: 3}"}).cluster.workers == 6);
   BOOST_TEST(with({"stragglers=[]"}).stragglers.empty());
   BOOST_TEST(with({"stragglers.0.workers=all"}).stragglers[0].workers.size() == 4);
-  BOOST_TEST(with({"data.source=\"a b\""}).data.source == "a b");
+  BOOST_TEST(with({"data.source=\"a b\""}).data.source == std::vector<std::string>{"a b"});
 }
 
 BOOST_AUTO_TEST_CASE(they_are_applied_in_order) {

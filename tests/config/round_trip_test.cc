@@ -31,12 +31,7 @@ class Random {
       if (coin()) run.stop.samples = draws_.bits() | 1;
     } else {
       run.model = model();
-      run.data = {.source = coin() ? "fashion-mnist" : text(),
-                  .batch_size = whole(1, 4096),
-                  .train_limit = whole(0, 60'000),
-                  .validation = whole(0, 10'000),
-                  .normalize = coin() ? std::optional(static_cast<data::Normalize>(draws_.below(3))) : std::nullopt,
-                  .partition = partition(run.cluster.workers)};
+      run.data = data(run.cluster.workers);
       run.optimizer = optimizer(*sync::find(run.strategy.name));
       run.stop = stop();
       run.evaluate = evaluate(run.stop.target_accuracy || run.stop.plateau);
@@ -98,6 +93,49 @@ class Random {
     return parameter.choices[draws_.below(parameter.choices.size())];
   }
 
+  std::vector<std::string> files() {
+    std::vector<std::string> files;
+    for (std::uint64_t i = whole(1, 3); i > 0; --i) files.push_back(coin() ? "fashion-mnist" : text());
+    return files;
+  }
+  data::HeldOut held_out() {
+    if (coin()) return {.files = files(), .count = 0};
+    return {.files = {}, .count = whole(0, 10'000)};
+  }
+  data::ImportOptions import_options() {
+    data::ImportOptions options;
+    if (coin()) options.shape = {.channels = whole(1, 3), .height = whole(1, 3), .width = whole(1, 3)};
+    if (coin()) options.channels_last = coin();
+    if (coin()) options.values = coin() ? data::Values::kBytes : data::Values::kFloats;
+    options.missing = static_cast<data::Missing>(draws_.below(3));
+    if (coin()) options.label = text();
+    if (coin()) options.header = coin();
+    if (coin()) options.delimiter = ",\t;|"[draws_.below(4)];
+    if (coin()) options.first_index = static_cast<std::uint32_t>(draws_.below(2));
+    if (coin()) options.features = whole(1, std::uint64_t{1} << 32);
+    return options;
+  }
+  data::DataConfig data(std::size_t workers) {
+    data::DataConfig data{
+        .source = files(),
+        .import = {.format = coin() ? "" : text(),
+                   .labels = coin() ? std::optional(files()) : std::nullopt,
+                   .validation_labels = coin() ? std::optional(files()) : std::nullopt,
+                   .test_labels = coin() ? std::optional(files()) : std::nullopt,
+                   .options = import_options()},
+        .test = held_out(),
+        .validation = held_out(),
+        .batch_size = whole(1, 4096),
+        .train_limit = whole(0, 60'000),
+        .split = data::SplitKind::kShuffled,
+        .one_vs_rest = coin() ? "" : text(),
+        .normalize = {.kind = static_cast<data::Normalize>(draws_.below(5)), .per = data::Per::kAll},
+        .augment = {.crop = whole(0, 8), .flip = coin() ? data::Flip::kNone : data::Flip::kHorizontal},
+        .partition = partition(workers)};
+    if (data.train_limit > 0) data.split = static_cast<data::SplitKind>(draws_.below(3));
+    if (data.normalize.kind != data::Normalize::kNone && coin()) data.normalize.per = data::Per::kFeature;
+    return data;
+  }
   data::PartitionConfig partition(std::size_t workers) {
     data::PartitionConfig partition;
     partition.kind = static_cast<data::PartitionKind>(draws_.below(4));

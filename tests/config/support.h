@@ -34,7 +34,13 @@ inline std::vector<std::string> faults_of(std::string_view text, const std::vect
 
 namespace psctl::data {
 PSCTL_EQUALITY(PartitionConfig, kind, shards, alpha, law, exponent, sizes)
-PSCTL_EQUALITY(DataConfig, source, batch_size, train_limit, validation, normalize, partition)
+PSCTL_EQUALITY(HeldOut, files, count)
+PSCTL_EQUALITY(ImportOptions, shape, channels_last, values, missing, label, header, delimiter, first_index, features)
+PSCTL_EQUALITY(ImportConfig, format, labels, validation_labels, test_labels, options)
+PSCTL_EQUALITY(NormalizeConfig, kind, per)
+PSCTL_EQUALITY(AugmentConfig, crop, flip)
+PSCTL_EQUALITY(DataConfig, source, import, test, validation, batch_size, train_limit, split, one_vs_rest, normalize,
+               augment, partition)
 }  // namespace psctl::data
 
 namespace psctl::learn {

@@ -40,7 +40,7 @@ void check_same(const Batch& seen, const Batch& expected) {
   BOOST_TEST((seen.entries.entries == expected.entries.entries));
   BOOST_TEST((seen.entries.row_starts == expected.entries.row_starts));
   BOOST_TEST((seen.shape == expected.shape));
-  BOOST_TEST(seen.transform.scale == expected.transform.scale);
+  BOOST_TEST(seen.transform.all.scale == expected.transform.all.scale);
 }
 
 }  // namespace

@@ -263,7 +263,7 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_cut_is_refused_with_the_numbers) {
 BOOST_AUTO_TEST_CASE(a_part_without_one_full_batch_is_refused_and_the_message_says_what_to_change) {
   const Dataset dataset = dataset_of(kTenClasses);
   const auto refused = [&](const PartitionConfig& partition, std::size_t batch_size, std::size_t workers = 4) {
-    return refusal({.source = "", .batch_size = batch_size, .partition = partition}, dataset, workers);
+    return refusal({.batch_size = batch_size, .partition = partition}, dataset, workers);
   };
   BOOST_TEST(refused({}, 1500) == "");
   BOOST_TEST(refused({}, 1501) ==
@@ -282,7 +282,7 @@ BOOST_AUTO_TEST_CASE(a_part_without_one_full_batch_is_refused_and_the_message_sa
 
 BOOST_AUTO_TEST_CASE(batch_orders_are_those_of_the_parts) {
   const Dataset dataset = dataset_of(kTenClasses);
-  const DataConfig config{.source = "", .batch_size = 50, .partition = sizes({1, 2, 3})};
+  const DataConfig config{.batch_size = 50, .partition = sizes({1, 2, 3})};
   const Parts parts = partition(config.partition, dataset, 3, 9);
   std::vector<BatchOrder> orders = batch_orders(config, dataset, 3, 9);
   BOOST_REQUIRE(orders.size() == 3);

@@ -13,7 +13,10 @@
 #include "data/dataset.h"
 #include "data/idx_bytes.h"
 #include "data/import.h"
+#include "data/load.h"
+#include "data/prepare.h"
 #include "data/prepared.h"
+#include "data/source.h"
 #include "support/batches.h"
 
 using namespace psctl;
@@ -43,9 +46,13 @@ void write_small_set(const TemporaryFolder& folder, std::uint32_t train = 12) {
 
 DataConfig config_for(const std::string& source) {
   DataConfig config;
-  config.source = source;
-  config.normalize = Normalize::kNone;
+  config.source = {source};
+  config.normalize.kind = Normalize::kNone;
   return config;
+}
+
+Splits load(const DataConfig& config, std::uint64_t seed) {
+  return data::load(config, *prepare(config).prepared, seed);
 }
 
 std::string loading(const DataConfig& config) {
@@ -55,22 +62,6 @@ std::string loading(const DataConfig& config) {
     return error.what();
   }
   return "no fault";
-}
-
-std::string checking(const DataConfig& config) {
-  try {
-    check_source(config);
-  } catch (const UserError& error) {
-    return error.what();
-  }
-  return "no fault";
-}
-
-// What both the quick check and the loading say.
-std::string both(const DataConfig& config) {
-  const std::string loaded = loading(config);
-  BOOST_TEST(checking(config) == loaded);
-  return loaded;
 }
 
 // The number that write_small_set wrote into the sample's pixels.
@@ -198,7 +189,6 @@ BOOST_AUTO_TEST_SUITE(sources)
 
 BOOST_AUTO_TEST_CASE(fashion_mnist_is_what_the_package_holds) {
   DataConfig config = config_for("fashion-mnist");
-  check_source(config);
   const Splits splits = load(config, 1);
   BOOST_TEST(splits.train->size() == 60'000);
   BOOST_TEST(splits.test->size() == 10'000);
@@ -216,7 +206,7 @@ BOOST_AUTO_TEST_CASE(fashion_mnist_is_what_the_package_holds) {
 
 BOOST_AUTO_TEST_CASE(standard_normalisation_gives_the_training_part_mean_0_and_deviation_1) {
   DataConfig config = config_for("fashion-mnist");
-  config.normalize = Normalize::kStandard;
+  config.normalize.kind = Normalize::kStandard;
   config.train_limit = 2'000;
   const Splits splits = load(config, 3);
   std::vector<std::uint32_t> all(splits.train->size());
@@ -227,16 +217,16 @@ BOOST_AUTO_TEST_CASE(standard_normalisation_gives_the_training_part_mean_0_and_d
   const auto count = static_cast<double>(values.size());
   BOOST_TEST(std::abs(sum / count) < 1e-5);
   BOOST_TEST(std::abs(square / count - 1) < 1e-5);
-  BOOST_TEST(splits.test->transform().scale == splits.train->transform().scale);
-  BOOST_TEST(splits.test->transform().shift == splits.train->transform().shift);
+  BOOST_TEST(splits.test->transform().all.scale == splits.train->transform().all.scale);
+  BOOST_TEST(splits.test->transform().all.shift == splits.train->transform().all.shift);
 }
 
 BOOST_AUTO_TEST_CASE(standard_normalisation_agrees_with_a_plain_sum) {
   const TemporaryFolder folder;
   write_small_set(folder);
   DataConfig config = config_for(folder.path().string());
-  config.normalize = Normalize::kStandard;
-  const Affine transform = load(config, 1).train->transform();
+  config.normalize.kind = Normalize::kStandard;
+  const Affine transform = load(config, 1).train->transform().all;
   // Values 0 to 11, four times each: mean 5.5, variance (12 * 12 - 1) / 12.
   const double deviation = std::sqrt(143.0 / 12);
   BOOST_TEST(transform.scale == static_cast<float>(1 / deviation));
@@ -249,7 +239,7 @@ BOOST_AUTO_TEST_CASE(unit_normalisation_maps_the_ends_to_0_and_1) {
   folder.write("train-images-idx3-ubyte", idx({2, 2, 2}, {0, 255, 0, 0, 0, 0, 0, 0}));
   folder.write("train-labels-idx1-ubyte.gz", gzip(idx({2}, {0, 2})));
   DataConfig config = config_for(folder.path().string());
-  config.normalize = Normalize::kUnit;
+  config.normalize.kind = Normalize::kUnit;
   const std::vector<float> out = values_of(*load(config, 1).train, std::vector<std::uint32_t>{0});
   BOOST_TEST(out[0] == 0.0F);
   BOOST_TEST(out[1] == 1.0F);
@@ -260,19 +250,18 @@ BOOST_AUTO_TEST_CASE(standard_normalisation_of_values_that_are_all_equal_is_refu
   write_small_set(folder);
   folder.write("train-images-idx3-ubyte", idx({12, 2, 2}, Bytes(48, 9)));
   DataConfig config = config_for(folder.path().string());
-  config.normalize = Normalize::kStandard;
+  config.normalize.kind = Normalize::kStandard;
   BOOST_TEST(
       loading(config) ==
       fmt::format("data.normalize: standard needs values that differ, every value of the training part of {} is 9; "
                   "use unit or none",
-                  config.source));
+                  folder.path().string()));
 }
 
 BOOST_AUTO_TEST_CASE(a_folder_may_mix_plain_and_packed_files) {
   const TemporaryFolder folder;
   write_small_set(folder);
   const DataConfig config = config_for(folder.path().string());
-  check_source(config);
   const Splits splits = load(config, 1);
   BOOST_TEST(splits.train->size() == 12);
   BOOST_TEST(splits.train->classes() == 3);
@@ -287,7 +276,7 @@ BOOST_AUTO_TEST_CASE(limit_and_validation_part_the_training_set_and_are_keyed_by
   write_small_set(folder, 200);
   DataConfig config = config_for(folder.path().string());
   config.train_limit = 100;
-  config.validation = 30;
+  config.validation.count = 30;
   const Splits splits = load(config, 1);
   const auto train = numbers(*splits.train), validation = numbers(*splits.validation);
   BOOST_TEST(train.size() == 70);
@@ -301,7 +290,7 @@ BOOST_AUTO_TEST_CASE(limit_and_validation_part_the_training_set_and_are_keyed_by
   }
   BOOST_TEST((numbers(*load(config, 1).train) == train));
   BOOST_TEST((numbers(*load(config, 2).train) != train));
-  config.validation = 0;
+  config.validation.count = 0;
   const auto limited = numbers(*load(config, 1).train);
   BOOST_TEST((std::set<std::uint32_t>(limited.begin(), limited.end()) == all));
   BOOST_TEST(splits.test->size() == 3);
@@ -312,26 +301,28 @@ BOOST_AUTO_TEST_CASE(limits_beyond_the_set_are_refused_with_the_numbers) {
   write_small_set(folder);
   DataConfig config = config_for(folder.path().string());
   config.train_limit = 12;
-  BOOST_TEST(both(config) == "no fault");
+  BOOST_TEST(loading(config) == "no fault");
   config.train_limit = 13;
-  BOOST_TEST(both(config) ==
-             fmt::format("data.train_limit: expected at most 12, the training samples of {}, found 13", config.source));
+  BOOST_TEST(loading(config) ==
+             fmt::format("data.train_limit: expected at most 12, the training samples of {}, found 13",
+                         folder.path().string()));
   config.train_limit = 0;
-  config.validation = 11;
-  BOOST_TEST(both(config) == "no fault");
-  config.validation = 12;
-  BOOST_TEST(both(config) == fmt::format("data.validation: expected less than 12, the training samples of {}, found 12",
-                                         config.source));
+  config.validation.count = 11;
+  BOOST_TEST(loading(config) == "no fault");
+  config.validation.count = 12;
+  BOOST_TEST(loading(config) ==
+             fmt::format("data.validation: expected less than 12, the training samples of {}, found 12",
+                         folder.path().string()));
   config.train_limit = 5;
-  config.validation = 5;
-  BOOST_TEST(both(config) ==
+  config.validation.count = 5;
+  BOOST_TEST(loading(config) ==
              "data.validation: expected less than 5, the training samples that data.train_limit leaves, found 5");
 }
 
 BOOST_AUTO_TEST_CASE(a_known_name_is_what_was_fetched_and_else_tells_how_to_get_it) {
   const TemporaryFolder folder;
   ::setenv("PSCTL_DATA", folder.path().c_str(), 1);
-  BOOST_TEST(both(config_for("mnist")) == "mnist is not on this machine; to get it: psctl data fetch mnist");
+  BOOST_TEST(loading(config_for("mnist")) == "mnist is not on this machine; to get it: psctl data fetch mnist");
   write_small_set(folder);
   const std::string fetched = folder.file("mnist.psctl");
   PreparedWriter writer(fetched, Missing::kRefuse);
@@ -346,25 +337,25 @@ BOOST_AUTO_TEST_CASE(a_known_name_is_what_was_fetched_and_else_tells_how_to_get_
 }
 
 BOOST_AUTO_TEST_CASE(a_source_that_is_not_there_is_told_with_what_there_is) {
-  BOOST_TEST(both(config_for("")) == "data.source: expected a known data set or a folder, found nothing");
-  BOOST_TEST(both(config_for("fashion_mnist")) ==
+  BOOST_TEST(loading({}) == "data.source: expected a known data set, a file or a folder, found nothing");
+  BOOST_TEST(loading(config_for("fashion_mnist")) ==
              std::string("data.source: 'fashion_mnist' is neither a known data set (mnist, fashion-mnist, cifar-10, "
-                         "a9a, rcv1 and covtype) nor a folder (did you "
+                         "a9a, rcv1 and covtype) nor a file or folder (did you "
                          "mean 'fashion-mnist'?)") +
                  kFolderAdvice);
-  BOOST_TEST(both(config_for("/nowhere/at/all")) ==
+  BOOST_TEST(loading(config_for("/nowhere/at/all")) ==
              std::string("data.source: '/nowhere/at/all' is neither a known data set (mnist, fashion-mnist, cifar-10, "
-                         "a9a, rcv1 and covtype) nor a folder") +
+                         "a9a, rcv1 and covtype) nor a file or folder") +
                  kFolderAdvice);
   const TemporaryFolder folder;
   const std::string empty = folder.path().string();
-  BOOST_TEST(both(config_for(empty)) ==
+  BOOST_TEST(loading(config_for(empty)) ==
              "data.source: " + empty + ": holds no data set that psctl reads" + kFolderAdvice);
   folder.write("file", {1});
-  BOOST_TEST(both(config_for(folder.file("file"))) ==
+  BOOST_TEST(loading(config_for(folder.file("file"))) ==
              "data.source: " + folder.file("file") +
-                 ": expected a folder, a prepared file or one of a known format (psctl data list), found another" +
-                 kFolderAdvice);
+                 ": expected data as idx, numpy, cifar10, cifar100, libsvm or csv; its content is of none of these for "
+                 "certain: name the format if it is one of them");
 }
 
 BOOST_AUTO_TEST_CASE(a_folder_that_may_not_be_entered_is_told_with_the_reason) {
@@ -373,7 +364,7 @@ BOOST_AUTO_TEST_CASE(a_folder_that_may_not_be_entered_is_told_with_the_reason) {
   BOOST_REQUIRE(chmod(folder.path().c_str(), 0644) == 0);
   const bool root = geteuid() == 0;  // whom no permission stops
   if (root) BOOST_REQUIRE(seteuid(65534) == 0);
-  const std::string found = both(config_for(folder.path().string()));
+  const std::string found = loading(config_for(folder.path().string()));
   if (root) BOOST_REQUIRE(seteuid(0) == 0);
   BOOST_REQUIRE(chmod(folder.path().c_str(), 0700) == 0);
   BOOST_TEST(found == "data.source: " + folder.path().string() + ": cannot be read: Permission denied");
@@ -384,13 +375,13 @@ BOOST_AUTO_TEST_CASE(missing_and_doubled_files_of_a_folder_are_named) {
   write_small_set(folder);
   const std::string source = folder.path().string();
   std::filesystem::copy(folder.path() / "train-images-idx3-ubyte", folder.path() / "train-images-idx3-ubyte.gz");
-  BOOST_TEST(both(config_for(source)) ==
+  BOOST_TEST(loading(config_for(source)) ==
              source + ": both train-images-idx3-ubyte and train-images-idx3-ubyte.gz are there; remove one of them" +
                  kFolderAdvice);
   std::filesystem::remove(folder.path() / "train-images-idx3-ubyte.gz");
   std::filesystem::remove(folder.path() / "train-images-idx3-ubyte");
   std::filesystem::remove(folder.path() / "t10k-labels-idx1-ubyte");
-  BOOST_TEST(both(config_for(source)) ==
+  BOOST_TEST(loading(config_for(source)) ==
              source + ": missing: train-images-idx3-ubyte and t10k-labels-idx1-ubyte (plain or with .gz)" +
                  kFolderAdvice);
 }
@@ -400,14 +391,14 @@ BOOST_AUTO_TEST_CASE(files_that_disagree_are_told_with_both_names) {
   write_small_set(folder);
   const DataConfig config = config_for(folder.path().string());
   folder.write("t10k-labels-idx1-ubyte", idx({4}, {0, 1, 2, 0}));
-  BOOST_TEST(both(config) == fmt::format("{}: byte 4: expected 3 labels, one for each image of {}, found 4{}",
-                                         folder.file("t10k-labels-idx1-ubyte"),
-                                         folder.file("t10k-images-idx3-ubyte.gz"), kFolderAdvice));
+  BOOST_TEST(loading(config) == fmt::format("{}: byte 4: expected 3 labels, one for each image of {}, found 4{}",
+                                            folder.file("t10k-labels-idx1-ubyte"),
+                                            folder.file("t10k-images-idx3-ubyte.gz"), kFolderAdvice));
   write_small_set(folder);
   folder.write("t10k-images-idx3-ubyte.gz", gzip(idx({3, 2, 3}, Bytes(18))));
-  BOOST_TEST(both(config) == fmt::format("{}: byte 12: expected images of 2 x 2 as in {}, found 2 x 3{}",
-                                         folder.file("t10k-images-idx3-ubyte.gz"),
-                                         folder.file("train-images-idx3-ubyte"), kFolderAdvice));
+  BOOST_TEST(loading(config) == fmt::format("{}: byte 12: expected images of 2 x 2 as in {}, found 2 x 3{}",
+                                            folder.file("t10k-images-idx3-ubyte.gz"),
+                                            folder.file("train-images-idx3-ubyte"), kFolderAdvice));
 }
 
 BOOST_AUTO_TEST_CASE(labels_out_of_range_are_told_with_their_place) {
@@ -428,13 +419,13 @@ BOOST_AUTO_TEST_CASE(damage_is_told_with_file_offset_and_the_way_to_sound_data) 
   write_small_set(folder);
   const DataConfig config = config_for(folder.path().string());
   folder.write("train-labels-idx1-ubyte.gz", {'<', 'h', 't', 'm', 'l'});
-  BOOST_TEST(both(config) == fmt::format("{}: byte 0: expected 1f 8b (gzip, as the name ends in .gz), found 3c 68{}",
-                                         folder.file("train-labels-idx1-ubyte.gz"), kFolderAdvice));
+  BOOST_TEST(loading(config) == fmt::format("{}: byte 0: expected 1f 8b (gzip, as the name ends in .gz), found 3c 68{}",
+                                            folder.file("train-labels-idx1-ubyte.gz"), kFolderAdvice));
   write_small_set(folder);
   std::filesystem::remove(folder.path() / "train-images-idx3-ubyte");
   std::filesystem::create_directory(folder.path() / "train-images-idx3-ubyte");
-  BOOST_TEST(both(config) == fmt::format("{}: expected a regular file, found a folder{}",
-                                         folder.file("train-images-idx3-ubyte"), kFolderAdvice));
+  BOOST_TEST(loading(config) == fmt::format("{}: expected a regular file, found a folder{}",
+                                            folder.file("train-images-idx3-ubyte"), kFolderAdvice));
 }
 
 BOOST_AUTO_TEST_CASE(an_imported_set_is_the_set_it_was_made_of_to_the_last_bit) {
@@ -446,12 +437,11 @@ BOOST_AUTO_TEST_CASE(an_imported_set_is_the_set_it_was_made_of_to_the_last_bit) 
   for (const Normalize normalize : {Normalize::kNone, Normalize::kUnit, Normalize::kStandard}) {
     for (const std::size_t limit : {0, 100}) {
       DataConfig config = config_for(folder.path().string());
-      config.normalize = normalize;
+      config.normalize.kind = normalize;
       config.train_limit = limit;
-      config.validation = limit / 5;
+      config.validation.count = limit / 5;
       const Splits from_idx = load(config, 4);
-      config.source = folder.file("prepared");
-      check_source(config);
+      config.source = {folder.file("prepared")};
       const Splits prepared = load(config, 4);
       BOOST_TEST(prepared.train->digest() == from_idx.train->digest());
       BOOST_TEST(prepared.test->digest() == from_idx.test->digest());
@@ -464,9 +454,11 @@ BOOST_AUTO_TEST_CASE(an_imported_set_is_the_set_it_was_made_of_to_the_last_bit) 
 BOOST_AUTO_TEST_CASE(a_file_without_a_test_part_is_refused_with_the_way_to_one) {
   const TemporaryFolder folder;
   psctl::test::write_file(folder.file("a.svm"), "1 1:0.5 3:1\n-1 2:2\n1 1:1\n");
-  BOOST_TEST(loading(config_for(folder.file("a.svm"))) ==
-             "data.source: " + folder.file("a.svm") +
-                 ": expected a test part, found none; psctl data import ... --test FILE makes a file that has one");
+  BOOST_TEST(
+      loading(config_for(folder.file("a.svm"))) ==
+      "data.test: " + folder.file("a.svm") +
+          " brings no test part; name a file of test samples, or give the number of training samples to take out "
+          "for it");
 }
 
 BOOST_AUTO_TEST_CASE(floats_are_standardised_by_their_own_mean_and_deviation_and_sparse_ones_keep_their_zeros) {
@@ -478,7 +470,7 @@ BOOST_AUTO_TEST_CASE(floats_are_standardised_by_their_own_mean_and_deviation_and
     PreparedWriter writer(folder.file(name + ".psctl"), Missing::kRefuse);
     import_data(importer_for(inputs), inputs, {}, writer);
     DataConfig config = config_for(folder.file(name + ".psctl"));
-    config.normalize = Normalize::kStandard;
+    config.normalize.kind = Normalize::kStandard;
     return config;
   };
   DataConfig dense = prepare("a.csv", "x,y,label\n0.5,-2,a\n1.5,4,b\n1000000.25,7,a\n");
@@ -486,41 +478,41 @@ BOOST_AUTO_TEST_CASE(floats_are_standardised_by_their_own_mean_and_deviation_and
   double mean = 0, spread = 0;
   for (const double value : values) mean += value / 6;
   for (const double value : values) spread += (value - mean) * (value - mean) / 6;
-  const Affine transform = load(dense, 1).train->transform();
+  const Affine transform = load(dense, 1).train->transform().all;
   BOOST_TEST(std::abs(transform.scale * std::sqrt(spread) - 1) < 1e-6);
   BOOST_TEST(std::abs(transform.shift * std::sqrt(spread) / mean + 1) < 1e-6);
-  dense.normalize = Normalize::kUnit;
+  dense.normalize.kind = Normalize::kUnit;
   const Splits unit = load(dense, 1);
   BOOST_TEST(std::abs(values_of(*unit.train, std::vector<std::uint32_t>{2})[0] - 1) < 1e-6);
   BOOST_TEST(std::abs(values_of(*unit.train, std::vector<std::uint32_t>{0})[1]) < 1e-6);
 
   DataConfig sparse = prepare("a.svm", "1 1:0.5 3:1\n-1 2:-4\n1 1:1\n");
-  BOOST_TEST(loading(sparse) == "data.normalize: standard would fill in the zeros of " + sparse.source +
-                                    ", which is sparse; use unit or none");
-  sparse.normalize = Normalize::kUnit;
-  BOOST_TEST(load(sparse, 1).train->transform().scale == 0.25F);
-  BOOST_TEST(load(sparse, 1).train->transform().shift == 0.0F);
+  BOOST_TEST(loading(sparse) == "data.normalize: standard would fill in the zeros of " + sparse.source.front() +
+                                    ", which is sparse; use unit, max_abs or none");
+  sparse.normalize.kind = Normalize::kUnit;
+  BOOST_TEST(load(sparse, 1).train->transform().all.scale == 0.25F);
+  BOOST_TEST(load(sparse, 1).train->transform().all.shift == 0.0F);
 }
 
 BOOST_AUTO_TEST_CASE(without_a_word_dense_samples_are_standardised_and_sparse_ones_scaled_into_minus_one_to_one) {
   const TemporaryFolder folder;
-  const auto loaded = [&](const std::string& name, const std::string& text, std::optional<Normalize> normalize) {
+  const auto loaded = [&](const std::string& name, const std::string& text, Normalize normalize) {
     psctl::test::write_file(folder.file(name), text);
     const std::array inputs{Input{.path = folder.file(name), .part = Part::kTrain, .labels = {}},
                             Input{.path = folder.file(name), .part = Part::kTest, .labels = {}}};
     PreparedWriter writer(folder.file(name + ".psctl"), Missing::kRefuse);
     import_data(importer_for(inputs), inputs, {}, writer);
     DataConfig config = config_for(folder.file(name + ".psctl"));
-    config.normalize = normalize;
+    config.normalize.kind = normalize;
     return load(config, 1).train->digest();
   };
   const std::string csv = "x,y,label\n0.5,-2,a\n1.5,4,b\n", libsvm = "1 1:0.5 3:1\n-1 2:-4\n";
-  BOOST_TEST(loaded("a.csv", csv, {}) == loaded("a.csv", csv, Normalize::kStandard));
-  BOOST_TEST(loaded("a.svm", libsvm, {}) == loaded("a.svm", libsvm, Normalize::kUnit));
-  BOOST_TEST(loaded("a.svm", libsvm, {}) != loaded("a.svm", libsvm, Normalize::kNone));
+  BOOST_TEST(loaded("a.csv", csv, Normalize::kAuto) == loaded("a.csv", csv, Normalize::kStandard));
+  BOOST_TEST(loaded("a.svm", libsvm, Normalize::kAuto) == loaded("a.svm", libsvm, Normalize::kUnit));
+  BOOST_TEST(loaded("a.svm", libsvm, Normalize::kAuto) != loaded("a.svm", libsvm, Normalize::kNone));
   // More features than statistics are kept of.
   const std::string wide = "1 1:0.5 5000000:1\n-1 2:-4\n";
-  BOOST_TEST(loaded("b.svm", wide, {}) == loaded("b.svm", wide, Normalize::kNone));
+  BOOST_TEST(loaded("b.svm", wide, Normalize::kAuto) == loaded("b.svm", wide, Normalize::kNone));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -8,6 +8,7 @@
 #include <oneapi/tbb/global_control.h>
 
 #include "base/error.h"
+#include "data/dataset.h"
 #include "data/prepared.h"
 
 using namespace psctl;
