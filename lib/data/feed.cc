@@ -36,7 +36,7 @@ Duration own_processor_time() {
 }  // namespace
 
 // A ring of batches: one is in use, those after it are assembled one after the other by a task that ends when the ring
-// is full and is enqueued again when half of it has been used.
+// is full and is enqueued again when half of it has been used; of two batches, when one has.
 struct Feed::Ahead {
   Ahead(const Dataset& samples, BatchOrder its)
       : dataset(samples),
@@ -85,7 +85,7 @@ struct Feed::Ahead {
   const Batch& next() {
     std::unique_lock lock(mutex);
     used = taken;
-    if (!filling && !error && assembled - used <= ahead / 2) set_about();
+    if (!filling && !error && assembled - used <= (ahead + 1) / 2) set_about();
     changed.wait(lock, [&] { return assembled > taken || error; });
     if (assembled == taken) std::rethrow_exception(error);
     return ring[taken++ % ring.size()];

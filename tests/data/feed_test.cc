@@ -82,6 +82,19 @@ BOOST_AUTO_TEST_CASE(the_next_batch_is_assembled_while_one_is_in_use) {
   BOOST_TEST((before == test::batch_of(dataset, BatchOrder(first(4), 1, WorkerId(0), 1).batch(0)).rows));
 }
 
+BOOST_AUTO_TEST_CASE(of_large_batches_each_is_assembled_while_the_one_before_it_is_in_use) {
+  constexpr std::size_t kWidth = 1 << 22;  // so large that there is room for one batch ahead only
+  std::atomic<int> touches = 0;
+  const Dataset dataset = touched(counting(8, kWidth), [&](std::size_t) { ++touches; });
+  Feed feed(dataset, BatchOrder(first(8), 1, WorkerId(0), 1));
+  for (int taken = 1; taken <= 6; ++taken) {
+    feed.next();
+    const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (touches <= taken && std::chrono::steady_clock::now() < patience) std::this_thread::yield();
+    BOOST_TEST_REQUIRE(touches == taken + 1);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(no_more_than_the_room_allows_is_assembled_ahead) {
   constexpr std::size_t kWidth = 1 << 20;  // room for four batches ahead
   std::atomic<int> touches = 0;
