@@ -76,7 +76,7 @@ struct Data {
       for (std::size_t j = 0; j < kWidth; ++j) pixels.push_back(static_cast<std::uint8_t>(draws.below(256)));
     }
     data::Dataset made(data::Shape{1, 1, kWidth}, 3, std::move(pixels), std::move(labels));
-    made.set_transform({1.0F / 128, -1});
+    made.set_transform({.scale = 1.0F / 128, .shift = -1});
     return made;
   }();
   Model model{{.kind = ModelKind::kLogistic, .conv = {}, .hidden = {}}, data::Shape{1, 1, 5}, 3};

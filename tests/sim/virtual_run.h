@@ -46,7 +46,7 @@ inline data::Splits blobs(std::size_t train, std::size_t test) {
       }
     }
     auto set = std::make_shared<data::Dataset>(data::Shape{1, 1, kWidth}, 3, std::move(pixels), std::move(labels));
-    set->set_transform({1.0F / 64, -1.6F});
+    set->set_transform({.scale = 1.0F / 64, .shift = -1.6F});
     return set;
   };
   return {.train = make(train, 0), .validation = nullptr, .test = make(test, 1)};
