@@ -99,7 +99,6 @@ std::string in_units(double bytes) {
 
 // Before hours are spent on drawing what has no room.
 void check_room(const data::SyntheticConfig& config, const std::string& file) {
-  if (fs::is_directory(file)) throw UserError(fmt::format("{}: expected a file to write, found a folder", file));
   const double samples = static_cast<double>(config.samples) + static_cast<double>(config.validation + config.test);
   const double bytes = samples * data::Law::of(config)->bytes_per_sample();
   std::error_code error;

@@ -174,6 +174,8 @@ Inspection inspect(const Prepared& prepared, const std::function<void(double)>& 
     sets.push_back(samples ? std::optional(Dataset(samples)) : std::nullopt);
     if (samples) total += static_cast<double>(samples->rows.size()) + 1;
   }
+  // Blocks leave in order and one is free before it is taken anew. None is lost if somebody throws.
+  std::vector<Block> blocks(2 * static_cast<std::size_t>(tbb::info::default_concurrency()) + 1);
   Inspection inspection;
   Seen seen(sets, most_compared);
   for (std::size_t number = 0; number < sets.size(); ++number) {
@@ -186,8 +188,10 @@ Inspection inspect(const Prepared& prepared, const std::function<void(double)>& 
     const std::size_t mean_bytes = set.samples().rows.size() / set.size() + 1;
     const auto per_block = static_cast<std::uint32_t>(std::clamp<std::size_t>(kBytesAtOnce / mean_bytes, 1, 1 << 16));
     std::uint32_t next = 0;
+    std::size_t taken = 0;
     const auto cut = [&](tbb::flow_control& control) {
-      auto block = std::make_shared<Block>();
+      Block* block = &blocks[taken++ % blocks.size()];
+      *block = {};
       if (next == set.size()) {
         control.stop();
         return block;
@@ -197,11 +201,11 @@ Inspection inspect(const Prepared& prepared, const std::function<void(double)>& 
       next += block->count;
       return block;
     };
-    const auto look = [&](std::shared_ptr<Block> block) {
+    const auto look = [&](Block* block) {
       look_at(set, *block);
       return block;
     };
-    const auto count = [&](const std::shared_ptr<Block>& block) {
+    const auto count = [&](const Block* block) {
       for (std::uint32_t i = 0; i < block->count; ++i) seen.add(block->hashes[i], number, block->first + i, facts);
       whole.least = std::min(whole.least, block->least);
       whole.most = std::max(whole.most, block->most);
@@ -211,11 +215,10 @@ Inspection inspect(const Prepared& prepared, const std::function<void(double)>& 
       const double share = static_cast<double>(block->first + block->count) / static_cast<double>(set.size());
       if (progress) progress((done + share * static_cast<double>(set.samples().rows.size())) / total);
     };
-    tbb::parallel_pipeline(
-        2 * static_cast<std::size_t>(tbb::info::default_concurrency()),
-        tbb::make_filter<void, std::shared_ptr<Block>>(tbb::filter_mode::serial_in_order, cut) &
-            tbb::make_filter<std::shared_ptr<Block>, std::shared_ptr<Block>>(tbb::filter_mode::parallel, look) &
-            tbb::make_filter<std::shared_ptr<Block>, void>(tbb::filter_mode::serial_in_order, count));
+    tbb::parallel_pipeline(blocks.size() - 1,
+                           tbb::make_filter<void, Block*>(tbb::filter_mode::serial_in_order, cut) &
+                               tbb::make_filter<Block*, Block*>(tbb::filter_mode::parallel, look) &
+                               tbb::make_filter<Block*, void>(tbb::filter_mode::serial_in_order, count));
     done += static_cast<double>(set.samples().rows.size());
     if (whole.least <= whole.most) {
       facts.least = whole.least;

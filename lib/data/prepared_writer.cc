@@ -32,6 +32,13 @@ namespace fs = std::filesystem;
 class Output {
  public:
   explicit Output(fs::path path) : path_(std::move(path)), name_(path_.string()) {
+    // A device or a folder would be put aside for the file.
+    std::error_code error;
+    const fs::file_status status = fs::status(path_, error);
+    if (fs::exists(status) && !fs::is_regular_file(status)) {
+      throw UserError(fmt::format("{}: expected a file to write, found {}", name_,
+                                  fs::is_directory(status) ? "a folder" : "something else"));
+    }
     temporary_ = name_ + "." + std::string(6, 'X');
     descriptor_ = mkostemp(temporary_.data(), O_CLOEXEC);
     if (descriptor_ < 0) throw UserError(fmt::format("{}: cannot be written: {}", name_, std::strerror(errno)));

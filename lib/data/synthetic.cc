@@ -475,6 +475,8 @@ Synthesis synthesise(const SyntheticConfig& config, Sink& sink, const std::funct
   const std::uint64_t per_sample = sparse ? 2 * config.entries : config.features;
   const std::uint64_t per_block = std::clamp<std::uint64_t>((std::uint64_t{1} << 18) / per_sample, 1, 4096);
   const auto total = static_cast<double>(config.samples) + static_cast<double>(config.validation + config.test);
+  // Blocks leave in order and one is free before it is taken anew. None is lost if somebody throws.
+  std::vector<Block> blocks(2 * static_cast<std::size_t>(tbb::info::default_concurrency()) + 1);
   double done = 0;
   Mean probability;
   std::uint64_t right = 0;
@@ -483,8 +485,10 @@ Synthesis synthesise(const SyntheticConfig& config, Sink& sink, const std::funct
     if (samples == 0) continue;
     sink.begin_part(part);
     std::uint64_t next = 0;
+    std::size_t taken = 0;
     const auto cut = [&, part = part, samples = samples](tbb::flow_control& control) {
-      auto block = std::make_shared<Block>();
+      Block* block = &blocks[taken++ % blocks.size()];
+      *block = {};
       if (next == samples) {
         control.stop();
         return block;
@@ -495,11 +499,11 @@ Synthesis synthesise(const SyntheticConfig& config, Sink& sink, const std::funct
       next += block->count;
       return block;
     };
-    const auto fill = [&](std::shared_ptr<Block> block) {
+    const auto fill = [&](Block* block) {
       draw_block(*block);
       return block;
     };
-    const auto hand_over = [&](const std::shared_ptr<Block>& block) {
+    const auto hand_over = [&](const Block* block) {
       sink.add({.bytes = {},
                 .floats = block->drawn.floats,
                 .entries = block->drawn.entries,
@@ -510,11 +514,10 @@ Synthesis synthesise(const SyntheticConfig& config, Sink& sink, const std::funct
       done += static_cast<double>(block->count);
       if (progress) progress(done / total);
     };
-    tbb::parallel_pipeline(
-        2 * static_cast<std::size_t>(tbb::info::default_concurrency()),
-        tbb::make_filter<void, std::shared_ptr<Block>>(tbb::filter_mode::serial_in_order, cut) &
-            tbb::make_filter<std::shared_ptr<Block>, std::shared_ptr<Block>>(tbb::filter_mode::parallel, fill) &
-            tbb::make_filter<std::shared_ptr<Block>, void>(tbb::filter_mode::serial_in_order, hand_over));
+    tbb::parallel_pipeline(blocks.size() - 1,
+                           tbb::make_filter<void, Block*>(tbb::filter_mode::serial_in_order, cut) &
+                               tbb::make_filter<Block*, Block*>(tbb::filter_mode::parallel, fill) &
+                               tbb::make_filter<Block*, void>(tbb::filter_mode::serial_in_order, hand_over));
   }
 
   Synthesis synthesis;

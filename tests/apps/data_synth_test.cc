@@ -85,6 +85,10 @@ BOOST_AUTO_TEST_CASE(wrong_requests_are_refused_and_nothing_is_written) {
   refused({"blobs", "-o", file, "--samples", "4000000000", "--features", "4000000", "--classes", "2"},
           file + ": 4000002000 samples take about 64 PB, and ");
   refused({"blobs", "-o", app.folder().path()}, app.folder().path() + ": expected a file to write, found a folder");
+  BOOST_TEST(tell(app, {app.folder() / "pipe"}, "/usr/bin/mkfifo").code == 0);
+  refused({"blobs", "-o", app.folder() / "pipe"},
+          (app.folder() / "pipe") + ": expected a file to write, found something");
+  BOOST_TEST(std::filesystem::is_fifo(app.folder() / "pipe"));
   refused({"blobs", "-o", "/no/such/file"}, "/no/such/file: cannot be written: No such file or directory");
 }
 
