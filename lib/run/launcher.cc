@@ -36,6 +36,8 @@ constexpr auto kPoll = std::chrono::milliseconds(100);
 constexpr auto kInterruptGrace = std::chrono::milliseconds(1500);
 // A process has died; the lead server should have noticed.
 constexpr auto kEndGrace = std::chrono::seconds(5);
+// The lead server has given up: who made it do so may still be saying why.
+constexpr auto kLastWords = std::chrono::milliseconds(500);
 constexpr auto kStatusPatience = std::chrono::milliseconds(300);
 
 // One process of the run. Killed, and waited for, when it is let go.
@@ -88,7 +90,8 @@ class Child {
   }
   bool killed() const { return status_ && WIFSIGNALED(*status_); }
   bool killed_by(int signal) const { return killed() && WTERMSIG(*status_) == signal; }
-  bool well() const { return status_ && WIFEXITED(*status_) && WEXITSTATUS(*status_) == 0; }
+  bool ended_with(int code) const { return status_ && WIFEXITED(*status_) && WEXITSTATUS(*status_) == code; }
+  bool well() const { return ended_with(0); }
   std::string how() const {
     if (WIFSIGNALED(*status_)) {
       return fmt::format("{} (process {}) was killed by signal {} ({})", name_, process_, WTERMSIG(*status_),
@@ -185,7 +188,7 @@ class Launch {
 
   // Until all have ended. The lead server ends the run; whoever is left after that is told to go, then made to.
   void watch() {
-    std::optional<steady_clock::time_point> give_up;
+    std::optional<steady_clock::time_point> give_up, failed_at;
     const auto all_ended = [&] { return std::ranges::all_of(children_, [](auto& child) { return child->ended(); }); };
     while (!all_ended()) {
       if (request_.interrupted && *request_.interrupted && !interrupted_) {
@@ -199,7 +202,10 @@ class Launch {
       blame();
       if (!give_up && (lead().ended() || culprit_))
         give_up = steady_clock::now() + (lead().ended() ? Duration(std::chrono::seconds(2)) : Duration(kEndGrace));
-      if (lead().ended() && !lead().well() && !interrupted_) break;
+      if (lead().ended() && !lead().well() && !interrupted_) {
+        if (!failed_at) failed_at = steady_clock::now();
+        if (steady_clock::now() > *failed_at + kLastWords) break;
+      }
       if (give_up && steady_clock::now() > *give_up) break;
       look_at_status();
       std::this_thread::sleep_for(kPoll / 2);
@@ -269,7 +275,8 @@ class Launch {
     if (summary.is_object() && summary.value("status", "") == "done" && !culprit_) {
       return {.folder = folder_, .status = "done", .summary = text};
     }
-    const std::string error = cause(summary.is_object() ? summary.value("error", "") : "");
+    const std::string fault = users_fault();
+    const std::string error = !fault.empty() ? fault : cause(summary.is_object() ? summary.value("error", "") : "");
     if (summary.is_object()) {
       summary["status"] = "failed";
       summary["error"] = error;
@@ -277,7 +284,22 @@ class Launch {
     } else {
       write_summary("failed", error);
     }
-    throw WorldError(fmt::format("{}\n  what there is of the run is in {}", error, folder_));
+    const std::string message = fmt::format("{}\n  what there is of the run is in {}", error, folder_);
+    if (!fault.empty()) throw UserError(message);
+    throw WorldError(message);
+  }
+
+  // What a process said that ended because of something the user has to mend, such as a damaged file of data; empty if
+  // there is none, or if a signal killed one. What the others say of its end says less.
+  std::string users_fault() const {
+    if (culprit_ && culprit_->killed()) return {};
+    for (const auto& child : children_) {
+      if (!child->ended_with(2)) continue;
+      if (const std::string words = last_words(child->name()); !words.empty()) {
+        return fmt::format("{} (process {}): {}", child->name(), child->process(), words);
+      }
+    }
+    return {};
   }
 
   // `told`: what the lead server said of it.

@@ -87,6 +87,39 @@ BOOST_AUTO_TEST_CASE(a_killed_evaluation_process_ends_the_run) {
   check_killed(kLongDelay, "pushed", {" evaluator "}, "the evaluation process");
 }
 
+BOOST_AUTO_TEST_CASE(damage_met_midway_is_the_users_to_mend_whoever_meets_it) {
+  const App app;
+  const std::string whole = app.folder() / "whole.psctl", damaged = app.folder() / "damaged.psctl";
+  Process synth(app.folder(), {"data", "synth", "blobs", "-o", whole, "--quiet", "--samples", "600", "--test", "200",
+                               "--features", "200"});
+  BOOST_TEST_REQUIRE(synth.wait() == 0, synth.error());
+  // 600 training samples of 800 bytes begin at byte 4096, 200 for the test follow: only a worker, or only the
+  // evaluation process, comes across the damage.
+  for (const auto& [place, who] : {std::pair{300'000, "worker "}, std::pair{600'000, "the evaluation process "}}) {
+    std::string content = read_file(whole);
+    content.at(4096 + static_cast<std::size_t>(place)) ^= 1;
+    write_file(damaged, content);
+    const std::string words = damaged + ": byte ";
+    for (const std::string world : {"clock=real", "clock=virtual"}) {
+      BOOST_TEST_CONTEXT(who << "with " << world) {
+        const std::vector<std::string> before = app.runs();
+        Process psctl(app.folder(), app.train_arguments({"data.source=" + damaged, "stop={epochs: 3}", world}));
+        BOOST_TEST(psctl.wait(Seconds(20)) == 2, psctl.error());
+        BOOST_TEST(contains(psctl.error(), words), psctl.error());
+        if (world == "clock=real") BOOST_TEST(contains(psctl.error(), who), psctl.error());
+        for (const std::string& run : app.runs()) {
+          if (std::ranges::find(before, run) != before.end()) continue;
+          BOOST_TEST(App::summary(run)["status"] == "failed");
+          BOOST_TEST(contains(App::summary(run)["error"].get<std::string>(), words));
+          check_nobody_left(run);
+          check_readable(run);
+        }
+        BOOST_TEST(app.runs().size() == before.size() + 1);
+      }
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(when_psctl_itself_is_killed_its_processes_go_too) {
   for (const Overrides& overrides : {kEndless, kLongDelay, kEndless + Overrides{"cluster.servers=2"}}) {
     const App app;
