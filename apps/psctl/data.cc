@@ -1,14 +1,12 @@
 // psctl data: one function a verb, each with arguments of its own.
 #include <cstdio>
 #include <fmt/format.h>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "arguments.h"
 #include "base/error.h"
-#include "base/text.h"
 #include "config/config.h"
 #include "contact_sheet.h"
 #include "data/inspection.h"
@@ -121,12 +119,6 @@ int inspect(int argc, char** argv) {
   return inspect_file(files.front(), arguments->flag("check"), output, arguments->flag("quiet"));
 }
 
-struct Verb {
-  const char* name;
-  const char* does;
-  int (*run)(int, char**);
-};
-
 constexpr Verb kVerbs[] = {
     {"fetch", "download a public data set and prepare it", fetch_set},
     {"import", "turn files of data into one prepared file", import_files},
@@ -139,7 +131,7 @@ void print_help() {
   fmt::print(
       "Imports data sets, looks at them and at how they are dealt to workers.\n\nUsage: psctl data VERB "
       "[arguments]\n\n");
-  for (const Verb& verb : kVerbs) fmt::print("  {:<12}{}\n", verb.name, verb.does);
+  print_verbs(kVerbs);
   fmt::print(
       "\nExamples:\n"
       "  psctl data fetch mnist\n"
@@ -159,14 +151,7 @@ int data(int argc, char** argv) {
     print_help();
     return name.empty() ? 2 : 0;
   }
-  std::vector<std::string> names;
-  for (const Verb& verb : kVerbs) {
-    if (name == verb.name) return verb.run(argc - 1, argv + 1);
-    names.emplace_back(verb.name);
-  }
-  const std::string near = nearest(name, names);
-  throw UserError(fmt::format("psctl data: there is no verb {}{}; psctl data --help lists them", name,
-                              near.empty() ? "" : fmt::format(" (did you mean {}?)", near)));
+  return find_verb(kVerbs, name, "psctl data").run(argc - 1, argv + 1);
 }
 
 }  // namespace psctl::app

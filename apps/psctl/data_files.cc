@@ -1,17 +1,11 @@
 #include "data_files.h"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
-#include <cmath>
-#include <cstring>
 #include <filesystem>
 #include <fmt/format.h>
-#include <fstream>
-#include <limits>
 #include <string_view>
 #include <tuple>
-#include <unordered_map>
 #include <vector>
 
 #include "arguments.h"
@@ -77,9 +71,9 @@ data::ImportOptions options_of(const Arguments& arguments) {
   if (given("label")) options.label = arguments.word("label");
   if (given("header")) options.header = one_of<bool>(arguments, "header", {{"yes", true}, {"no", false}});
   if (given("delimiter")) {
-    options.delimiter =
-        one_of<char>(arguments, "delimiter",
-                     {{",", ','}, {"comma", ','}, {"tab", '\t'}, {";", ';'}, {"semicolon", ';'}, {"|", '|'}});
+    options.delimiter = one_of<char>(
+        arguments, "delimiter",
+        {{",", ','}, {"comma", ','}, {"tab", '\t'}, {";", ';'}, {"semicolon", ';'}, {"bar", '|'}, {"|", '|'}});
   }
   if (given("first-index")) {
     options.first_index = whole_number<std::uint32_t>("first-index", arguments.word("first-index"), 0, 1);
@@ -177,7 +171,7 @@ int import_files(int argc, char** argv) {
                    {"missing", Kind::kWord, "what becomes of missing values: refuse, zero or mean"},
                    {"label", Kind::kWord, "the labels' column, by name or by number from 1, or array (.npz)"},
                    {"header", Kind::kWord, "yes or no: whether the first line names the columns"},
-                   {"delimiter", Kind::kWord, "comma, tab, semicolon or |"},
+                   {"delimiter", Kind::kWord, "comma, tab, semicolon or bar"},
                    {"first-index", Kind::kWord, "0 or 1: the first feature's number"},
                    {"features", Kind::kWord, "how many features there are, where the files may not show all"}},
        .positional = "in"},
@@ -240,10 +234,7 @@ int list_formats(int argc, char** argv) {
 std::shared_ptr<const data::Prepared> open_data(const std::string& file) {
   const std::vector<data::Input> inputs{{data::path_of_source(file), Part::kTrain, {}}};
   check_kind(inputs.front().path, true);
-  std::array<char, 8> begin{};
-  std::ifstream(inputs.front().path, std::ios::binary).read(begin.data(), begin.size());
-  const std::span bytes(reinterpret_cast<const std::uint8_t*>(begin.data()), begin.size());
-  if (data::Prepared::recognises(bytes)) return data::Prepared::open(inputs.front().path);
+  if (data::is_prepared(inputs.front().path)) return data::Prepared::open(inputs.front().path);
   const data::Importer& importer = data::importer_for(inputs);
   const auto writer = data::PreparedWriter::in_memory(file, data::Missing::kRefuse);
   writer->set_source(data::digest_of(inputs, data::files_of(importer, inputs)));

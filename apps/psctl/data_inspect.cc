@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "data/dataset.h"
+#include "data/source.h"
 
 namespace psctl::app {
 namespace {
@@ -19,12 +20,6 @@ using data::PartFacts;
 constexpr std::array kPartNames{"train", "validation", "test"};
 
 const char* name_of(Part part) { return kPartNames[static_cast<std::size_t>(part)]; }
-
-std::string hex(const data::Sha256Bytes& bytes) {
-  std::string text;
-  for (const std::byte byte : bytes) text += fmt::format("{:02x}", static_cast<unsigned>(byte));
-  return text;
-}
 
 std::string shape_text(const data::Shape& shape) {
   if (shape.channels == 1 && shape.height == 1) return fmt::format("{}", shape.width);
@@ -72,7 +67,7 @@ void print_facts(const data::Prepared& prepared) {
                      : description.values == data::Values::kBytes ? "dense, bytes"
                                                                   : "dense, 32-bit floats";
   fmt::print("{}\n  values a sample  {} ({})\n  classes          {}\n  made of          SHA-256 {}\n", prepared.name(),
-             shape_text(description.shape), kind, prepared.classes(), hex(prepared.source()));
+             shape_text(description.shape), kind, prepared.classes(), data::hex(prepared.source()));
   for (const Part part : {Part::kTrain, Part::kValidation, Part::kTest}) {
     if (prepared.size(part) > 0) fmt::print("  {:<16} {} samples\n", name_of(part), prepared.size(part));
   }
@@ -139,7 +134,7 @@ std::string inspection_json(const data::Prepared& prepared, const data::Inspecti
                {"sparse", description.sparse},
                {"classes", prepared.classes()},
                {"class_names", prepared.class_names()},
-               {"source_sha256", hex(prepared.source())},
+               {"source_sha256", data::hex(prepared.source())},
                {"notes", prepared.notes()},
                {"compared_one_in", inspection.compared_one_in}};
   if (const auto features = feature_facts(prepared)) {

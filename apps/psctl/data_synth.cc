@@ -120,7 +120,7 @@ int synthesise_file(int argc, char** argv) {
        .synopsis = "KIND -o OUT [options]",
        .examples = "  psctl data synth blobs -o blobs.psctl --classes 10 --distance 4\n"
                    "  psctl data synth teacher -o teacher.psctl --features 100 --label-noise 0.1\n"
-                   "  psctl data synth sparse -o sparse.psctl --samples 1000000 --features 10000000 --exponent 1.1\n"
+                   "  psctl data synth sparse -o sparse.psctl --samples 100000 --features 1000000 --exponent 1.1\n"
                    "  psctl train --config configs/logistic.yaml data.source=blobs.psctl\n",
        .options = {{"kind", Kind::kWords, "blobs, teacher or sparse"},
                    {"o,output", Kind::kWord, "the file to write", nullptr, true},

@@ -2,13 +2,9 @@
 #include <cstdio>
 #include <exception>
 #include <fmt/format.h>
-#include <span>
-#include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/error.h"
-#include "base/text.h"
 #include "learn/model.h"
 #include "run/version.h"
 #include "terminal.h"
@@ -16,30 +12,23 @@
 
 namespace {
 
-struct Verb {
-  const char* name;
-  const char* does;
-  int (*run)(int, char**);
-  bool for_launchers = false;
-};
-
-constexpr Verb kVerbs[] = {
+constexpr psctl::app::Verb kVerbs[] = {
     {"train", "one run, with real processes or on a virtual clock", psctl::app::train},
     {"replay", "recompute a run from its decision log: equal decisions, equal weights", psctl::app::replay},
-    {"data", "look at data sets and at how they are dealt to workers", psctl::app::data},
+    {"data", "import, fetch, draw and inspect data sets; see how they are dealt to workers", psctl::app::data},
     {"config", "show, check or explain a configuration", psctl::app::config},
     {"strategies", "what strategies there are, and their parameters", psctl::app::strategies},
     {"verify", "hold strategies against the rules that they must keep", psctl::app::verify},
-    {"server", "one server of a run, for launchers and for hands", psctl::app::server, true},
-    {"worker", "one worker of a run, for launchers and for hands", psctl::app::worker, true},
-    {"evaluator", "the evaluation process of a run, for launchers and for hands", psctl::app::evaluator, true},
+    {"server", "one server of a run, for launchers and for hands", psctl::app::server},
+    {"worker", "one worker of a run, for launchers and for hands", psctl::app::worker},
+    {"evaluator", "the evaluation process of a run, for launchers and for hands", psctl::app::evaluator},
 };
 
 void print_help() {
   fmt::print(
       "psctl trains one model under many synchronization strategies and tells which is fastest, and why.\n\nUsage: "
       "psctl VERB [arguments]\n\n");
-  for (const Verb& verb : kVerbs) fmt::print("  {:<12}{}\n", verb.name, verb.does);
+  psctl::app::print_verbs(kVerbs);
   fmt::print(
       "\nExamples:\n"
       "  psctl train --config configs/quickstart.yaml\n"
@@ -48,8 +37,7 @@ void print_help() {
       "  psctl strategies ssp\n"
       "  psctl verify --quick\n\n"
       "psctl VERB --help tells more. Exit codes: 0 done, 1 the run failed or what was checked does not hold, 2 the "
-      "request "
-      "is wrong, 130 interrupted.\n");
+      "request is wrong, 130 interrupted.\n");
 }
 
 int dispatch(int argc, char** argv) {
@@ -62,14 +50,7 @@ int dispatch(int argc, char** argv) {
     print_help();
     return name.empty() ? 2 : 0;
   }
-  std::vector<std::string> names;
-  for (const Verb& verb : kVerbs) {
-    if (name == verb.name) return verb.run(argc - 1, argv + 1);
-    names.emplace_back(verb.name);
-  }
-  const std::string near = psctl::nearest(name, names);
-  throw psctl::UserError(fmt::format("there is no verb {}{}; psctl --help lists them", name,
-                                     near.empty() ? "" : fmt::format(" (did you mean {}?)", near)));
+  return psctl::app::find_verb(kVerbs, name, "psctl").run(argc - 1, argv + 1);
 }
 
 }  // namespace

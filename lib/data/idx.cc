@@ -215,13 +215,28 @@ Idx read_idx(const fs::path& path, std::size_t rank) {
   return parse(file.text(), rank);
 }
 
+namespace {
+
+// Whether any of its files is there.
 bool is_idx_folder(const fs::path& folder) {
   return std::ranges::any_of(std::array{kTrainImages, kTrainLabels, kTestImages, kTestLabels}, [&](const char* name) {
     return is_there(folder / name) || is_there(packed_name(folder / name));
   });
 }
 
-Contents read_idx_folder(const fs::path& folder) {
+struct Pixels {
+  std::vector<std::uint8_t> pixels;
+  std::vector<std::uint32_t> labels;
+};
+
+struct Contents {
+  Shape shape;
+  std::size_t classes = 0;
+  Pixels train, test;
+};
+
+// The classes are those up to the largest label of the training part; no other label may stand in the test part.
+Contents read_folder(const fs::path& folder) {
   const Paths paths = find_files(folder);
   Idx train_labels = read_idx(paths.train_labels, kLabelRank);
   Idx test_labels = read_idx(paths.test_labels, kLabelRank);
@@ -249,10 +264,8 @@ Contents read_idx_folder(const fs::path& folder) {
           .test = {std::move(test_images.values), widen(test_labels.values)}};
 }
 
-namespace {
-
 void import_folder(const fs::path& folder, Sink& sink) {
-  const Contents contents = read_idx_folder(folder);
+  const Contents contents = read_folder(folder);
   Summary summary;
   for (std::size_t label = 0; label < contents.classes; ++label) summary.classes.push_back(std::to_string(label));
   sink.begin({.shape = contents.shape, .values = Values::kBytes});

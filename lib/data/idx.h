@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "data/arrays.h"
-#include "data/contents.h"
 
 namespace psctl::data {
 
@@ -34,10 +33,6 @@ Idx read_idx(const std::filesystem::path& path, std::size_t rank);
 inline constexpr const char* kIdxFolderFiles =
     "train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, each plain "
     "or with .gz";
-// Whether any of these files is there.
-bool is_idx_folder(const std::filesystem::path& folder);
-// The classes are those up to the largest label of the training part; no other label may stand in the test part.
-Contents read_idx_folder(const std::filesystem::path& folder);
 
 // Reads files of samples with their labels, whatever the type of their values, as import_arrays does.
 void import_idx(std::span<const LabelledText> texts, const ImportOptions& options, Sink& sink);

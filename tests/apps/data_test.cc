@@ -213,7 +213,7 @@ BOOST_AUTO_TEST_CASE(wrong_requests_are_refused) {
     BOOST_TEST(told.out == "");
   };
   refused(tell(app, {"data", "inspekt"}),
-          "psctl data: there is no verb inspekt (did you mean inspect?); psctl data --help lists them");
+          "there is no verb inspekt (did you mean inspect?); psctl data --help lists them");
   refused(tell(app, {"data", "inspect"}),
           "psctl data inspect: say what to inspect: FILE, or --partition --config FILE");
   refused(tell(app, {"data", "inspect", "--partition"}), "psctl data inspect --partition: --config FILE is missing");

@@ -1,12 +1,15 @@
 // What must hold for any text: that how it is cut into blocks changes nothing.
 #pragma once
 
-#include <cstdlib>
+#include <algorithm>
+#include <cstdint>
 #include <fmt/format.h>
 #include <optional>
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/error.h"
 #include "data/recorded.h"
@@ -42,6 +45,26 @@ inline void require_same_in_any_blocks(Import import, std::span<const data::Text
     throw std::logic_error(
         fmt::format("blocks of {} bytes change what is read: '{}' and '{}'", block_size, whole.fault, cut.fault));
   }
+}
+
+// Input behind two bytes of options: a byte 0xFF parts the text of the training part from that of the test part. How
+// the blocks are cut follows from the second byte.
+inline void fuzz_text(std::span<const std::uint8_t> input, Import import, const data::ImportOptions& options,
+                      const data::Importer& importer) {
+  const std::size_t block_size = 1 + input[1] % 64;
+  const std::string_view content(reinterpret_cast<const char*>(input.data()) + 2, input.size() - 2);
+  const std::size_t parting = content.find('\xFF', 1);
+  std::vector<data::Text> texts{{.content = content.substr(0, parting), .name = "train", .part = data::Part::kTrain}};
+  if (parting != std::string_view::npos) {
+    texts.push_back({.content = content.substr(parting + 1), .name = "test", .part = data::Part::kTest});
+  }
+  require_same_in_any_blocks(import, texts, options, block_size);
+  importer.recognises({.path = "file",
+                       .folder = false,
+                       .packed = false,
+                       .size = input.size(),
+                       .begin = input.first(std::min<std::size_t>(input.size(), 64)),
+                       .file_names = {}});
 }
 
 }  // namespace psctl::fuzz
