@@ -119,7 +119,8 @@ Picture ContactSheet::picture() const {
     images = std::max(images, each.images.size());
   }
   const std::size_t left = kMargin + names + kMargin;
-  Picture sheet(std::max(left + images * (cell_width + kGap), kMargin + Picture::text_width(title_, kText)) + kMargin,
+  const std::size_t heading = std::max(Picture::text_width(title_, kText), Picture::text_width(subtitle_, kSmall));
+  Picture sheet(std::max(left + images * (cell_width + kGap), kMargin + heading) + kMargin,
                 kTop + classes_.size() * (cell_height + kGap) + kMargin);
   sheet.text(kMargin, kMargin, title_, kText, kBlack);
   sheet.text(kMargin, kMargin + kLine, subtitle_, kSmall, kGrey);

@@ -55,6 +55,15 @@ Look look_at(const fs::path& path) {
   return look;
 }
 
+// What a file is packed with that no format takes; null if it is not.
+const char* packing_of(const Glimpse& glimpse) {
+  if (glimpse.packed) return "gzip";
+  const std::string_view begin(reinterpret_cast<const char*>(glimpse.begin.data()), glimpse.begin.size());
+  if (begin.starts_with("BZh")) return "bzip2";
+  if (begin.starts_with("\xFD\x37zXZ")) return "xz";
+  return nullptr;
+}
+
 std::vector<std::string> names_of_formats() {
   std::vector<std::string> names;
   for (const Importer& importer : importers()) names.emplace_back(importer.name);
@@ -105,10 +114,14 @@ const Importer& importer_for(std::span<const Input> inputs, const std::string& f
   for (const Importer& importer : importers()) {
     if (importer.recognises(look.glimpse)) return importer;
   }
-  throw UserError(
-      fmt::format("{}: expected data as {}; its content is of none of these for certain: name the format if "
-                  "it is one of them",
-                  inputs.front().path.string(), enumerate(names_of_formats(), "or")));
+  const std::string expected =
+      fmt::format("{}: expected data as {}", inputs.front().path.string(), enumerate(names_of_formats(), "or"));
+  if (look.glimpse.folder) throw UserError(expected + "; found a folder without the files of any of these");
+  if (look.begin.empty()) throw UserError(expected + "; found an empty file");
+  if (const char* packing = packing_of(look.glimpse)) {
+    throw UserError(fmt::format("{}; found a file packed with {}: unpack it first", expected, packing));
+  }
+  throw UserError(expected + "; its content is of none of these for certain: name the format if it is one of them");
 }
 
 std::vector<std::string> given(const ImportOptions& options) {

@@ -184,6 +184,19 @@ BOOST_AUTO_TEST_CASE(what_is_no_image_is_refused_with_a_word_on_what_it_is) {
   BOOST_TEST(tell(app, {"data", "inspect", images, "--images", "--per-class", "1000"}).code == 0);
 }
 
+BOOST_AUTO_TEST_CASE(the_line_below_the_title_fits_into_a_sheet_of_few_images) {
+  const App app;
+  const std::string file = app.folder() / "sheet.png";
+  const Told told = tell(app, {"data", "inspect", app.folder() / "data", "--images", "--per-class", "1", "-o", file});
+  BOOST_TEST_REQUIRE(told.code == 0, told.error);
+  const Pixels sheet = read_png(file);
+  for (std::size_t y = 0; y < sheet.height; ++y) {
+    for (std::size_t x = sheet.width - 8; x < sheet.width; ++x) {
+      BOOST_REQUIRE((sheet.at(x, y) == Pixel{255, 255, 255}));
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_partition_is_drawn_the_darker_the_more_samples) {
   const App app;
   const std::string file = app.folder() / "parts.png";

@@ -358,6 +358,22 @@ BOOST_AUTO_TEST_CASE(a_source_that_is_not_there_is_told_with_what_there_is) {
                  "certain: name the format if it is one of them");
 }
 
+BOOST_AUTO_TEST_CASE(a_file_that_is_empty_or_packed_is_told_as_that_and_not_asked_for_its_format) {
+  const TemporaryFolder folder;
+  folder.write("empty", {});
+  folder.write("text.gz", gzip({'a', ',', 'b', '\n', '1', ',', '2', '\n'}));
+  folder.write("text.bz2", {'B', 'Z', 'h', '9', 0x31});
+  folder.write("text.xz", {0xFD, '7', 'z', 'X', 'Z', 0});
+  for (const auto& [name, found] :
+       {std::pair("empty", "an empty file"), std::pair("text.gz", "a file packed with gzip: unpack it first"),
+        std::pair("text.bz2", "a file packed with bzip2: unpack it first"),
+        std::pair("text.xz", "a file packed with xz: unpack it first")}) {
+    BOOST_TEST(loading(config_for(folder.file(name))) ==
+               fmt::format("data.source: {}: expected data as idx, numpy, cifar10, cifar100, libsvm or csv; found {}",
+                           folder.file(name), found));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_folder_that_may_not_be_entered_is_told_with_the_reason) {
   const TemporaryFolder folder;
   write_small_set(folder);
