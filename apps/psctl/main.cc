@@ -1,8 +1,11 @@
 // psctl: compare synchronization strategies for distributed training on workers that are not equally fast.
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <fmt/format.h>
 #include <string_view>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "learn/model.h"
@@ -53,9 +56,23 @@ int dispatch(int argc, char** argv) {
   return psctl::app::find_verb(kVerbs, name, "psctl").run(argc - 1, argv + 1);
 }
 
+// OpenBLAS has a thread for every core before main begins. Each takes 128 MiB and, where a memory limit refuses them,
+// asks again for ever; there are none where the environment says so, which takes a new start.
+void start_again_without_blas_threads(char** argv) {
+  const auto limited = [](auto resource) {
+    rlimit limit{};
+    return ::getrlimit(resource, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
+  };
+  constexpr auto kThreads = "OPENBLAS_NUM_THREADS";
+  if (std::getenv(kThreads) || !(limited(RLIMIT_DATA) || limited(RLIMIT_AS))) return;
+  ::setenv(kThreads, "1", 0);
+  ::execv("/proc/self/exe", argv);  // if that fails, so be it
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  start_again_without_blas_threads(argv);
   psctl::learn::use_one_blas_thread();
   try {
     return dispatch(argc, argv);

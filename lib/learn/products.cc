@@ -43,12 +43,30 @@ std::string blas_core_name() { return "plain loops"; }
 #else
 
 #include <cblas.h>
+#include <sys/mman.h>
+
+#include "base/error.h"
 
 namespace psctl::learn {
 namespace {
 
+// OpenBLAS takes so much for every thread that computes; where it is refused, it asks again for ever.
+constexpr std::size_t kBlasBuffer = std::size_t{129} << 20;
+
+bool check_room() {
+  void* const room = ::mmap(nullptr, kBlasBuffer, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (room == MAP_FAILED) {
+    throw WorldError(
+        "OpenBLAS needs 129 MiB for every thread that multiplies matrices, and the memory limit leaves less: raise it "
+        "(ulimit -d, ulimit -v)");
+  }
+  ::munmap(room, kBlasBuffer);
+  return true;
+}
+
 void product(CBLAS_TRANSPOSE a_transposed, CBLAS_TRANSPOSE b_transposed, std::size_t m, std::size_t n, std::size_t k,
              const float* a, std::size_t a_width, const float* b, std::size_t b_width, float* c) {
+  [[maybe_unused]] thread_local const bool room = check_room();
   cblas_sgemm(CblasRowMajor, a_transposed, b_transposed, static_cast<blasint>(m), static_cast<blasint>(n),
               static_cast<blasint>(k), 1, a, static_cast<blasint>(a_width), b, static_cast<blasint>(b_width), 0, c,
               static_cast<blasint>(n));

@@ -120,6 +120,45 @@ BOOST_AUTO_TEST_CASE(damage_met_midway_is_the_users_to_mend_whoever_meets_it) {
   }
 }
 
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // they take more memory than the limit
+
+BOOST_AUTO_TEST_CASE(a_set_larger_than_a_memory_limit_trains_alike_and_a_limit_that_is_too_low_is_told) {
+  const App app;
+  const std::string file = app.folder() / "large.psctl";
+  Process synth(app.folder(), {"data", "synth", "blobs", "-o", file, "--quiet", "--samples", "210000", "--test", "200",
+                               "--features", "400"});
+  BOOST_TEST_REQUIRE(synth.wait() == 0, synth.error());
+  constexpr std::uint64_t kLimit = 300'000, kTooLow = 100'000;  // KiB
+  BOOST_TEST(std::filesystem::file_size(file) > kLimit * 1024);
+  // On one core: of several, each that computes needs memory of its own.
+  const auto limited = [&](std::uint64_t limit, const Overrides& overrides) {
+    std::string command = fmt::format("ulimit -d {}; exec taskset -c 0 {}", limit, PSCTL_BINARY);
+    for (const std::string& word : app.train_arguments(overrides)) command += " '" + word + "'";
+    return command;
+  };
+  for (const std::string world : {"clock=virtual", "clock=real"}) {
+    BOOST_TEST_CONTEXT(world) {
+      const Overrides logistic = {"data.source=" + file, "model={kind: logistic}", world};
+      const std::string expected = App::digest(app.train(logistic));
+      const std::vector<std::string> before = app.runs();
+      Process psctl(app.folder(), {"-c", limited(kLimit, logistic)}, {}, "/bin/sh");
+      BOOST_TEST(psctl.wait(Seconds(30)) == 0, psctl.error());
+      for (const std::string& run : app.runs()) {
+        if (std::ranges::find(before, run) == before.end()) BOOST_TEST(App::digest(run) == expected);
+      }
+      BOOST_TEST(app.runs().size() == before.size() + 1);
+
+      Process too_low(app.folder(),
+                      {"-c", limited(kTooLow, {"model={kind: mlp, hidden: [300, 300]}", "data.batch_size=100", world})},
+                      {}, "/bin/sh");
+      BOOST_TEST(too_low.wait(Seconds(30)) == 1, too_low.error());
+      BOOST_TEST(contains(too_low.error(), "the memory limit leaves less: raise it"), too_low.error());
+    }
+  }
+}
+
+#endif
+
 BOOST_AUTO_TEST_CASE(when_psctl_itself_is_killed_its_processes_go_too) {
   for (const Overrides& overrides : {kEndless, kLongDelay, kEndless + Overrides{"cluster.servers=2"}}) {
     const App app;
