@@ -17,18 +17,13 @@
 namespace psctl::app {
 namespace {
 
-std::string size_text(std::uint64_t bytes) {
-  if (bytes < 1'000'000) return fmt::format("{:.0f} kB", static_cast<double>(bytes) / 1e3);
-  return fmt::format("{:.1f} MB", static_cast<double>(bytes) / 1e6);
-}
-
 std::string size_of(const data::KnownSet& set) {
   std::uint64_t bytes = 0;
   for (const data::RemoteFile& file : set.files) {
     if (file.bytes == 0) return "size not published";
     bytes += file.bytes;
   }
-  return size_text(bytes);
+  return in_bytes(bytes);
 }
 
 const data::KnownSet& set_of(const std::vector<std::string>& words) {
@@ -123,10 +118,10 @@ int fetch_set(int argc, char** argv) {
   request.interrupted = &catch_signals();
   request.progress = [&](const std::string& what, std::uint64_t done, std::uint64_t total) {
     if (total > 0) {
-      line->show(fmt::format("{}, {} of {}", what, size_text(done), size_text(total)),
+      line->show(fmt::format("{}, {} of {}", what, in_bytes(done), in_bytes(total)),
                  static_cast<double>(done) / static_cast<double>(total));
     } else {
-      line->show(fmt::format("{}, {}", what, size_text(done)));
+      line->show(fmt::format("{}, {}", what, in_bytes(done)));
     }
   };
   request.say = [&](const std::string& text) {

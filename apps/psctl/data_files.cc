@@ -225,8 +225,8 @@ int list_formats(int argc, char** argv) {
     std::uintmax_t files = 0, bytes = 0;
     std::error_code ignored;
     for (const auto& entry : fs::directory_iterator(cache, ignored)) ++files, bytes += entry.file_size(ignored);
-    fmt::print("\nWhat runs prepared of such files is kept in {}: {}, {:.1f} MB; remove them at any time\n",
-               cache.string(), counted(files, "file"), static_cast<double>(bytes) / 1e6);
+    fmt::print("\nWhat runs prepared of such files is kept in {}: {}, {}; remove them at any time\n", cache.string(),
+               counted(files, "file"), in_bytes(bytes));
   }
   return 0;
 }

@@ -89,14 +89,6 @@ data::SyntheticConfig config_of(const Arguments& arguments) {
   return config;
 }
 
-std::string in_units(double bytes) {
-  for (const char* unit : {"bytes", "KB", "MB", "GB", "TB"}) {
-    if (bytes < 1000) return fmt::format("{:.3g} {}", bytes, unit);
-    bytes /= 1000;
-  }
-  return fmt::format("{:.3g} PB", bytes);
-}
-
 // Before hours are spent on drawing what has no room.
 void check_room(const data::SyntheticConfig& config, const std::string& file) {
   const double samples = static_cast<double>(config.samples) + static_cast<double>(config.validation + config.test);
@@ -104,8 +96,8 @@ void check_room(const data::SyntheticConfig& config, const std::string& file) {
   std::error_code error;
   const fs::space_info space = fs::space(fs::absolute(file).parent_path(), error);
   if (error || bytes <= static_cast<double>(space.available)) return;
-  throw UserError(fmt::format("{}: {:.0f} samples take about {}, and {} are free there", file, samples, in_units(bytes),
-                              in_units(static_cast<double>(space.available))));
+  throw UserError(fmt::format("{}: {:.0f} samples take about {}, and {} are free there", file, samples,
+                              in_bytes(static_cast<std::uint64_t>(bytes)), in_bytes(space.available)));
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "base/text.h"
 
 #include <algorithm>
+#include <fmt/format.h>
 #include <numeric>
 
 namespace psctl {
@@ -52,6 +53,17 @@ std::string counted(std::uint64_t number, std::string_view what, std::string_vie
   text += ' ';
   if (number == 1) return text.append(what);
   return plural.empty() ? text.append(what).append("s") : text.append(plural);
+}
+
+std::string in_bytes(std::uint64_t bytes) {
+  if (bytes < 1000) return counted(bytes, "byte");
+  if (bytes < 1'000'000) return fmt::format("{:.0f} kB", static_cast<double>(bytes) / 1e3);
+  double units = static_cast<double>(bytes) / 1e6;
+  for (const char* unit : {"MB", "GB", "TB"}) {
+    if (units < 1000) return fmt::format("{:.1f} {}", units, unit);
+    units /= 1000;
+  }
+  return fmt::format("{:.1f} PB", units);
 }
 
 }  // namespace psctl

@@ -18,4 +18,7 @@ std::string enumerate(std::span<const std::string> words, std::string_view last 
 // "1 event", "1,234 events"; a plural that does not end in s is given.
 std::string counted(std::uint64_t number, std::string_view what, std::string_view plural = {});
 
+// "950 bytes", "29 kB", "11.6 MB"; of powers of 1000.
+std::string in_bytes(std::uint64_t bytes);
+
 }  // namespace psctl

@@ -83,7 +83,7 @@ BOOST_AUTO_TEST_CASE(wrong_requests_are_refused_and_nothing_is_written) {
   refused({"sparse", "-o", file, "--classes", "3"},
           "--classes: sparse has no such option; its own are --entries, --exponent, --signal\n");
   refused({"blobs", "-o", file, "--samples", "4000000000", "--features", "4000000", "--classes", "2"},
-          file + ": 4000002000 samples take about 64 PB, and ");
+          file + ": 4000002000 samples take about 64.0 PB, and ");
   refused({"blobs", "-o", app.folder().path()}, app.folder().path() + ": expected a file to write, found a folder");
   BOOST_TEST(tell(app, {app.folder() / "pipe"}, "/usr/bin/mkfifo").code == 0);
   refused({"blobs", "-o", app.folder() / "pipe"},

@@ -34,6 +34,14 @@ BOOST_AUTO_TEST_CASE(what_is_counted_is_told_with_its_plural) {
   BOOST_TEST(counted(100, "strategy", "strategies") == "100 strategies");
 }
 
+BOOST_AUTO_TEST_CASE(bytes_are_told_in_the_unit_that_suits) {
+  BOOST_TEST(in_bytes(1) == "1 byte");
+  BOOST_TEST(in_bytes(999) == "999 bytes");
+  BOOST_TEST(in_bytes(28'881) == "29 kB");
+  BOOST_TEST(in_bytes(170'052'171) == "170.1 MB");
+  BOOST_TEST(in_bytes(1'200'000'000'000) == "1.2 TB");
+}
+
 BOOST_AUTO_TEST_CASE(a_check_that_fails_names_its_place) {
   BOOST_CHECK_EXCEPTION(PSCTL_CHECK(1 == 2, "numbers"), InternalError, [](const InternalError& error) {
     const std::string what = error.what();
