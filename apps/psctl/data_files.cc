@@ -181,6 +181,9 @@ int import_files(int argc, char** argv) {
   if (arguments->words("in").empty()) throw UserError("psctl data import: say what to import: a file, or a folder");
   for (const data::Input& input : inputs) {
     check_kind(input.path, true);
+    if (data::is_prepared(input.path)) {
+      throw UserError(fmt::format("{}: is prepared already: data.source takes it as it is", input.path.string()));
+    }
     check_not_written(input.path, arguments->word("output"));
     if (input.labels.empty()) continue;
     check_kind(input.labels, false);
@@ -189,7 +192,7 @@ int import_files(int argc, char** argv) {
   const data::ImportOptions options = options_of(*arguments);
   const data::Importer& importer =
       data::importer_for(inputs, arguments->given("format") ? arguments->word("format") : "");
-  data::PreparedWriter writer(arguments->word("output"), options.missing);
+  data::PreparedWriter writer(arguments->word("output"), options.missing, data::name_of(arguments->words("in")));
   Listening listening(writer);
   writer.set_source(data::digest_of(inputs, data::files_of(importer, inputs)));
   data::import_data(importer, inputs, options, listening);

@@ -255,8 +255,7 @@ std::size_t label_by_number(const Record& first, const std::string& label) {
   constexpr std::size_t kMostDigits = 9;
   const std::size_t number = label.size() > kMostDigits ? 0 : std::stoul(label);
   if (number < 1 || number > columns) {
-    throw Fault{first.begin,
-                fmt::format("expected {} columns or more, as the label is column {}, found {}", label, label, columns)};
+    throw Fault{first.begin, fmt::format("expected the label in a column from 1 to {}, found {}", columns, label)};
   }
   return number - 1;
 }
@@ -656,6 +655,8 @@ void run(std::span<const Input> inputs, const ImportOptions& options, Sink& sink
 
 constexpr std::string_view kOptions[] = {"shape", "values", "missing", "label", "header", "delimiter"};
 
+constexpr std::string_view kEndings[] = {".csv", ".tsv"};
+
 }  // namespace
 
 const Importer kCsvImporter{
@@ -663,6 +664,7 @@ const Importer kCsvImporter{
     .holds = "CSV or TSV: a line a sample, a column the label, all others numbers",
     .options = kOptions,
     .recognises = recognises,
+    .endings = kEndings,
     .run = run,
 };
 

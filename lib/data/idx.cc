@@ -361,11 +361,14 @@ void import_idx(std::span<const LabelledText> texts, const ImportOptions& option
   import_arrays(arrays, options, sink);
 }
 
+constexpr std::string_view kEndings[] = {"-ubyte", ".idx"};
+
 const Importer kIdxImporter{
     .name = "idx",
     .holds = "IDX, as MNIST: a file of samples with one of labels, or the folder of four, plain or packed with gzip",
     .options = kArrayOptions,
     .recognises = recognises,
+    .endings = kEndings,
     .files = all_files,
     .run = run,
     .labels_apart = true,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -23,6 +24,7 @@ struct Look {
   std::vector<std::uint8_t> begin;
   std::vector<std::string> file_names;
   Glimpse glimpse;
+  std::string damage;  // of a gzip stream of which nothing could be unpacked
 };
 
 Look look_at(const fs::path& path) {
@@ -47,6 +49,11 @@ Look look_at(const fs::path& path) {
     look.begin.resize(kGlimpseBytes);
     const int count = gzread(file, look.begin.data(), kGlimpseBytes);
     look.glimpse.packed = gzdirect(file) == 0;
+    if (count < 0 && look.glimpse.packed) {
+      int code = Z_OK;
+      look.damage = fmt::format("byte {} (packed): expected a sound gzip stream, found: {}", gzoffset(file),
+                                gzerror(file, &code));
+    }
     gzclose(file);
     look.begin.resize(static_cast<std::size_t>(std::max(count, 0)));
   } else {
@@ -61,6 +68,18 @@ const char* packing_of(const Glimpse& glimpse) {
   const std::string_view begin(reinterpret_cast<const char*>(glimpse.begin.data()), glimpse.begin.size());
   if (begin.starts_with("BZh")) return "bzip2";
   if (begin.starts_with("\xFD\x37zXZ")) return "xz";
+  return nullptr;
+}
+
+// Whose files are named like this one; null: nobody's.
+const Importer* importer_by_name(const Glimpse& glimpse) {
+  std::string name = glimpse.path.filename().string();
+  std::ranges::transform(name, name.begin(), [](unsigned char letter) { return std::tolower(letter); });
+  for (const Importer& importer : importers()) {
+    for (const std::string_view ending : importer.endings) {
+      if (name.ends_with(ending)) return &importer;
+    }
+  }
   return nullptr;
 }
 
@@ -117,10 +136,12 @@ const Importer& importer_for(std::span<const Input> inputs, const std::string& f
   const std::string expected =
       fmt::format("{}: expected data as {}", inputs.front().path.string(), enumerate(names_of_formats(), "or"));
   if (look.glimpse.folder) throw UserError(expected + "; found a folder without the files of any of these");
+  if (!look.damage.empty()) throw UserError(fmt::format("{}: {}", inputs.front().path.string(), look.damage));
   if (look.begin.empty()) throw UserError(expected + "; found an empty file");
   if (const char* packing = packing_of(look.glimpse)) {
     throw UserError(fmt::format("{}; found a file packed with {}: unpack it first", expected, packing));
   }
+  if (const Importer* const importer = importer_by_name(look.glimpse)) return *importer;
   throw UserError(expected + "; its content is of none of these for certain: name the format if it is one of them");
 }
 

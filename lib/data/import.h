@@ -78,6 +78,9 @@ struct Importer {
   const char* holds;                           // one line for people: what such a file is
   std::span<const std::string_view> options;   // the ImportOptions it uses, by their names; any other is refused
   bool (*recognises)(const Glimpse& glimpse);  // by content; must not throw, and says no when in doubt
+  // How names of such files end, in small letters. Of a file that nobody recognises, as it is damaged,
+  // the name tells who says what is wrong with it.
+  std::span<const std::string_view> endings = {};
   // All files that are read for this input, those beside it included. Null: the input's, or those of its folder.
   std::vector<std::filesystem::path> (*files)(const Input& input) = nullptr;
   // Reads the inputs, which are in the order of their parts, into the sink. The classes are those of the training part.
@@ -89,7 +92,8 @@ struct Importer {
 // All formats, in the order in which they are asked whether they recognise a file.
 std::span<const Importer> importers();
 
-// The format of that name; or, if it is empty, the one that recognises the first input. Throws UserError.
+// The format of that name; or, if it is empty, the one that recognises the first input, or else its name. Throws
+// UserError.
 const Importer& importer_for(std::span<const Input> inputs, const std::string& format = {});
 
 // The names of the options that are set.

@@ -299,6 +299,8 @@ void run(std::span<const Input> inputs, const ImportOptions& options, Sink& sink
 
 constexpr std::string_view kOptions[] = {"first_index", "features"};
 
+constexpr std::string_view kEndings[] = {".svm", ".libsvm", ".svmlight"};
+
 }  // namespace
 
 const Importer kLibsvmImporter{
@@ -306,6 +308,7 @@ const Importer kLibsvmImporter{
     .holds = "LIBSVM or SVMlight text: a line a sample, LABEL INDEX:VALUE INDEX:VALUE ...",
     .options = kOptions,
     .recognises = recognises,
+    .endings = kEndings,
     .run = run,
 };
 

@@ -444,11 +444,14 @@ void import_numpy(std::span<const LabelledText> texts, const ImportOptions& opti
   import_arrays(arrays, options, sink, std::move(notes));
 }
 
+constexpr std::string_view kEndings[] = {".npy", ".npz"};
+
 const Importer kNumpyImporter{
     .name = "numpy",
     .holds = "NumPy: a .npz of samples and labels, or a .npy of samples with one of labels",
     .options = kOptions,
     .recognises = recognises,
+    .endings = kEndings,
     .run = run,
     .labels_apart = true,
 };

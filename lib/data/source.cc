@@ -171,6 +171,10 @@ Sha256Bytes digest_of(std::span<const Input> inputs, std::span<const fs::path> f
   for (const Input& input : inputs) add(fmt::format("{} ", static_cast<int>(input.part)));
   // The names count too: formats that come as a folder know files by them.
   for (const fs::path& file : files) {
+    std::error_code error;
+    if (fs::status(file, error).type() == fs::file_type::not_found) {
+      throw UserError(fmt::format("{}: expected a file, found nothing", file.string()));
+    }
     const std::string name = file.filename().string();
     add(fmt::format("\n{} {} {}", name.size(), name, sha256_of_file(file.string())));
   }

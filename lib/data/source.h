@@ -36,7 +36,8 @@ std::string name_of(const std::vector<std::string>& files);
 
 // All files that an import of these inputs reads.
 std::vector<std::filesystem::path> files_of(const Importer& importer, std::span<const Input> inputs);
-// SHA-256 over the parts and the content of all these files. Throws WorldError if one cannot be read.
+// SHA-256 over the parts and the content of all these files. Throws UserError if one is not there, WorldError if it
+// cannot be read.
 Sha256Bytes digest_of(std::span<const Input> inputs, std::span<const std::filesystem::path> files);
 std::string hex(const Sha256Bytes& digest);
 

@@ -77,6 +77,44 @@ BOOST_AUTO_TEST_CASE(what_is_no_file_or_cannot_be_used_is_refused_before_anythin
   refused({"--labels", csv}, csv + ": csv has the labels in the same file; expected no file of labels, found " + csv);
 }
 
+BOOST_AUTO_TEST_CASE(nothing_but_a_file_is_replaced_by_what_is_written) {
+  const App app;
+  write_file(app.folder() / "a.csv", "x,y,kind\n1,2,cat\n3,4,dog\n");
+  const std::string folder = app.folder() / "there", pipe = app.folder() / "pipe", device = app.folder() / "device";
+  std::filesystem::create_directory(folder);
+  BOOST_REQUIRE(mkfifo(pipe.c_str(), 0600) == 0);
+  std::filesystem::create_symlink("/dev/null", device);  // who is root would lose the device itself
+  const auto refused = [&](const std::string& out, const std::string& message) {
+    const Told told = tell(app, {"data", "import", app.folder() / "a.csv", "-o", out});
+    BOOST_TEST(told.code == 2);
+    BOOST_TEST(contains(told.error, message), told.error);
+  };
+  refused(folder, folder + ": expected the name of a file to write, found a folder");
+  refused(pipe, pipe + ": expected the name of a file to write, found something else");
+  refused(device, device + ": expected the name of a file to write, found something else");
+  refused("", "expected the name of a file to write, found nothing");
+  BOOST_TEST(std::filesystem::is_symlink(device));
+  BOOST_TEST(std::filesystem::is_fifo(pipe));
+}
+
+BOOST_AUTO_TEST_CASE(what_cannot_be_imported_is_told_by_its_own_name) {
+  const App app;
+  const auto refused = [&](const std::string& in, std::vector<std::string> more, const std::string& message) {
+    more.insert(more.begin(), {"data", "import", in, "-o", app.folder() / "new.psctl"});
+    const Told told = tell(app, more);
+    BOOST_TEST(told.code == 2);
+    BOOST_TEST(contains(told.error, in + message), told.error);
+    BOOST_TEST(!std::filesystem::exists(app.folder() / "new.psctl"));
+  };
+  const std::string csv = app.folder() / "a.csv", out = app.folder() / "a.psctl", folder = app.folder() / "batches";
+  write_file(csv, "x,y,kind\n1,,cat\n3,,dog\n");
+  refused(csv, {"--missing", "mean"}, ": value 2 of the samples is missing from all of the training part");
+  BOOST_TEST(tell(app, {"data", "import", csv, "-o", out, "--missing", "zero"}).code == 0);
+  refused(out, {}, ": is prepared already");
+  std::filesystem::create_directory(folder);
+  refused(folder, {"--format", "cifar10"}, "/data_batch_1.bin: expected a file, found nothing");
+}
+
 BOOST_AUTO_TEST_CASE(a_data_set_known_by_name_is_imported_and_inspected_like_its_folder) {
   const App app;
   const std::string out = app.folder() / "fashion.psctl";

@@ -137,10 +137,8 @@ BOOST_AUTO_TEST_CASE(the_last_column_is_the_label_unless_another_is_named_or_num
   check({.label = "3"}, {1, 2, 4, 5}, {"3", "6"});
   check({.label = "1"}, {2, 3, 5, 6}, {"1", "4"});
   check({.label = "b"}, {1, 3, 4, 6}, {"2", "5"});
-  BOOST_TEST(fault_of(text, {.label = "4"}) ==
-             "line 1, column 1: expected 4 columns or more, as the label is column 4, found 3");
-  BOOST_TEST(fault_of(text, {.label = "0"}) ==
-             "line 1, column 1: expected 0 columns or more, as the label is column 0, found 3");
+  BOOST_TEST(fault_of(text, {.label = "4"}) == "line 1, column 1: expected the label in a column from 1 to 3, found 4");
+  BOOST_TEST(fault_of(text, {.label = "0"}) == "line 1, column 1: expected the label in a column from 1 to 3, found 0");
   BOOST_TEST(fault_of("height,width,kind\n1,2,3\n", {.label = "knid"}) ==
              "line 1, column 1: expected a column named 'knid' (did you mean 'kind'?), found height, width, kind");
   BOOST_TEST(fault_of("a,b,a\n1,2,3\n", {.label = "a"}) ==

@@ -324,4 +324,28 @@ BOOST_AUTO_TEST_CASE(what_begins_as_idx_but_is_not_as_long_as_it_says_is_not_tak
   BOOST_TEST(!seen({}));
 }
 
+BOOST_AUTO_TEST_CASE(of_a_damaged_file_the_name_tells_the_format_unless_its_content_does) {
+  const TemporaryFolder folder;
+  const auto format_of = [&](const char* name, const Bytes& bytes) -> std::string {
+    folder.write(name, bytes);
+    try {
+      return importer_for(std::vector<Input>{{.path = folder.file(name), .part = Part::kTrain, .labels = {}}}).name;
+    } catch (const UserError& error) {
+      return error.what();
+    }
+  };
+  const auto text = [](std::string_view letters) { return Bytes(letters.begin(), letters.end()); };
+  BOOST_TEST(format_of("train-images-idx3-ubyte", first(kTwoImages, 20)) == "idx");
+  BOOST_TEST(format_of("a.NPY", text("what")) == "numpy");
+  BOOST_TEST(format_of("a.csv", text("a,b\n1,\"2\n")) == "csv");
+  BOOST_TEST(format_of("a.svm", text("cat 1:1\ndog 2:1\n")) == "libsvm");
+  BOOST_TEST(format_of("b.csv", text("1 1:1 3:1\n0 2:1\n")) == "libsvm");
+  BOOST_TEST(format_of("a.bin", first(kTwoImages, 20)).starts_with(folder.file("a.bin") + ": expected data as idx, "));
+  Bytes packed = gzip(kTwoImages);
+  packed[packed.size() - 8] ^= 1;  // of the CRC-32
+  BOOST_TEST(format_of("a.gz", packed)
+                 .starts_with(fmt::format("{}: byte {} (packed): expected a sound gzip stream, found: ",
+                                          folder.file("a.gz"), packed.size() - 4)));
+}
+
 BOOST_AUTO_TEST_SUITE_END()
