@@ -32,6 +32,7 @@ namespace fs = std::filesystem;
 class Output {
  public:
   explicit Output(fs::path path) : path_(std::move(path)), name_(path_.string()) {
+    if (path_.empty()) throw UserError("expected the name of a file to write, found nothing");
     // A device or a folder would be put aside for the file.
     std::error_code error;
     const fs::file_status status = fs::status(path_, error);

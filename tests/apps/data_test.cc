@@ -89,9 +89,9 @@ BOOST_AUTO_TEST_CASE(nothing_but_a_file_is_replaced_by_what_is_written) {
     BOOST_TEST(told.code == 2);
     BOOST_TEST(contains(told.error, message), told.error);
   };
-  refused(folder, folder + ": expected the name of a file to write, found a folder");
-  refused(pipe, pipe + ": expected the name of a file to write, found something else");
-  refused(device, device + ": expected the name of a file to write, found something else");
+  refused(folder, folder + ": expected a file to write, found a folder");
+  refused(pipe, pipe + ": expected a file to write, found something else");
+  refused(device, device + ": expected a file to write, found something else");
   refused("", "expected the name of a file to write, found nothing");
   BOOST_TEST(std::filesystem::is_symlink(device));
   BOOST_TEST(std::filesystem::is_fifo(pipe));
