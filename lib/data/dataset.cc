@@ -140,6 +140,13 @@ void Dataset::gather(std::span<const std::uint32_t> samples, Batch& out) const {
   const std::size_t width = sparse() ? 0 : samples_->first_byte(1);
   out.rows.resize(samples.size() * width);
   const float* each = transform_.each ? transform_.each->scale.data() : nullptr;
+  // A disk reads many places at once faster than one after the other.
+  for (std::size_t i = 0; samples_->seals && i < samples.size(); ++i) {
+    PSCTL_CHECK(samples[i] < size());
+    const std::size_t place = selected_ ? (*selected_)[samples[i]] : samples[i];
+    const std::size_t first = samples_->first_byte(place);
+    samples_->seals->expect(first, samples_->first_byte(place + 1) - first);
+  }
   for (std::size_t i = 0; i < samples.size(); ++i) {
     if (i + kAhead < samples.size() && samples[i + kAhead] < size()) {
       prefetch(*samples_, selected_ ? (*selected_)[samples[i + kAhead]] : samples[i + kAhead]);

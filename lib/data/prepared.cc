@@ -88,6 +88,14 @@ class RowSeals final : public Seals {
     }
   }
 
+  void expect(std::size_t first_byte, std::size_t bytes) const override {
+    if (bytes == 0) return;
+    std::size_t begin = first_byte / kBlockBytes, end = (first_byte + bytes - 1) / kBlockBytes + 1;
+    while (begin < end && seen_[begin].load(std::memory_order_relaxed)) ++begin;
+    while (begin < end && seen_[end - 1].load(std::memory_order_relaxed)) --end;
+    if (begin < end) ask_for(begin, end);
+  }
+
   std::string rows_digest() const override { return hex(file_->header.parts[part_].rows_seal); }
 
  private:
@@ -97,6 +105,10 @@ class RowSeals final : public Seals {
     if (in_order && end + kBlocksAhead / 2 < asked_.load(std::memory_order_relaxed)) return;
     if (in_order) end += kBlocksAhead;
     asked_.store(end, std::memory_order_relaxed);
+    ask_for(block, end);
+  }
+
+  void ask_for(std::size_t block, std::size_t end) const {
     const auto bytes = file_->mapping->at(rows()).subspan(block * kBlockBytes);
     madvise(const_cast<std::byte*>(bytes.data()), std::min(bytes.size(), (end - block) * kBlockBytes), MADV_WILLNEED);
   }
@@ -221,8 +233,10 @@ class MappedPrepared final : public Prepared {
     const Section labels = file_->layout.labels[part], starts = file_->layout.row_starts[part];
     file_->check_seal(labels, header.labels_seal, "labels");
     const auto numbers = at<std::uint32_t>(labels);
-    const auto stranger = std::ranges::find_if(numbers, [&](std::uint32_t label) { return label >= classes(); });
-    if (stranger != numbers.end()) {
+    std::uint32_t largest = 0;
+    for (const std::uint32_t label : numbers) largest = std::max(largest, label);  // in vector units
+    if (largest >= classes()) {
+      const auto stranger = std::ranges::find_if(numbers, [&](std::uint32_t label) { return label >= classes(); });
       file_->fail(labels.offset + static_cast<std::size_t>(stranger - numbers.begin()) * sizeof(std::uint32_t),
                   fmt::format("expected a label from 0 to {}, found {}", classes() - 1, *stranger));
     }

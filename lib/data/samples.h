@@ -52,6 +52,8 @@ class Seals {
   // Of Samples::rows. Throws UserError naming the file and the place of the damage. Thread-safe; costs next to nothing
   // for blocks that were seen before.
   virtual void check(std::size_t first_byte, std::size_t bytes) const = 0;
+  // That these bytes will be checked soon: what was not seen before is asked for from the disk, without waiting.
+  virtual void expect(std::size_t first_byte, std::size_t bytes) const = 0;
   // SHA-256 over the SHA-256 of every block of the rows, without touching the rows.
   virtual std::string rows_digest() const = 0;
 };
