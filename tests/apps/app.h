@@ -119,13 +119,22 @@ inline Table read_table(const std::string& path) {
   return table;
 }
 
+// What a file of a process in /proc says; empty if the process has ended, be it between opening and reading.
+inline std::string read_of_process(pid_t process, const std::string& name) {
+  try {
+    return read_file(fmt::format("/proc/{}/{}", process, name));
+  } catch (const std::ios_base::failure&) {
+    return {};
+  }
+}
+
 // Processes, zombies aside, whose command line has all these words.
 inline std::vector<pid_t> processes_with(const std::vector<std::string>& words) {
   std::vector<pid_t> found;
   for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
     const std::string name = entry.path().filename();
     if (name.find_first_not_of("0123456789") != std::string::npos) continue;
-    std::string line = read_file(entry.path() / "cmdline");
+    std::string line = read_of_process(std::stoi(name), "cmdline");
     std::ranges::replace(line, '\0', ' ');
     if (std::ranges::all_of(words, [&](const std::string& word) { return contains(line, word); })) {
       found.push_back(std::stoi(name));

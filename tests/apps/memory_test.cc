@@ -8,7 +8,7 @@ constexpr std::uint64_t kSetBytes = 25'000ULL * 2'000 * 4;
 
 // The memory of a process that no file stands behind, in bytes; 0 when it has ended.
 std::uint64_t own_memory(pid_t process) {
-  std::istringstream status(read_file(fmt::format("/proc/{}/status", process)));
+  std::istringstream status(read_of_process(process, "status"));
   std::uint64_t bytes = 0;
   for (std::string line; std::getline(status, line);) {
     if (line.starts_with("RssAnon:")) bytes = std::stoull(line.substr(line.find(':') + 1)) * 1024;
