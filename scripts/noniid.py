@@ -1,23 +1,26 @@
 #!/usr/bin/python3
 """What samples that are dealt unevenly do to ASP and BSP: 18 runs of configs/noniid.yaml on the virtual clock.
 
-    scripts/noniid.py [--psctl FILE] [--out DIR] [-o FILE]     (needs Debian's python3-matplotlib; about two minutes)
+    scripts/noniid.py [--psctl FILE] [--out DIR] [-o FILE]     (needs Debian's python3-matplotlib and
+    python3-pandas; about two minutes)
 
 Trains under ASP and BSP with three partitions and three seeds each, prints a table, and draws test accuracy over time
 and who has which classes. The runs' folders are kept.
 """
 
 import argparse
-import csv
 import pathlib
 import statistics
 import subprocess
 import sys
 
 import matplotlib
+import pandas
 
 matplotlib.use("Agg")
 from matplotlib import pyplot
+
+from psctl_runs import Run
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CONFIG = ROOT / "configs/noniid.yaml"
@@ -35,11 +38,6 @@ def call(command):
         sys.exit(f"noniid.py: {done.stderr.strip()}")
 
 
-def rows(path):
-    with open(path, newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
 def train(psctl, out, strategy, partition, seed):
     """The times and the test accuracies of a run."""
     folder = out / f"{strategy}-{partition.split(',')[0]}-{seed}"
@@ -48,15 +46,15 @@ def train(psctl, out, strategy, partition, seed):
     call([psctl, "train", "--quiet", "--config", CONFIG, "--out", folder, f"strategy={strategy}", f"seed={seed}",
           f"data.partition={PARTITIONS[partition]}"])
     (run,) = set(folder.iterdir()) - before
-    evals = rows(run / "evals.csv")
-    return [float(row["time_s"]) for row in evals], [float(row["test_accuracy"]) for row in evals]
+    evals = Run(run).evals()
+    return list(evals["time_s"]), list(evals["test_accuracy"])
 
 
 def class_counts(psctl, out, partition):
     table = out / f"{partition.split(',')[0]}.csv"
     call([psctl, "data", "inspect", "--partition", "--config", CONFIG, "-o", table,
           f"data.partition={PARTITIONS[partition]}"])
-    return [[int(row[key]) for key in row if key.startswith("class_")] for row in rows(table)]
+    return pandas.read_csv(table).filter(regex="^class_").values.tolist()
 
 
 def main():

@@ -1,68 +1,259 @@
 #!/usr/bin/python3
-"""Pictures of runs: test accuracy over time, and where each worker's time went.
-
-    scripts/plot.py results/RUN... -o FILE     (.png, .svg or .pdf; needs Debian's python3-matplotlib)
-
-Reads evals.csv, workers.csv and summary.json of each run folder; readable in grey.
-"""
+"""Pictures of runs; `psctl plot` calls this script. Needs Debian's python3-matplotlib and python3-pandas."""
 
 import argparse
-import csv
-import json
+import difflib
+import io
+import os
 import pathlib
 import sys
 
-import matplotlib
+FORMATS = ("png", "svg", "pdf")
+KINDS = {  # those that psctl_pictures.py draws, and what help says of them
+    "accuracy": "test accuracy over time; of several seeds the mean, and a band: its 95 % interval",
+    "epochs": "the same over epochs",
+    "loss": "training loss over time",
+    "target": "when each run reached the target accuracy; open marks where it did not",
+    "time": "where each worker's time went, in shares",
+    "staleness": "how stale the pushes were, and how far ahead their workers",
+    "waits": "who waited for whom, in seconds",
+    "gantt": "what each worker did from when to when; --from and --to choose the window",
+    "heatmap": "a figure of summary.json over two keys of the configurations; --x, --y and --value choose",
+}
+EXAMPLES = """Examples:
+  psctl plot results/quickstart-20260102-030405 -o run.png
+  psctl plot results/quickstart-* -k accuracy,time,waits -o runs.pdf
+  psctl plot results/sweep -k all -o pictures --format svg,png
+  psctl plot results/quickstart-* -k gantt --from 1 --to 1.5 -o workers.svg
+  psctl plot results/sweep -k heatmap --x strategy --y cluster.workers --value wait_share -o waiting.png
+  psctl plot results/sweep -k accuracy --where strategy.name=ssp --by strategy.staleness -o ssp.png
+"""
 
-matplotlib.use("Agg")
-from matplotlib import pyplot
 
-LINES = ["-", "--", ":", "-."]
-# Parts of a worker's time, with greys that differ and hatches where greys would not do.
-PARTS = [("data_s", "data", "#82e0aa", "xx"), ("compute_s", "compute", "#1b4f72", ""), ("delay_s", "injected delay", "#5dade2", ""),
-         ("push_s", "push", "#bb8fce", "//"), ("pull_s", "pull", "#d7bde2", "\\\\"),
-         ("wait_s", "wait", "#f5b041", ""), ("other_s", "other", "#d5d8dc", "..")]
+class Refused(Exception):
+    """The request is wrong: exit code 2."""
 
 
-def rows(path):
-    with open(path, newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+class Parser(argparse.ArgumentParser):
+    def error(self, message):
+        raise Refused(f"{self.prog}: {message}; {self.prog} --help tells what there is")
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("runs", nargs="+", type=pathlib.Path, help="run folders")
-    parser.add_argument("-o", "--output", required=True, help="picture to write: .png, .svg or .pdf")
-    arguments = parser.parse_args()
+def say(kind, message, colour):
+    if sys.stderr.isatty() and "NO_COLOR" not in os.environ:
+        kind = f"\033[{colour}m{kind}\033[0m"
+    print(f"psctl: {kind}: {message}", file=sys.stderr)
 
-    figure, (accuracy, time) = pyplot.subplots(1, 2, figsize=(10, 3.6), width_ratios=[3, 2], layout="constrained")
-    bars, heights = [], {part: [] for part, *_ in PARTS}
-    for index, run in enumerate(arguments.runs):
+
+def parse(words):
+    width = max(len(kind) for kind in KINDS) + 2
+    parser = Parser(prog=os.environ.get("PSCTL_PLOT_NAME", "plot.py"), allow_abbrev=False, add_help=False,
+                    formatter_class=argparse.RawDescriptionHelpFormatter,
+                    usage="%(prog)s RUN ... -o FILE [--kind KIND,...] [options]",
+                    description="Draws runs: readable in grey, and the same bytes each time.\n\nKinds:\n" +
+                    "\n".join(f"  {kind:<{width}}{does}" for kind, does in KINDS.items()) +
+                    f"\n  {'all':<{width}}every kind for which these runs have what it takes", epilog=EXAMPLES)
+    parser.add_argument("runs", nargs="*", metavar="RUN", help="folders of runs, or folders under which some lie")
+    parser.add_argument("-o", "--output", metavar="FILE", help="picture to write (.png, .svg, .pdf), with all kinds in "
+                        "it; or a folder, for a file a kind")
+    parser.add_argument("-k", "--kind", action="append", metavar="KIND", help="what to draw, several by commas; default: "
+                        "what suits the runs")
+    parser.add_argument("--format", default="png", metavar="FORMAT", help="of the files in a folder: png, svg or pdf, "
+                        "several by commas (default: png)")
+    parser.add_argument("--where", action="append", default=[], metavar="KEY=VALUE", help="only runs of which the "
+                        "configuration has this value; may be given many times")
+    parser.add_argument("--by", metavar="KEY,...", help="put runs together that agree in these keys (default: in all "
+                        "but the seed)")
+    parser.add_argument("--target", type=float, metavar="ACCURACY", help="target: of this accuracy (default: that of the runs)")
+    parser.add_argument("--from", dest="begin", type=float, default=0.0, metavar="S", help="gantt: window's begin")
+    parser.add_argument("--to", dest="end", type=float, metavar="S", help="gantt: window's end")
+    parser.add_argument("--x", metavar="KEY", help="heatmap: key across; `strategy` stands for name and parameters")
+    parser.add_argument("--y", metavar="KEY", help="heatmap: key down")
+    parser.add_argument("--value", metavar="FIGURE", help="heatmap: a figure of summary.json")
+    parser.add_argument("--dpi", type=int, default=150, help="pixels an inch of PNG (default: 150)")
+    parser.add_argument("--quiet", action="store_true", help="say nothing but errors")
+    parser.add_argument("-h", "--help", action="help", help="this text")
+    options = parser.parse_args(words)
+    if not options.runs:
+        raise Refused(f"{parser.prog}: name the folder of a run; {parser.prog} --help tells more")
+    if not options.output:
+        raise Refused(f"{parser.prog}: -o is missing: the picture to write (.png, .svg, .pdf), or a folder")
+    if not 10 <= options.dpi <= 1200:
+        raise Refused(f"{parser.prog}: --dpi {options.dpi} is not within 10 and 1200")
+    options.kinds = split(options.kind or [], [*KINDS, "all"], "kind")
+    suffix = pathlib.Path(options.output).suffix[1:].lower()
+    options.in_folder = not suffix or os.path.isdir(options.output) or options.output.endswith("/")
+    if not options.in_folder and suffix not in FORMATS:
+        raise Refused(f"{options.output}: pictures are .png, .svg or .pdf, not .{suffix}")
+    options.formats = split([options.format], FORMATS, "format") if options.in_folder else [suffix]
+    return options
+
+
+def split(words, known, what):
+    found = []
+    for word in [part.strip() for word in words for part in word.split(",")]:
+        if word not in known:
+            near = difflib.get_close_matches(word, known, 1)
+            raise Refused(f"there is no {what} {word or 'without a name'}" + (f" (did you mean {near[0]}?)" if near else "") +
+                          f"; it is one of {', '.join(known)}")
+        if word not in found:
+            found.append(word)
+    return found
+
+
+def chosen(runs, conditions):
+    for condition in conditions:
+        key, equals, value = condition.partition("=")
+        if not equals:
+            raise Refused(f"--where {condition}: it is KEY=VALUE")
+        check_key(runs, key, f"--where {condition}")
+        kept = [run for run in runs if is_value(run.setting(key), value)]
+        if not kept:
+            seen = dict.fromkeys(str(run.setting(key)) for run in runs)
+            raise Refused(f"--where {condition}: no run has it; there are {', '.join(list(seen)[:12])}")
+        runs = kept
+    return runs
+
+
+def check_key(runs, key, where):
+    known = ["strategy", *dict.fromkeys(key for run in runs for key in run.config)]
+    if key not in known:
+        near = difflib.get_close_matches(key, known, 1)
+        raise Refused(f"{where}: no run has the key {key}" + (f" (did you mean {near[0]}?)" if near else ""))
+
+
+def is_value(setting, text):
+    if isinstance(setting, (int, float)) and not isinstance(setting, bool):
         try:
-            summary = json.loads((run / "summary.json").read_text(encoding="utf-8"))
-            evals, workers = rows(run / "evals.csv"), rows(run / "workers.csv")
-        except (OSError, ValueError) as error:
-            sys.exit(f"plot.py: {run} is not the folder of a finished run: {error}")
-        accuracy.plot([float(row["time_s"]) for row in evals], [float(row["test_accuracy"]) for row in evals],
-                      LINES[index % len(LINES)], color="black", marker=".", markersize=3, linewidth=1.2,
-                      label=f"{summary['strategy']}: {summary['time_s']:.0f} s, {summary['final_accuracy']:.3f}")
-        for row in workers:
-            bars.append(f"{summary['strategy']} {row['worker']}")
-            for part, *_ in PARTS:
-                heights[part].append(max(0.0, float(row[part])) / float(row["wall_s"]) if float(row["wall_s"]) else 0.0)
+            return float(text) == setting
+        except ValueError:
+            return False
+    return text == ({True: "true", False: "false"}.get(setting, setting) if isinstance(setting, bool) else setting)
 
-    accuracy.set(xlabel="time, s", ylabel="test accuracy", ylim=(0.6, 0.95), title="accuracy over time")
-    accuracy.grid(alpha=0.3)
-    accuracy.legend(loc="lower right", frameon=False)
-    bottom = [0.0] * len(bars)
-    for part, name, colour, hatch in PARTS:
-        time.barh(bars, heights[part], left=bottom, color=colour, hatch=hatch, label=name, height=0.8)
-        bottom = [a + b for a, b in zip(bottom, heights[part])]
-    time.invert_yaxis()
-    time.set(xlabel="share of the worker's time", xlim=(0, 1), title="where the time went")
-    time.legend(loc="upper center", bbox_to_anchor=(0.45, -0.16), ncols=3, frameon=False, fontsize=8)
-    figure.savefig(arguments.output, dpi=150)
+
+def suitable(groups):
+    """The kinds that suit these runs, where none was asked for."""
+    runs = [run for group in groups for run in group.runs]
+    trained = any(run.number("final_accuracy") is not None for run in runs)
+    many = len(groups) > 12
+    targets = {run.number("target_accuracy") for run in runs} - {None}
+    kinds = (["accuracy"] if trained and not many else []) + (["time"] if len(groups) <= 48 else [])
+    if trained and len(targets) == 1 and len(runs) > 1 and len(groups) <= 40:
+        kinds.append("target")
+    if not trained and len(groups) <= 6:
+        kinds.append("gantt")
+    if many:
+        kinds.append("heatmap")
+    return kinds
+
+
+def draw(kinds, groups, options, notes):
+    """The pictures that can be drawn. One that was asked for by name and cannot is an error."""
+    import psctl_pictures
+    from psctl_runs import RunError
+    pictures = []
+    for kind in [name for name in KINDS if name in kinds or "all" in kinds]:
+        try:
+            pictures.append(psctl_pictures.KINDS[kind](groups, options))
+        except RunError as error:
+            if "all" not in kinds:
+                raise
+            notes.append(f"without {error}")
+    if not pictures:
+        raise RunError("there is nothing to draw: " + "; ".join(notes))
+    return pictures
+
+
+def write(pictures, path, options, extra):
+    """One file. Pictures of half the width stand side by side where they follow one another."""
+    import psctl_pictures
+    from matplotlib.figure import Figure
+    full = pictures[0].width if len(pictures) == 1 else psctl_pictures.FULL
+    rows = []
+    for picture in pictures:
+        if rows and sum(p.width for p in rows[-1]) + picture.width <= full + 0.01:
+            rows[-1].append(picture)
+        else:
+            rows.append([picture])
+    heights = [max(picture.height for picture in row) for row in rows]
+    figure = Figure(figsize=(full, sum(heights)), layout="constrained")
+    bands = figure.subfigures(len(rows), 1, height_ratios=heights, squeeze=False)[:, 0]
+    for band, row in zip(bands, rows):
+        for area, picture in zip(band.subfigures(1, len(row), squeeze=False)[0], row):
+            picture.compose(area)
+    if extra:
+        figure.supxlabel(extra, x=0.01, ha="left", fontsize=7, color="#444444")
+    kind = path.suffix[1:].lower()
+    # Nothing that differs from one time to the next: not when it was made, nor by which release of matplotlib.
+    metadata = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None},
+                "pdf": {"CreationDate": None, "Producer": None, "Creator": None}}[kind]
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=kind, dpi=options.dpi, metadata=metadata)
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        part.write_bytes(buffer.getvalue())
+        os.replace(part, path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
+    if not options.quiet:
+        print(f"{path}: {', '.join(picture.name for picture in pictures)}")
+
+
+def main(words):
+    options = parse(words)
+    try:
+        import matplotlib
+        import numpy
+        import pandas
+    except ImportError as error:
+        say("error", f"{error.name} is missing; pictures need Debian's packages python3-matplotlib and python3-pandas "
+            "(apt-get install python3-matplotlib python3-pandas)", 31)
+        return 1
+    import psctl_runs
+    matplotlib.rcdefaults()  # not what somebody has in a file of their own
+    matplotlib.rcParams.update({"font.size": 9, "axes.titlesize": 10, "axes.spines.top": False, "axes.spines.right": False,
+                                "svg.hashsalt": "psctl", "hatch.linewidth": 0.7, "pdf.fonttype": 42})
+    try:
+        runs, unreadable = psctl_runs.find_runs(options.runs)
+        notes = [f"left out, it cannot be read: {what}" for what in unreadable]
+        if not runs:
+            raise Refused("; ".join(unreadable) or f"there is no run in {', '.join(options.runs)}: no folder there holds "
+                          "summary.json or config.yaml")
+        runs = chosen(runs, options.where)
+        notes += [f"{run.path} is {run.status}" + (f": {run.summary['error']}" if run.summary.get("error") else "")
+                  for run in runs if run.status != "done"]
+        by = options.by.split(",") if options.by else None
+        for key in by or []:
+            check_key(runs, key, f"--by {options.by}")
+        groups, copies = psctl_runs.group(runs, by)
+        notes += [f"{run.path} is left out: it says what another run of its seed says" for run in copies]
+        pictures = draw(options.kinds or suitable(groups), groups, options, notes)
+        extra = f"{len(unreadable)} folder{'s' if unreadable[1:] else ''} could not be read." if unreadable else ""
+        if options.in_folder:
+            folder = pathlib.Path(options.output)
+            folder.mkdir(parents=True, exist_ok=True)
+            for picture in pictures:
+                for suffix in options.formats:
+                    write([picture], folder / f"{picture.name}.{suffix}", options, extra)
+        else:
+            write(pictures, pathlib.Path(options.output), options, extra)
+    except psctl_runs.RunError as error:
+        raise Refused(str(error)) from error
+    if not options.quiet:
+        for note in notes:
+            say("note", note, 33)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except Refused as error:
+        say("error", str(error), 31)
+        sys.exit(2)
+    except OSError as error:
+        say("error", str(error), 31)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -18,6 +18,7 @@ namespace {
 constexpr psctl::app::Verb kVerbs[] = {
     {"train", "one run, with real processes or on a virtual clock", psctl::app::train},
     {"replay", "recompute a run from its decision log: equal decisions, equal weights", psctl::app::replay},
+    {"plot", "pictures of runs: accuracy, where time went, who waited for whom", psctl::app::plot},
     {"data", "import, fetch, draw and inspect data sets; see how they are dealt to workers", psctl::app::data},
     {"config", "show, check or explain a configuration", psctl::app::config},
     {"strategies", "what strategies there are, and their parameters", psctl::app::strategies},
@@ -37,6 +38,7 @@ void print_help() {
       "  psctl train --config configs/quickstart.yaml\n"
       "  psctl train --config configs/quickstart.yaml clock=virtual strategy=bsp seed=2\n"
       "  psctl replay results/quickstart-20260102-030405\n"
+      "  psctl plot results/quickstart-20260102-030405 -o run.png\n"
       "  psctl strategies ssp\n"
       "  psctl verify --quick\n\n"
       "psctl VERB --help tells more. Exit codes: 0 done, 1 the run failed or what was checked does not hold, 2 the "

@@ -21,6 +21,7 @@ const Verb& find_verb(std::span<const Verb> verbs, std::string_view name, const 
 
 int train(int argc, char** argv);
 int replay(int argc, char** argv);
+int plot(int argc, char** argv);
 int data(int argc, char** argv);
 int config(int argc, char** argv);
 int strategies(int argc, char** argv);

@@ -1,0 +1,718 @@
+"""The pictures of scripts/plot.py, one class a kind. Each takes groups of runs, works out what it shows (and throws
+RunError where there is nothing to show), says how large it wants to be, and draws itself. All are readable in grey:
+lines differ in style and marker, areas in brightness and hatch. What was left out or put together stands below."""
+
+import textwrap
+
+import numpy
+from matplotlib.colors import Normalize
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import FixedLocator, MaxNLocator
+
+from psctl_runs import RunError, mean, t_interval, varying
+
+HALF, FULL = 5.6, 11.2  # inches; two halves stand side by side
+
+STYLES = [("#000000", "-", "o"), ("#d55e00", "--", "s"), ("#0072b2", ":", "^"), ("#e69f00", "-.", "D"),
+          ("#009e73", (0, (5, 1, 1, 1, 1, 1)), "v"), ("#cc79a7", (0, (8, 2)), "P"), ("#56b4e9", (0, (1, 1)), "X"),
+          ("#7f4f24", (0, (3, 1, 1, 1)), "<"), ("#777777", "-", "*"), ("#b22222", (0, (2, 3)), ">"),
+          ("#4b0082", (0, (6, 1, 2, 1)), "h"), ("#6b8e23", (0, (4, 4)), "d")]
+
+# What a worker's time goes into, in the order of a step. Neighbours differ in brightness; the rest tell hatches.
+PARTS = {"data": ("data", "#82e0aa", "xxx", "#1e8449"), "compute": ("compute", "#1b4f72", "", "#1b4f72"),
+         "delay": ("injected delay", "#5dade2", "", "#5dade2"), "push": ("push", "#f4ecf7", "////", "#76448a"),
+         "wait": ("wait", "#f8c471", "", "#f8c471"), "pull": ("pull", "#f4ecf7", "\\\\\\\\", "#76448a"),
+         "other": ("other", "#ffffff", "....", "#707b7c")}
+
+MOST_CURVES = len(STYLES)
+MOST_PANELS = 6
+MOST_BARS = 48
+MOST_ROWS = 32   # of a Gantt chart
+MOST_CELLS = 64  # of a matrix, along a side
+
+
+def style(index):
+    return STYLES[index % len(STYLES)]
+
+
+def at_most(groups, most, kind):
+    if len(groups) > most:
+        raise RunError(f"{kind} shows at most {most} configurations, here are {len(groups)}: choose with --where "
+                       "KEY=VALUE, or put together with --by KEY")
+
+
+def counted(number, noun):
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def told(run):
+    """A run in a note: its folder, and what is unusual about it."""
+    return f"{run.path.name} ({run.status})" if run.status != "done" else run.path.name
+
+
+def readable(runs, read, kind):
+    """What `read` makes of each run, and a note on those that lack it. Throws if none is left."""
+    found, lacking = [], []
+    for run in runs:
+        try:
+            found.append((run, read(run)))
+        except RunError as error:
+            lacking.append(str(error))
+    if not found:
+        raise RunError(f"{kind}: none of the runs has what it takes: " + "; ".join(lacking[:3]) +
+                       (f"; and {len(lacking) - 3} more" if len(lacking) > 3 else ""))
+    notes = []
+    if lacking:
+        notes.append("Left out: " + "; ".join(lacking[:3]) + (f"; and {len(lacking) - 3} more" if lacking[3:] else "") + ".")
+    return found, notes
+
+
+def runs_of(groups):
+    return [run for group in groups for run in group.runs]
+
+
+def marked(label, runs):
+    """A label that tells of runs that did not come to their end."""
+    unusual = sorted({run.status for run in runs if run.status != "done"})
+    return f"{label} ({', '.join(unusual)})" if unusual else label
+
+
+def clock_label(runs):
+    return "virtual time, s" if all(run.clock == "virtual" for run in runs) else "time, s"
+
+
+def bins(count, most):
+    """Cuts 0 .. count - 1 into at most `most` stretches of equal length (the last may be shorter)."""
+    width = -(-count // most)
+    return [range(begin, min(begin + width, count)) for begin in range(0, count, width)]
+
+
+def name_of(stretch):
+    return str(stretch[0]) if len(stretch) == 1 else f"{stretch[0]}–{stretch[-1]}"
+
+
+def thin(axis, labels, most=24):
+    """Ticks for rows or columns 0, 1, ...; of many, every second, fifth, tenth is labelled."""
+    step = next(s for s in (1, 2, 4, 5, 8, 10, 16, 20, 25, 32, 50, 100, 250, 1000, 10 ** 6) if len(labels) / s <= most)
+    axis.set_major_locator(FixedLocator(range(0, len(labels), step)))
+    axis.set_ticklabels([labels[i] for i in range(0, len(labels), step)])
+
+
+class Picture:
+    name, does, width = "", "", HALF
+
+    def __init__(self, groups, options):
+        self.groups, self.options, self.notes = groups, options, []
+        self.height = 3.9
+        self.prepare()
+
+    def compose(self, area):
+        """Draws into a (sub)figure, and what there is to say below."""
+        self.draw(area)
+        text = "\n".join(textwrap.wrap(" ".join(self.notes), int(self.width * 19)))
+        if text:
+            area.supxlabel(text, x=0.02, ha="left", fontsize=7, color="#444444")
+
+
+class Curves(Picture):
+    """A figure of the evaluations, along time or epochs: a line a configuration, the mean of its runs."""
+
+    x, y, y_label = "time_s", "test_accuracy", "test accuracy"
+
+    def prepare(self):
+        at_most(self.groups, MOST_CURVES, self.name)
+        tables, self.notes = readable(runs_of(self.groups), self._points, self.name)
+        self.points = {run.path: table for run, table in tables}
+        self.curves, several, spread = [], set(), False
+        for index, group in enumerate(self.groups):
+            runs = [run for run in group.runs if run.path in self.points]
+            whole = [run for run in runs if run.status == "done" and not run.summary.get("diverged")]
+            if whole:
+                self.curves.append((index, group.label, "", *self._mean(whole)))
+                several.add(len(whole))
+                spread = spread or len(whole) > 1
+            for run in runs:
+                if run in whole:
+                    continue
+                x, y = self.points[run.path]
+                why = run.status if run.status != "done" else "diverged"
+                alone = f", seed {run.seed}" if len(group.runs) > 1 else ""
+                self.curves.append((index, f"{group.label}{alone}", why, x, y, None))
+        if spread:
+            counts = " or ".join(str(n) for n in sorted(several))
+            self.notes.insert(0, f"Lines: the mean of {counts} runs; bands: its 95 % interval (Student's t).")
+            self.notes.insert(1, "Between evaluations runs are interpolated linearly, as far as all of them go.")
+        if any(why for _, _, why, *_ in self.curves):
+            self.notes.append("A cross ends a run that did not come to its end, or diverged.")
+        self.limits = self._limits()
+        self.height = 3.9 + 0.17 * len(self.curves)
+
+    def _points(self, run):
+        table = run.evals()[[self.x, self.y]].dropna()
+        table = table[numpy.isfinite(table[self.y])]
+        if table.empty:
+            raise RunError(f"{run.path} has no evaluation with a finite {self.y}")
+        return table[self.x].to_numpy(), table[self.y].to_numpy()
+
+    def _mean(self, runs):
+        """The mean along the instants of all runs, where all have values, and half the width of its interval."""
+        points = [self.points[run.path] for run in runs]
+        if len(points) == 1:
+            return *points[0], None
+        low, high = max(x[0] for x, _ in points), min(x[-1] for x, _ in points)
+        grid = numpy.unique(numpy.concatenate([x for x, _ in points]))
+        grid = grid[(grid >= low) & (grid <= high)]
+        values = numpy.array([numpy.interp(grid, x, y) for x, y in points])
+        intervals = [t_interval(list(column)) for column in values.T]
+        return grid, numpy.array([m for m, _ in intervals]), numpy.array([half for _, half in intervals])
+
+    def draw(self, area):
+        axes = area.subplots()
+        axes.set_gid(f"{self.name}-panel")
+        for number, (index, label, why, x, y, half) in enumerate(self.curves):
+            colour, dashes, marker = style(index)
+            if half is not None:
+                band = axes.fill_between(x, y - half, y + half, color=colour, alpha=0.18, linewidth=0)
+                band.set_gid(f"{self.name}-band-{number}")
+            text = f"{label}: {y[-1]:.3g}" if self.y != "test_accuracy" else f"{label}: {y[-1]:.3f}"
+            if half is not None:
+                text += f" ± {half[-1]:.3f}"
+            text += f" at {x[-1]:.4g}{' s' if self.x == 'time_s' else ' epochs'}" + (f", {why}" if why else "")
+            axes.plot(x, y, linestyle=dashes, color=colour, marker=marker, markersize=3.5,
+                      markevery=max(1, len(x) // 12), linewidth=0.8 if why else 1.3, label=text,
+                      gid=f"{self.name}-curve-{number}")
+            if why:
+                axes.plot(x[-1:], y[-1:], "x", color=colour, markersize=9, markeredgewidth=1.8)
+        if self.limits:
+            axes.set_ylim(*self.limits)
+        targets = {run.number("target_accuracy") for run in runs_of(self.groups)}
+        if self.y == "test_accuracy" and len(targets) == 1 and None not in targets:
+            axes.axhline(*targets, color="#555555", linewidth=0.7, linestyle=(0, (6, 6)), zorder=0)
+            axes.annotate("target", (1, *targets), xycoords=("axes fraction", "data"), ha="right", va="bottom",
+                          fontsize=7, color="#555555")
+        runs = runs_of(self.groups)
+        axes.set(xlabel=clock_label(runs) if self.x == "time_s" else "epochs (samples of all workers)",
+                 ylabel=self.y_label, title=self.does)
+        axes.grid(alpha=0.3)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.15), frameon=False, fontsize=8,
+                    handlelength=4, ncols=1)
+
+    def _limits(self):
+        """The steep beginning of a curve would press all that follows together: the axis begins below what comes after
+        a tenth of the time."""
+        end = max(x[-1] for _, _, _, x, *_ in self.curves)
+        sign = 1 if self.y == "test_accuracy" else -1
+        late = [v * sign for _, _, _, x, y, _ in self.curves for v in y[(x >= end / 10) | (x == x[-1])]]
+        late += [(y[-1] + side) * sign for *_, y, half in self.curves if half is not None for side in (-half[-1], half[-1])]
+        every = [v * sign for *_, y, _ in self.curves for v in y] + late
+        margin = max(0.06 * (max(every) - min(late)), 0.002)
+        if len(late) < 3 or min(every) >= min(late) - margin:
+            return None
+        self.notes.append(f"What lies {'below' if sign > 0 else 'above'} the panel is of the first tenth.")
+        return sorted([(min(late) - margin) * sign, (max(every) + margin) * sign])
+
+
+class AccuracyOverTime(Curves):
+    name, does = "accuracy", "test accuracy over time"
+
+
+class AccuracyOverEpochs(Curves):
+    name, does, x = "epochs", "test accuracy over epochs", "epoch"
+
+
+class LossOverTime(Curves):
+    name, does, y, y_label = "loss", "training loss over time", "train_loss", "training loss"
+
+
+class TimeToTarget(Picture):
+    name, does = "target", "time to the target accuracy"
+
+    def prepare(self):
+        at_most(self.groups, 40, self.name)
+        self.target = self.options.target
+        if self.target is None:
+            targets = {run.number("target_accuracy") for run in runs_of(self.groups)}
+            targets.discard(None)
+            if len(targets) != 1:
+                seen = ", ".join(f"{t:g}" for t in sorted(targets)) or "none"
+                raise RunError(f"{self.name}: the runs have no target in common (evaluate.target_accuracy: {seen}); "
+                               "name one with --target")
+            self.target = targets.pop()
+        found, self.notes = readable(runs_of(self.groups), self._reached, self.name)
+        self.reached = {run.path: value for run, value in found}
+        self.notes.insert(0, "A mark is a run" + ("; a bar is the median where it is known." if len(found) > 2 else "."))
+        if any(time is None for time, _ in self.reached.values()):
+            self.notes.insert(1, "Open marks: not reached by the end of the run, which is where they stand.")
+        self.height = 1.7 + 0.3 * len(self.groups)
+
+    def _reached(self, run):
+        """The instant (None: not reached), and until when it was looked for."""
+        if run.number("time_s") is None:
+            raise RunError(f"{run.path} has no account (the run: {run.status})")
+        if run.number("target_accuracy") == self.target and not run.summary.get("diverged"):
+            return run.number("time_to_target_s"), run.number("time_s")
+        # As psctl has it: the first of two evaluations in a row at or above the target; the last one counts alone.
+        table = run.evals()
+        above = (table["test_accuracy"] >= self.target).tolist()
+        for i, time in enumerate(table["time_s"]):
+            if not run.summary.get("diverged") and above[i] and (i + 1 == len(above) or above[i + 1]):
+                return time, run.number("time_s")
+        return None, run.number("time_s")
+
+    def draw(self, area):
+        axes = area.subplots()
+        axes.set_gid("target-panel")
+        for row, group in enumerate(self.groups):
+            values = [self.reached[run.path] for run in group.runs if run.path in self.reached]
+            times = [time for time, _ in values if time is not None]
+            open_ends = [end for time, end in values if time is None]
+            shift = [0.0] * len(values) if len(values) < 2 else list(numpy.linspace(-0.22, 0.22, len(values)))
+            axes.plot(times, [row + s for s in shift[:len(times)]], "o", color="black", markersize=5, linestyle="none",
+                      gid=f"target-reached-{row}")
+            axes.plot(open_ends, [row + s for s in shift[len(times):]], ">", markerfacecolor="white", color="black",
+                      markersize=7, linestyle="none", gid=f"target-censored-{row}")
+            # The middle one is known when it is one of those that arrived before any of the others was given up.
+            ranked = sorted([(time, 0) for time in times] + [(end, 1) for end in open_ends])
+            if len(ranked) >= 3 and len(ranked) % 2 and not any(late for _, late in ranked[:len(ranked) // 2 + 1]):
+                middle = ranked[len(ranked) // 2][0]
+                axes.plot([middle, middle], [row - 0.36, row + 0.36], "-", color="black", linewidth=2)
+        axes.set(xlabel=clock_label(runs_of(self.groups)), ylim=(len(self.groups) - 0.5, -0.5),
+                 title=f"time to {self.target:g} test accuracy")
+        axes.set_yticks(range(len(self.groups)), [group.label for group in self.groups])
+        axes.set_xlim(left=0)
+        axes.grid(alpha=0.3, axis="x")
+
+
+class WhereTimeWent(Picture):
+    name, does = "time", "where the workers' time went"
+
+    def prepare(self):
+        at_most(self.groups, MOST_BARS, self.name)
+        found, self.notes = readable(runs_of(self.groups), self._shares, self.name)
+        shares = {run.path: value for run, value in found}
+        groups = [(group, [shares[run.path] for run in group.runs if run.path in shares]) for group in self.groups]
+        groups = [(group, tables) for group, tables in groups if tables]
+        workers = [max(len(table) for table in tables) for _, tables in groups]
+        if any(len(tables) > 1 for _, tables in groups):
+            self.notes.append("Means over the runs of a configuration.")
+        self.bars = []  # (label of the bar, or of what follows where there are no shares; shares)
+        each = len(groups) + sum(workers) <= MOST_BARS
+        for (group, tables), count in zip(groups, workers):
+            label = marked(group.label, group.runs)
+            stretches = bins(count, MOST_BARS) if each or len(groups) == 1 else [range(count)]
+            if each or len(groups) == 1:
+                self.bars.append((label, None))
+            for stretch in stretches:
+                rows = numpy.concatenate([table[[i for i in stretch if i < len(table)]] for table in tables])
+                name = f"worker {name_of(stretch)}" if each else f"workers {name_of(stretch)}"
+                self.bars.append((name if each or len(groups) == 1 else label, rows.mean(axis=0)))
+            if len(stretches) > 1 and len(stretches[0]) > 1:
+                self.notes.append(f"{count} workers: a bar is the mean of {len(stretches[0])} of them.")
+        if not each and len(groups) > 1:
+            self.notes.append("A bar is the mean of all workers of a configuration.")
+        self.height = 1.7 + 0.21 * len(self.bars)
+
+    def _shares(self, run):
+        table = run.workers()
+        took_part = table[table["wall_s"] > 0]
+        if took_part.empty:
+            raise RunError(f"{run.path}: no worker took part (the run: {run.status})")
+        parts = numpy.stack([took_part[f"{part}_s"].clip(lower=0) / took_part["wall_s"] for part in PARTS], axis=1)
+        return parts
+
+    def draw(self, area):
+        axes = area.subplots()
+        axes.set_gid("time-panel")
+        positions = [i for i, (_, shares) in enumerate(self.bars) if shares is not None]
+        shares = numpy.array([value for _, value in self.bars if value is not None])
+        left = numpy.zeros(len(shares))
+        for column, (name, colour, hatch, ink) in enumerate(PARTS.values()):
+            axes.barh(positions, shares[:, column], left=left, color=colour, hatch=hatch, edgecolor=ink, linewidth=0,
+                      height=0.82, label=name)
+            left += shares[:, column]
+        for position, (label, value) in enumerate(self.bars):
+            if value is None:
+                axes.text(0.004, position + 0.1, label, fontsize=8, fontweight="bold", va="center")
+        axes.set_yticks(positions, [self.bars[i][0] for i in positions], fontsize=8)
+        axes.set(xlim=(0, 1), ylim=(len(self.bars) - 0.4, -0.6), xlabel="share of the worker's time", title=self.does)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.4, -0.5 / self.height), ncols=4, frameon=False, fontsize=8)
+
+
+class Staleness(Picture):
+    name, does, width = "staleness", "how stale the pushes were, and how far ahead the workers", FULL
+
+    def prepare(self):
+        at_most(self.groups, MOST_CURVES, self.name)
+        found, self.notes = readable(runs_of(self.groups), self._counts, self.name)
+        tables = {run.path: table for run, table in found}
+        self.counts = []
+        for index, group in enumerate(self.groups):
+            mine = [tables[run.path] for run in group.runs if run.path in tables]
+            if mine:
+                self.counts.append((index, marked(group.label, group.runs), [self._together(mine, k) for k in (0, 1)]))
+        if len(self.counts) > 1:
+            self.notes.append("Staleness in updates does not compare across strategies that merge pushes into updates "
+                              "differently.")
+        if any(len(group.runs) > 1 for group in self.groups):
+            self.notes.append("The pushes of all runs of a configuration are counted together.")
+        self.height = 3.6 + (0.17 * len(self.counts) if len(self.counts) > 1 else 0)
+
+    @staticmethod
+    def _counts(run):
+        table = run.steps()
+        if table.empty:
+            raise RunError(f"{run.path}/steps.csv has no push")
+        return [table[column].dropna().astype(int).value_counts() for column in ("staleness", "gap")]
+
+    @staticmethod
+    def _together(tables, which):
+        total = tables[0][which]
+        for table in tables[1:]:
+            total = total.add(table[which], fill_value=0)
+        return total.sort_index()
+
+    def draw(self, area):
+        panels = area.subplots(1, 2)
+        for which, (axes, label) in enumerate(zip(panels, ("staleness, updates", "gap to the slowest worker, steps"))):
+            axes.set_gid(f"staleness-panel-{which}")
+            if len(self.counts) == 1:
+                self._draw_bars(axes, self.counts[0][2][which])
+            else:
+                for index, name, counts in self.counts:
+                    self._draw_shares(axes, index, name, counts[which])
+                axes.set(ylabel="share of pushes, at most so much", ylim=(0, 1.03))
+            axes.set(xlabel=label)
+            axes.grid(alpha=0.3)
+        area.suptitle(self.does if len(self.counts) > 1 else f"{self.does}: {self.counts[0][1]}", fontsize=10)
+        if len(self.counts) > 1:
+            panels[0].legend(loc="upper left", bbox_to_anchor=(0, -0.17), frameon=False, fontsize=8, handlelength=4)
+
+    @staticmethod
+    def _draw_bars(axes, counts):
+        if counts.empty:
+            axes.text(0.5, 0.5, "no push was used", ha="center", transform=axes.transAxes)
+            return
+        width = 1 + int(counts.index.max()) // 60
+        sums = counts.groupby(counts.index // width).sum()
+        axes.bar(sums.index * width + (width - 1) / 2, sums / sums.sum(), width=0.86 * width, color="#5d6d7e")
+        axes.set(ylabel="share of pushes" + (f", {width} values a bar" if width > 1 else ""))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+
+    def _draw_shares(self, axes, index, name, counts):
+        colour, dashes, marker = style(index)
+        if counts.empty:
+            axes.plot([], [], linestyle=dashes, color=colour, label=f"{name}: no push was used")
+            return
+        shares = counts.cumsum() / counts.sum()
+        x = numpy.concatenate([[min(0, shares.index[0])], shares.index, [shares.index[-1]]])
+        y = numpy.concatenate([[0], shares, [1]])
+        mean_value = (counts.index * counts).sum() / counts.sum()
+        axes.plot(x, y, linestyle=dashes, color=colour, marker=marker, markersize=3.5, markevery=max(1, len(x) // 12),
+                  drawstyle="steps-post", linewidth=1.3, label=f"{name}: mean {mean_value:.3g}, largest {shares.index[-1]}")
+        if shares.index[-1] > 200:
+            axes.set_xscale("symlog", linthresh=10)
+            axes.set_xlim(left=0)
+        else:
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+
+
+class Waits(Picture):
+    name, does, width = "waits", "who waits for whom", FULL
+
+    def prepare(self):
+        at_most(self.groups, MOST_PANELS, self.name)
+        found, self.notes = readable(runs_of(self.groups), self._matrix, self.name)
+        matrices = {run.path: matrix for run, matrix in found}
+        self.panels = []
+        for group in self.groups:
+            mine = [matrices[run.path] for run in group.runs if run.path in matrices]
+            if not mine:
+                continue
+            size = max(len(matrix) for matrix in mine)
+            total = numpy.zeros((size, size + 1))  # the last column: deadlines
+            for matrix in mine:
+                total[:len(matrix), :len(matrix)] += matrix[:, :-1] / len(mine)
+                total[:len(matrix), -1] += matrix[:, -1] / len(mine)
+            self.panels.append((marked(group.label, group.runs), total))
+        if any(len(group.runs) > 1 for group in self.groups):
+            self.notes.append("Means over the runs of a configuration.")
+        largest = max(len(total) for _, total in self.panels)
+        if largest > MOST_CELLS:
+            self.notes.append(f"Workers are put together: a cell adds up what {len(bins(largest, MOST_CELLS)[0])} "
+                              "neighbours waited.")
+        self.columns = min(3, len(self.panels))
+        rows = -(-len(self.panels) // self.columns)
+        self.width = HALF if len(self.panels) == 1 else FULL
+        self.height = 0.7 + rows * (4.2 if self.columns == 1 else 4.0 if self.columns == 2 else 3.6)
+
+    @staticmethod
+    def _matrix(run):
+        """Seconds that each worker (row) waited for each (column); the last column: for a deadline."""
+        table = run.workers()
+        if "held_by" not in table:
+            raise RunError(f"{run.path / 'workers.csv'} has no column held_by")
+        size = int(table["worker"].max()) + 1 if len(table) else 0
+        if not size:
+            raise RunError(f"{run.path / 'workers.csv'} has no worker")
+        matrix = numpy.zeros((size, size + 1))
+        try:
+            for worker, held_by in zip(table["worker"], table["held_by"].fillna("")):
+                for charge in filter(None, held_by.split(";")):
+                    whom, seconds = charge.split(":")
+                    matrix[int(worker), size if whom == "deadline" else int(whom)] += float(seconds)
+        except (ValueError, IndexError) as error:
+            raise RunError(f"{run.path / 'workers.csv'}: held_by is no list of WORKER:SECONDS: {error}") from error
+        return matrix
+
+    def draw(self, area):
+        rows = -(-len(self.panels) // self.columns)
+        grid = area.subplots(rows, self.columns, squeeze=False)
+        put_together = []
+        for _, total in self.panels:
+            stretches = bins(len(total), MOST_CELLS)
+            summed = numpy.array([[total[numpy.ix_(list(a), list(b))].sum() for b in stretches] for a in stretches])
+            if total[:, -1].any():
+                last = numpy.array([[total[list(a), -1].sum()] for a in stretches])
+                summed = numpy.concatenate([summed, last], axis=1)
+            put_together.append((stretches, summed))
+        shades = Normalize(0, max(summed.max() for _, summed in put_together) or 1)
+        for number, axes in enumerate(grid.flat):
+            if number >= len(self.panels):
+                axes.set_visible(False)
+                continue
+            label, total = self.panels[number]
+            stretches, summed = put_together[number]
+            axes.set_gid(f"waits-panel-{number}")
+            image = axes.imshow(summed, cmap="Greys", norm=shades, aspect="equal", interpolation="nearest")
+            names = [name_of(stretch) for stretch in stretches]
+            thin(axes.yaxis, names, 20)
+            thin(axes.xaxis, names + (["deadline"] if summed.shape[1] > len(names) else []), 12)
+            axes.tick_params(labelsize=7)
+            axes.spines[:].set_visible(True)
+            axes.spines[:].set_color("#999999")
+            if max(len(name) for name in names) > 3:
+                axes.tick_params(axis="x", labelrotation=90)
+            if len(summed) <= 10:
+                for (i, j), seconds in numpy.ndenumerate(summed):
+                    axes.text(j, i, f"{seconds:.3g}", ha="center", va="center", fontsize=7,
+                              color="white" if shades(seconds) > 0.5 else "black" if seconds else "#aaaaaa")
+            waited = total.sum()
+            axes.set_title(f"{label}: {'nobody waited' if waited == 0 else f'{waited:.3g} s in all'}", fontsize=9)
+            axes.set(xlabel="for this worker")
+            if number % self.columns == 0:
+                axes.set_ylabel("this worker waited")
+        area.colorbar(image, ax=list(grid.flat), label="seconds", shrink=0.8)
+        area.suptitle(self.does, fontsize=10)
+
+
+class Gantt(Picture):
+    name, does, width = "gantt", "what each worker did", FULL
+
+    def prepare(self):
+        at_most(self.groups, MOST_PANELS, self.name)
+        firsts = [next((run for run in group.runs if run.status == "done"), group.runs[0]) for group in self.groups]
+        found, self.notes = readable(firsts, self._pieces, self.name)
+        labels = {run.path: marked(group.label, [run]) for run, group in zip(firsts, self.groups)}
+        if any(len(group.runs) > 1 for group in self.groups):
+            self.notes.append("Of several runs, one: seed " +
+                              ", ".join(str(seed) for seed in dict.fromkeys(run.seed for run, _ in found)) + ".")
+        begin = self.options.begin
+        end = self.options.end
+        last = max(pieces["end"].max() for _, (pieces, _) in found)
+        if end is None:
+            # As long as a worker takes for some 16 pushes, in the slowest of the runs.
+            end = min(last, begin + max(16 * cycle for _, (_, cycle) in found))
+        if not begin < end or begin >= last:
+            raise RunError(f"{self.name}: there is nothing between {begin:g} s and {end:g} s; the runs end at {last:g} s")
+        self.window = (begin, end)
+        if end < last or begin > 0:
+            self.notes.append(f"From {begin:g} s to {end:.4g} s of {last:.4g} s.")
+        self.panels = []
+        overlapped = False
+        for run, (pieces, _) in found:
+            inside = pieces[(pieces["end"] > begin) & (pieces["begin"] < end)]
+            workers = sorted(pieces["worker"].unique())
+            if len(workers) > MOST_ROWS:
+                shown = [workers[i] for i in numpy.linspace(0, len(workers) - 1, MOST_ROWS).round().astype(int)]
+                self.notes.append(f"{labels[run.path]}: {MOST_ROWS} of {len(workers)} workers, evenly spaced.")
+                workers = shown
+                inside = inside[inside["worker"].isin(workers)]
+            if len(inside) > 100_000:
+                raise RunError(f"{self.name}: {run.path} did {len(inside)} things between {begin:g} s and {end:g} s; "
+                               "narrow the window with --from and --to")
+            overlapped = overlapped or bool(pieces.attrs["rearranged"])
+            self.panels.append((labels[run.path], workers, inside))
+        if overlapped:
+            self.notes.append("Workers of a strategy that overlaps compute while a push is on its way; when exactly, "
+                              "only --timeline records: without it, waiting is drawn after computing.")
+        self.notes.append("White: what is in none of these, or a step that the end cut off.")
+        self.height = 1.2 + sum(0.6 + max(0.9, 0.24 * len(workers)) for _, workers, _ in self.panels)
+
+    def _pieces(self, run):
+        """Columns worker, part, begin, end; and how long a worker takes from push to push."""
+        steps = run.steps()
+        if steps.empty:
+            raise RunError(f"{run.path}/steps.csv has no push")
+        spans = steps.groupby("worker")["time_s"].agg(["min", "max", "count"])
+        often = spans[spans["count"] > 1]
+        cycle = float(((often["max"] - often["min"]) / (often["count"] - 1)).median()) if len(often) else \
+            float(steps["time_s"].max())
+        exact = run.timeline()
+        if exact is not None and not exact.empty:
+            pieces = exact.assign(end=exact["begin"] + exact["length"])
+            pieces.attrs["rearranged"] = False
+            return pieces, cycle
+        return from_steps(steps, overlaps(run)), cycle
+
+    def draw(self, area):
+        ratios = [max(0.9, 0.24 * len(workers)) for _, workers, _ in self.panels]
+        grid = area.subplots(len(self.panels), 1, squeeze=False, sharex=True, height_ratios=ratios)
+        used = set()
+        for number, (axes, (label, workers, pieces)) in enumerate(zip(grid.flat, self.panels)):
+            axes.set_gid(f"gantt-panel-{number}")
+            rows = {worker: row for row, worker in enumerate(workers)}
+            for (worker, part), mine in pieces.groupby(["worker", "part"], sort=False):
+                _, colour, hatch, ink = PARTS[part]
+                used.add(part)
+                axes.broken_barh(list(zip(mine["begin"], mine["end"] - mine["begin"])), (rows[worker] - 0.41, 0.82),
+                                 facecolor=colour, hatch=hatch, edgecolor=ink if hatch else "white",
+                                 linewidth=0 if hatch else 0.4)  # so that steps in a row can be told apart
+            thin(axes.yaxis, [str(worker) for worker in workers], 32)
+            axes.set(ylim=(len(workers) - 0.5, -0.5), xlim=self.window, ylabel="worker")
+            axes.set_title(label, fontsize=9, loc="left")
+            axes.tick_params(labelsize=8)
+        grid[-1][0].set_xlabel(clock_label([run for group in self.groups for run in group.runs]))
+        parts = [Patch(facecolor=colour, hatch=hatch, edgecolor=ink, linewidth=0, label=name)
+                 for part, (name, colour, hatch, ink) in PARTS.items() if part in used]
+        grid[0][0].legend(handles=parts, loc="lower right", bbox_to_anchor=(1, 1), ncols=7, frameon=False, fontsize=8)
+        area.suptitle(self.does, fontsize=10, x=0.02, ha="left")
+
+
+def overlaps(run):
+    if run.config:
+        return run.config.get("strategy.overlap") is True
+    return "\n  overlap: true\n" in run.config_text
+
+
+def from_steps(steps, overlapping):
+    """The stretches of steps.csv's rows. A push ends at its row's instant; the hold and the pull follow. Before it, in
+    this order: data, compute, delay. A worker that overlaps has computed while it was held: what it then still waited
+    for comes after that, before its next push, as far as the rows tell."""
+    import pandas
+    steps = steps.sort_values(["worker", "time_s"], kind="stable")
+    columns = {part: steps[f"{part}_s"].to_numpy() for part in ("data", "compute", "delay", "push", "wait", "pull")}
+    workers, ends = steps["worker"].to_numpy(), steps["time_s"].to_numpy()
+    computing = columns["data"] + columns["compute"] + columns["delay"]
+    after = ends  # when the hold begins
+    before = ends - columns["push"] - computing  # when the step begins
+    if overlapping:
+        # Of a push that is wholly hidden, the worker computes on at once; the rest of the exchange follows that.
+        follows = numpy.append(workers[1:] == workers[:-1], False)
+        hidden = follows & (columns["push"] <= 0)
+        exchange = columns["wait"] + columns["pull"]
+        next_push = numpy.append(ends[1:] - columns["push"][1:], 0)
+        after = numpy.where(hidden, numpy.maximum(ends, next_push - exchange), ends)
+        rests = numpy.append(0, numpy.where(hidden, exchange, 0)[:-1])
+        before = before - rests
+    starts = {"data": before, "compute": before + columns["data"], "delay": before + columns["data"] + columns["compute"],
+              "push": ends - columns["push"], "wait": after, "pull": after + columns["wait"]}
+    pieces = pandas.concat([pandas.DataFrame({"worker": workers, "part": part, "begin": begin,
+                                              "end": begin + columns[part]})[columns[part] > 0]
+                            for part, begin in starts.items()], ignore_index=True)
+    pieces.attrs["rearranged"] = overlapping
+    return pieces
+
+
+class HeatMap(Picture):
+    name, does = "heatmap", "a figure of the runs over two keys of their configurations"
+
+    def prepare(self):
+        runs = [run for run in runs_of(self.groups)]
+        bare = [run for run in runs if not run.config]
+        if bare:
+            raise RunError(f"{self.name}: {bare[0].path / 'summary.json'} has no configuration" +
+                           (f", nor have {len(bare) - 1} more" if bare[1:] else ""))
+        differ = varying(runs)
+        free = [key for key in differ if key != "seed"]
+        for key in (self.options.x, self.options.y):
+            if key is not None and key not in ("strategy", *{k for run in runs for k in run.config}):
+                raise RunError(f"{self.name}: no run has the key {key}; the runs differ in {', '.join(differ) or 'none'}")
+        rest = [key for key in free if key not in (self.options.x, self.options.y)]
+        self.y_key = self.options.y or (rest.pop(0) if rest and len(free) > 1 else None)
+        self.x_key = self.options.x or (rest.pop(0) if rest else None)
+        if self.x_key is None:
+            raise RunError(f"{self.name}: the runs differ in no key but their seeds; name an axis with --x KEY")
+        self.value = self.options.value or ("time_to_target_s" if any(r.number("target_accuracy") for r in runs) else
+                                            "final_accuracy" if any(r.number("final_accuracy") is not None for r in runs)
+                                            else "time_s")
+        known = sorted({key for run in runs for key in run.summary if run.number(key) is not None})
+        if self.value not in known and self.value != "time_to_target_s":
+            raise RunError(f"{self.name}: no run has a number {self.value}; there are {', '.join(known)}")
+        cells, lacking, self.open_cells = {}, [], set()
+        for run in runs:
+            cell = (run.setting(self.y_key) if self.y_key else "", run.setting(self.x_key))
+            number = run.number(self.value)
+            if self.value == "time_to_target_s" and number is None and run.number("time_s") is not None:
+                number = run.number("time_s")
+                self.open_cells.add(cell)
+            if number is None:
+                lacking.append(run)
+            cells.setdefault(cell, [])
+            if number is not None:
+                cells[cell].append(number)
+        if not any(cells.values()):
+            raise RunError(f"{self.name}: no run has a number {self.value}")
+        self.xs = self._in_order({x for _, x in cells}, [run.setting(self.x_key) for run in runs])
+        self.ys = self._in_order({y for y, _ in cells}, [run.setting(self.y_key) if self.y_key else "" for run in runs])
+        self.table = numpy.array([[mean(cells[y, x]) if cells.get((y, x)) else numpy.nan for x in self.xs] for y in self.ys])
+        counts = sorted({len(v) for v in cells.values() if v})
+        averaged = [key for key in differ if key not in (self.x_key, self.y_key)]
+        if counts[-1] > 1:
+            self.notes.append(f"A cell is the mean of {' to '.join(str(c) for c in dict.fromkeys((counts[0], counts[-1])))} "
+                              f"runs" + (f", over {', '.join(averaged)}" if averaged else "") + ".")
+        if self.open_cells:
+            self.notes.append("≥: a run did not reach the target; it counts with the time at its end.")
+        if lacking:
+            self.notes.append(f"Without the figure, and left out of the means: {', '.join(told(r) for r in lacking[:3])}"
+                              + (f" and {len(lacking) - 3} more" if lacking[3:] else "") + ".")
+        if numpy.isnan(self.table).any():
+            self.notes.append("Hatched: no run.")
+        self.width = HALF if len(self.xs) <= 10 else FULL
+        self.height = 1.9 + max(0.8, min(6.0, 0.32 * len(self.ys)))
+
+    @staticmethod
+    def _in_order(values, seen):
+        if all(isinstance(value, (int, float)) for value in values):
+            return sorted(values)
+        return list(dict.fromkeys(seen))
+
+    def draw(self, area):
+        axes = area.subplots()
+        axes.set_gid("heatmap-panel")
+        axes.patch.set(hatch="////", facecolor="white", edgecolor="#bbbbbb")
+        image = axes.imshow(self.table, cmap="viridis", aspect="auto", interpolation="nearest")
+        thin(axes.xaxis, [self._text(x) for x in self.xs], 24)
+        thin(axes.yaxis, [self._text(y) for y in self.ys], 30)
+        axes.tick_params(labelsize=8)
+        if sum(len(self._text(x)) + 2 for x in self.xs) > self.width * 10:
+            axes.tick_params(axis="x", labelrotation=35)
+        axes.set(xlabel=self.x_key, title=self.value.replace("_", " "))
+        if self.y_key:
+            axes.set_ylabel(self.y_key)
+        if self.table.size <= 240:
+            shades = image.norm
+            for (i, j), value in numpy.ndenumerate(self.table):
+                if numpy.isfinite(value):
+                    sign = "≥" if (self.ys[i], self.xs[j]) in self.open_cells else ""
+                    axes.text(j, i, f"{sign}{value:.4g}", ha="center", va="center", fontsize=7,
+                              color="black" if shades(value) > 0.55 else "white")
+        area.colorbar(image, ax=axes)
+
+    @staticmethod
+    def _text(value):
+        return "–" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+KINDS = {kind.name: kind for kind in (AccuracyOverTime, AccuracyOverEpochs, LossOverTime, TimeToTarget, WhereTimeWent,
+                                      Staleness, Waits, Gantt, HeatMap)}

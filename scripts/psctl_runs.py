@@ -1,0 +1,233 @@
+"""Run folders as Python sees them: found under paths, read with every fault told, grouped by configuration; and the
+interval over the seeds of a group. Needs Debian's python3-pandas."""
+
+import functools
+import json
+import math
+import os
+import pathlib
+import re
+
+import pandas
+
+
+class RunError(Exception):
+    """What is asked for cannot be had from these runs; the message tells what was seen and where."""
+
+
+class Run:
+    """The folder of one run. Its tables are read when they are asked for."""
+
+    def __init__(self, folder):
+        self.path = pathlib.Path(folder)
+        self.summary = self._read_summary()
+        self.config = self.summary.get("config") or {}
+        self.status = self.summary.get("status", "unfinished")
+        self.config_text = self._read_config()
+        named = re.search(r"^strategy:\n  name: (\S+)", self.config_text, re.MULTILINE)
+        self.strategy = self.summary.get("strategy") or (named[1] if named else "unknown")
+        self.label = self.summary.get("strategy_label") or self.strategy
+        self.seed = self.summary.get("seed", self.config.get("seed"))
+        self.clock = self.summary.get("clock") or self.config.get("clock")
+
+    def _read_summary(self):
+        try:
+            summary = json.loads((self.path / "summary.json").read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}  # it was killed, or is under way
+        except (OSError, ValueError) as error:
+            raise RunError(f"{self.path / 'summary.json'}: {error}") from error
+        if not isinstance(summary, dict):
+            raise RunError(f"{self.path / 'summary.json'} is no object of JSON")
+        return summary
+
+    def _read_config(self):
+        try:
+            return (self.path / "config.yaml").read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return ""
+        except (OSError, ValueError) as error:
+            raise RunError(f"{self.path / 'config.yaml'}: {error}") from error
+
+    def number(self, key):
+        """A figure of summary.json; None where it is null or missing."""
+        value = self.summary.get(key)
+        return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+    def setting(self, key):
+        """A value of the configuration as people write it, or of the key `strategy`, which stands for the label."""
+        if key == "strategy":
+            return self.label
+        value = self.config.get(key)
+        return value if isinstance(value, (int, float, str)) or value is None else json.dumps(value)
+
+    def identity(self):
+        """Equal for runs that differ in nothing but seed and name."""
+        if self.config:
+            return json.dumps({k: v for k, v in self.config.items() if k not in ("seed", "name")}, sort_keys=True)
+        return re.sub(r"^(name|seed): .*\n", "", self.config_text, flags=re.MULTILINE)
+
+    def evals(self):
+        return self._table("evals.csv", ["time_s", "epoch", "train_loss", "test_loss", "test_accuracy"])
+
+    def workers(self):
+        return self._table("workers.csv", ["worker", "data_s", "compute_s", "delay_s", "push_s", "wait_s", "pull_s",
+                                           "other_s", "wall_s"], text=["host", "held_by"])
+
+    def steps(self):
+        """A row a push. Throws where the run kept none (trace.steps: false)."""
+        return self._table("steps.csv", ["time_s", "worker", "staleness", "gap", "data_s", "compute_s", "delay_s",
+                                         "push_s", "wait_s", "pull_s"])
+
+    def timeline(self):
+        """What each worker did from when to when, of timeline.json; None where the run made none.
+        Columns worker, part, begin and length, in seconds."""
+        path = self.path / "timeline.json"
+        if not path.exists():
+            return None
+        try:
+            text = path.read_text(encoding="utf-8").rstrip().rstrip(",")
+            events = json.loads(text if text.endswith("]") else text + "]")  # a run that was killed leaves it open
+            slices = [(event["tid"] - 1, event["name"], event["ts"] / 1e6, event["dur"] / 1e6)
+                      for event in events if event.get("ph") == "X"]
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise RunError(f"{path} is no timeline: {error}") from error
+        return pandas.DataFrame(slices, columns=["worker", "part", "begin", "length"])
+
+    def _table(self, name, numbers, text=()):
+        path = self.path / name
+        try:
+            table = pandas.read_csv(path, dtype={column: str for column in text})
+            # An empty column is read as one of no type.
+            missing = [column for column in numbers if column not in table]
+            if missing:
+                raise RunError(f"{path} has no column {', '.join(missing)}")
+            for column in numbers:
+                table[column] = pandas.to_numeric(table[column])
+        except FileNotFoundError as error:
+            raise RunError(f"{self.path} has no {name} (the run: {self.status})") from error
+        except (OSError, ValueError) as error:  # what pandas throws of a damaged table is a ValueError
+            raise RunError(f"{path}: {str(error).strip()}") from error
+        return table
+
+
+def find_runs(paths):
+    """The runs in these folders and below them, each once, in order; and for each folder that cannot be read, why.
+    A folder is that of a run if it holds summary.json or config.yaml; nothing lies below a run."""
+    runs, unreadable, seen = [], [], set()
+
+    def look(folder):
+        try:
+            names = sorted(os.listdir(folder))
+        except OSError as error:
+            unreadable.append(f"{folder}: {error.strerror}")
+            return
+        if "summary.json" in names or "config.yaml" in names:
+            key = os.path.realpath(folder)
+            if key in seen:
+                return
+            seen.add(key)
+            try:
+                runs.append(Run(folder))
+            except RunError as error:
+                unreadable.append(str(error))
+            return
+        for name in names:
+            below = os.path.join(folder, name)
+            if os.path.isdir(below) and not os.path.islink(below):
+                look(below)
+
+    for path in paths:
+        look(str(path))
+    return runs, unreadable
+
+
+class Group:
+    """Runs of one configuration that differ in their seeds, or of which the keys asked for agree."""
+
+    def __init__(self, label, runs):
+        self.label = label
+        self.runs = runs
+
+
+def group(runs, by=None):
+    """Groups in the order of the runs. Without `by`: runs that differ in nothing but their seeds are a group, and its
+    label is the strategy's, with as many other keys as it takes to tell the groups apart. With a list of keys: runs
+    whose values of these keys agree. Also returns the runs that were left out because they say what another one of
+    their group says already: virtual runs of the same seed."""
+    keyed, copies = {}, []
+    for run in runs:
+        key = tuple(json.dumps(run.setting(k)) for k in by) if by else run.identity()
+        members = keyed.setdefault(key, [])
+        same = [m for m in members if m.clock == run.clock == "virtual" and m.seed == run.seed and run.seed is not None
+                and m.status == run.status and m.identity() == run.identity()]
+        (copies if same else members).append(run)
+    groups = [Group("", sorted(members, key=lambda run: (run.seed is None, run.seed or 0))) for members in keyed.values()]
+    if by:
+        for one in groups:
+            values = [(k, one.runs[0].setting(k)) for k in by]
+            one.label = ", ".join(str(v) if k in ("strategy", "strategy.name") else f"{k.split('.')[-1]}={v}"
+                                  for k, v in values)
+    else:
+        _tell_apart(groups)
+    return groups, copies
+
+
+def varying(runs):
+    """The keys of the configurations in which these runs differ; all of the strategy's count as one, `strategy`."""
+    keys = {key: None for run in runs for key in run.config if key != "name"}
+    found = []
+    for key in keys:
+        short = "strategy" if key.startswith("strategy.") else key
+        if short not in found and len({json.dumps(run.setting(short)) for run in runs}) > 1:
+            found.append(short)
+    return found
+
+
+def _tell_apart(groups):
+    labelled = {}
+    for one in groups:
+        one.label = one.runs[0].label
+        labelled.setdefault(one.label, []).append(one)
+    for label, alike in labelled.items():
+        if len(alike) < 2:
+            continue
+        first = [one.runs[0] for one in alike]
+        keys = [key for key in varying(first) if key != "seed"]
+        for one in alike:
+            words = [f"{key.split('.')[-1]}={one.runs[0].setting(key)}" for key in keys]
+            one.label = f"{label}, {', '.join(words)}" if words else f"{label} ({one.runs[0].path.name})"
+
+
+def mean(values):
+    return math.fsum(values) / len(values)
+
+
+def t_interval(values, level=0.95):
+    """Mean, and half the width of its interval by Student's t; None for the width of fewer than two values."""
+    middle = mean(values)
+    if len(values) < 2:
+        return middle, None
+    variance = math.fsum((value - middle) ** 2 for value in values) / (len(values) - 1)
+    return middle, t_quantile((1 + level) / 2, len(values) - 1) * math.sqrt(variance / len(values))
+
+
+@functools.lru_cache(maxsize=None)
+def t_quantile(probability, freedom):
+    """The value that Student's t of so many degrees of freedom does not exceed with this probability, of at least one
+    half."""
+    constant = math.exp(math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2)) / math.sqrt(math.pi)
+
+    def tail(value):  # P(0 < t < value): with t = sqrt(freedom) tan(angle) the density is a power of a cosine
+        angle, pieces = math.atan(value / math.sqrt(freedom)), 400
+        width = angle / pieces
+        weights = (1 if i in (0, pieces) else 4 if i % 2 else 2 for i in range(pieces + 1))
+        return constant * width / 3 * math.fsum(w * math.cos(i * width) ** (freedom - 1) for i, w in enumerate(weights))
+
+    low, high = 0.0, 1.0
+    while tail(high) < probability - 0.5:
+        high *= 2
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if tail(middle) < probability - 0.5 else (low, middle)
+    return high
