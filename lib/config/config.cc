@@ -98,7 +98,7 @@ Loaded load_text(std::string_view text, const std::string& name, const std::vect
   return loaded;
 }
 
-Loaded load_file(const std::string& path, const std::vector<std::string>& overrides) {
+std::string read_file(const std::string& path) {
   std::error_code error;
   const auto status = std::filesystem::status(path, error);
   if (status.type() == std::filesystem::file_type::not_found) {
@@ -112,7 +112,11 @@ Loaded load_file(const std::string& path, const std::vector<std::string>& overri
   if (file) file.read(text.data(), static_cast<std::streamsize>(text.size()));
   if (!file && !file.eof()) throw ConfigError({fmt::format("{}: cannot be read; may you read it?", path)});
   text.resize(static_cast<std::size_t>(file.gcount()));
-  return load_text(text, path, overrides);
+  return text;
+}
+
+Loaded load_file(const std::string& path, const std::vector<std::string>& overrides) {
+  return load_text(read_file(path), path, overrides);
 }
 
 std::string to_yaml(const RunConfig& run) {

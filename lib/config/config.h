@@ -29,7 +29,9 @@ struct Loaded {
 
 // Reads `path`, applies overrides (KEY=VALUE, +KEY=VALUE, ~KEY) in order, resolves and checks. Throws ConfigError.
 Loaded load_file(const std::string& path, const std::vector<std::string>& overrides = {});
-// The same for text; `name` stands for the file in messages.
+// What load_file reads, before it is looked at. Throws ConfigError.
+std::string read_file(const std::string& path);
+// The same as load_file for text; `name` stands for the file in messages.
 Loaded load_text(std::string_view text, const std::string& name, const std::vector<std::string>& overrides = {});
 
 // The resolved configuration: every key that has an effect, in the order of the schema. Loading it again gives the

@@ -505,16 +505,21 @@ const auto& stop_section() {
 
 const auto& evaluate_section() {
   using lead::EvaluateConfig;
-  static const auto section = SectionOf<EvaluateConfig>()
-                                  .add("every_epochs", &EvaluateConfig::every_epochs, optional(number(kPeriodEpochs)),
-                                       "period of the evaluations in epochs; 0: the last model only",
-                                       {.default_in_words = "0.25, unless another period is given"})
-                                  .add("every_s", &EvaluateConfig::every_s, optional(number(kPeriodSeconds)),
-                                       "period in run time; 0: the last model only")
-                                  .add("every_updates", &EvaluateConfig::every_updates, optional(whole(0)),
-                                       "period in updates; 0: the last model only")
-                                  .add("target_accuracy", &EvaluateConfig::target_accuracy, number(kShare),
-                                       "time to it is measured, the run goes on; 0: none");
+  using learn::EvaluateOn;
+  static const auto section =
+      SectionOf<EvaluateConfig>()
+          .add("on", &EvaluateConfig::on,
+               choice<EvaluateOn>({{"test", EvaluateOn::kTest}, {"validation", EvaluateOn::kValidation}}),
+               "the samples that evaluations look at; validation: those that data.validation keeps back")
+          .add("every_epochs", &EvaluateConfig::every_epochs, optional(number(kPeriodEpochs)),
+               "period of the evaluations in epochs; 0: the last model only",
+               {.default_in_words = "0.25, unless another period is given"})
+          .add("every_s", &EvaluateConfig::every_s, optional(number(kPeriodSeconds)),
+               "period in run time; 0: the last model only")
+          .add("every_updates", &EvaluateConfig::every_updates, optional(whole(0)),
+               "period in updates; 0: the last model only")
+          .add("target_accuracy", &EvaluateConfig::target_accuracy, number(kShare),
+               "time to it is measured, the run goes on; 0: none");
   return section;
 }
 

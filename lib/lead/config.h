@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "learn/config.h"
 
 namespace psctl::lead {
 
@@ -47,6 +48,7 @@ struct StopConfig {
 // At most one of the three periods; none: the last model only. The first evaluation is at time 0 whenever a period is
 // given.
 struct EvaluateConfig {
+  learn::EvaluateOn on = learn::EvaluateOn::kTest;
   std::optional<double> every_epochs, every_s;
   std::optional<std::uint64_t> every_updates;
   double target_accuracy = 0;  // measured, does not end the run; 0: none

@@ -19,6 +19,9 @@ struct ConvConfig {
 
 enum class Save { kNone, kFinal };
 
+// The samples that evaluations look at.
+enum class EvaluateOn { kTest, kValidation };
+
 struct ModelConfig {
   ModelKind kind = ModelKind::kNone;
   std::vector<ConvConfig> conv;     // cnn

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "base/error.h"
 #include "base/random.h"
 
 namespace psctl::learn {
@@ -23,12 +24,17 @@ std::vector<std::uint32_t> keyed_sample(std::size_t size, std::uint64_t seed) {
 
 }  // namespace
 
-Evaluator::Evaluator(const Model& model, const data::Splits& splits, std::uint64_t seed)
-    : model_(model), splits_(splits), train_samples_(keyed_sample(splits.train->size(), seed)) {}
+Evaluator::Evaluator(const Model& model, const data::Splits& splits, std::uint64_t seed, EvaluateOn on)
+    : model_(model),
+      train_(splits.train),
+      judged_(on == EvaluateOn::kTest ? splits.test : splits.validation),
+      train_samples_(keyed_sample(splits.train->size(), seed)) {
+  PSCTL_CHECK(judged_);
+}
 
 Evaluator::Result Evaluator::evaluate(std::span<const float> parameters, std::size_t threads) const {
-  return {.train_loss = model_.evaluate(parameters, *splits_.train, train_samples_, threads).loss,
-          .test = model_.evaluate(parameters, *splits_.test, {}, threads)};
+  return {.train_loss = model_.evaluate(parameters, *train_, train_samples_, threads).loss,
+          .test = model_.evaluate(parameters, *judged_, {}, threads)};
 }
 
 }  // namespace psctl::learn

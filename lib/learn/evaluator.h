@@ -1,10 +1,13 @@
-// What every evaluation of a run looks at: the whole test set, and a keyed 10,000 training samples.
+// What every evaluation of a run looks at: the whole test set, or all validation samples, and a keyed 10,000 training
+// samples.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "data/dataset.h"
+#include "learn/config.h"
 #include "learn/model.h"
 #include "learn/tensor.h"
 
@@ -12,18 +15,18 @@ namespace psctl::learn {
 
 class Evaluator {
  public:
-  // Holds on to both data sets; `model` must outlive it.
-  Evaluator(const Model& model, const data::Splits& splits, std::uint64_t seed);
+  // Holds on to the data sets; `model` must outlive it. Of validation samples there must be some.
+  Evaluator(const Model& model, const data::Splits& splits, std::uint64_t seed, EvaluateOn on = EvaluateOn::kTest);
 
   struct Result {
     double train_loss = 0;
-    Score test;
+    Score test;  // or validation
   };
   Result evaluate(std::span<const float> parameters, std::size_t threads = 1) const;
 
  private:
   const Model& model_;
-  data::Splits splits_;
+  std::shared_ptr<const data::Dataset> train_, judged_;
   std::vector<std::uint32_t> train_samples_;
 };
 

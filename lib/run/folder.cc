@@ -45,6 +45,13 @@ std::string make_folder(const std::string& out, const std::string& name) {
   }
 }
 
+std::string use_folder(const std::string& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) refuse(folder, error);
+  return folder;
+}
+
 void write_origin(const std::string& folder, const Workbench& bench, const std::vector<std::string>& overrides) {
   trace::write_whole(folder + "/config.yaml", config::to_yaml(bench.config()));
   nlohmann::ordered_json made;

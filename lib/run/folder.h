@@ -14,6 +14,9 @@ namespace psctl::run {
 // Makes OUT/NAME-DATE-TIME[-N]. Throws UserError where it cannot be, WorldError if the disk is full.
 std::string make_folder(const std::string& out, const std::string& name);
 
+// Makes this folder if it is not there. Throws as make_folder.
+std::string use_folder(const std::string& folder);
+
 // Writes config.yaml and made.json: overrides, version, digests of binary and data, BLAS core, libc, host, cores, time.
 void write_origin(const std::string& folder, const Workbench& bench, const std::vector<std::string>& overrides);
 

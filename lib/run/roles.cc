@@ -87,7 +87,7 @@ void work(const WorkerRole& role, const std::atomic<bool>& terminated) {
 void evaluate(const EvaluatorRole& role, const std::atomic<bool>& terminated) {
   check_servers(role.servers.size(), role.config);
   const Workbench bench(role.config, role.prepared);
-  const learn::Evaluator evaluator(bench.model(), bench.splits(), role.config.seed);
+  const learn::Evaluator evaluator(bench.model(), bench.splits(), role.config.seed, role.config.evaluate.on);
   const auto keep = [&](std::optional<Version> version, std::span<const float> parameters) {
     const bool wanted = version || role.config.model.save == learn::Save::kFinal;
     if (wanted && !role.folder.empty()) save_model(role.folder, parameters, version);

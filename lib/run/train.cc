@@ -15,21 +15,20 @@
 namespace psctl::run {
 namespace {
 
-Report train_virtually(const Request& request, const Workbench& bench, std::vector<delay::Stragglers> stragglers,
-                       const std::string& folder) {
+Report train_virtually(const Request& request, const Workbench& bench, const std::string& folder) {
   const config::RunConfig& config = request.config;
   lead::Lead lead(bench.lead_setup(folder), bench.strategy());
   std::optional<learn::Evaluator> evaluator;
   std::optional<sim::Learning> learning;
   if (!bench.timing_only()) {
-    evaluator.emplace(bench.model(), bench.splits(), config.seed);
+    evaluator.emplace(bench.model(), bench.splits(), config.seed, config.evaluate.on);
     learning.emplace(sim::Learning{bench.model(), bench.splits(), *evaluator, config.optimizer, bench.batches(),
                                    config.seed, bench.pushes_coordinates()});
   }
   lead::Ending ending;
   sim::Simulator simulator(
-      config.simulation, config.data.batch_size, lead, std::move(stragglers), learning ? &*learning : nullptr,
-      {.threads = std::max(1U, std::thread::hardware_concurrency()),
+      config.simulation, config.data.batch_size, lead, bench.stragglers(), learning ? &*learning : nullptr,
+      {.threads = request.threads > 0 ? request.threads : std::max(1U, std::thread::hardware_concurrency()),
        .wait_for_evaluations = config.stop.target_accuracy || config.stop.plateau,
        .interrupted = request.interrupted,
        .progress = request.progress,
@@ -64,16 +63,21 @@ void log_to(const std::string& folder) {
 
 }  // namespace
 
-Report train(const Request& request) {
-  const Workbench bench(request.config);
-  if (!bench.timing_only()) bench.batches();  // a partition without one full batch is told before anything is written
-  std::vector<delay::Stragglers> stragglers = bench.stragglers();  // so is a trace that cannot be read
-  bench.strategy();                                    // and a strategy that cannot be made of what there is
-  if (request.config.clock == config::Clock::kReal) {  // and a model that its servers could not send
-    const std::size_t servers = request.config.cluster.servers;
+void check(const Workbench& bench) {
+  if (!bench.timing_only()) bench.batches();           // a partition without one full batch
+  bench.stragglers();                                  // a trace that cannot be read
+  bench.strategy();                                    // a strategy that cannot be made of what there is
+  if (bench.config().clock == config::Clock::kReal) {  // a model that its servers could not send
+    const std::size_t servers = bench.config().cluster.servers;
     rpc::check_tensor_bytes(learn::shard(bench.parameters(), servers, 0).size * sizeof(float));
   }
-  const std::string folder = make_folder(request.out, request.config.name);
+}
+
+Report train(const Request& request) {
+  const Workbench bench(request.config, request.prepared);
+  check(bench);
+  const std::string folder =
+      request.folder.empty() ? make_folder(request.out, request.config.name) : use_folder(request.folder);
   write_origin(folder, bench, request.overrides);
   log_to(folder);
   const bool real = request.config.clock == config::Clock::kReal;
@@ -84,8 +88,8 @@ Report train(const Request& request) {
   spdlog::info("{} on the {} clock, {} workers, seed {}", request.config.strategy.name, real ? "real" : "virtual",
                request.config.cluster.workers, request.config.seed);
   try {
-    Report report = real ? train_with_processes(request, folder, bench.data().path)
-                         : train_virtually(request, bench, std::move(stragglers), folder);
+    Report report =
+        real ? train_with_processes(request, folder, bench.data().path) : train_virtually(request, bench, folder);
     spdlog::info("{}", report.status);
     return report;
   } catch (const Error& error) {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/error.h"
 #include "data/load.h"
 #include "data/normalize.h"
 #include "sync/registry.h"
@@ -16,6 +17,12 @@ Workbench::Workbench(const config::RunConfig& config, const std::string& prepare
     data_ = {.prepared = data::Prepared::open(prepared), .path = prepared, .keeper = nullptr, .notices = {}};
   }
   splits_ = data::load(config_.data, *data_.prepared, config_.seed);
+  if (config_.evaluate.on == learn::EvaluateOn::kValidation && !splits_.validation) {
+    throw UserError(
+        fmt::format("evaluate.on: there are no validation samples of {}; give data.validation a number of "
+                    "training samples to keep back, or a file",
+                    data::name_of(config_.data.source)));
+  }
   model_ = std::make_unique<learn::Model>(config_.model, splits_.train->shape(), splits_.train->classes());
   if (splits_.train->sparse()) model_->check_sparse();
 }

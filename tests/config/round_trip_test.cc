@@ -335,6 +335,7 @@ class Random {
 
   lead::EvaluateConfig evaluate(bool needed) {
     lead::EvaluateConfig evaluate;
+    if (coin()) evaluate.on = learn::EvaluateOn::kValidation;
     switch (draws_.below(needed ? 3 : 4)) {
       case 0:
         evaluate.every_epochs = 0.001 + number(2);

@@ -61,7 +61,7 @@ PSCTL_EQUALITY(Membership, worker, join_s, leave_s, join_step, leave_step)
 PSCTL_EQUALITY(ClusterConfig, workers, servers, threads_per_worker, sparse_pushes, membership, hosts, bind)
 PSCTL_EQUALITY(StopConfig::Plateau, smoothing, below)
 PSCTL_EQUALITY(StopConfig, epochs, samples, updates, steps_per_worker, time_s, target_accuracy, plateau)
-PSCTL_EQUALITY(EvaluateConfig, every_epochs, every_s, every_updates, target_accuracy)
+PSCTL_EQUALITY(EvaluateConfig, on, every_epochs, every_s, every_updates, target_accuracy)
 PSCTL_EQUALITY(TraceConfig, steps, decisions, timeline)
 }  // namespace psctl::lead
 
