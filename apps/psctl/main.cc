@@ -17,6 +17,7 @@ namespace {
 
 constexpr psctl::app::Verb kVerbs[] = {
     {"train", "one run, with real processes or on a virtual clock", psctl::app::train},
+    {"sweep", "a grid of runs, side by side; only what is missing or failed is made again", psctl::app::sweep},
     {"replay", "recompute a run from its decision log: equal decisions, equal weights", psctl::app::replay},
     {"plot", "pictures of runs: accuracy, where time went, who waited for whom", psctl::app::plot},
     {"data", "import, fetch, draw and inspect data sets; see how they are dealt to workers", psctl::app::data},
@@ -37,6 +38,7 @@ void print_help() {
       "\nExamples:\n"
       "  psctl train --config configs/quickstart.yaml\n"
       "  psctl train --config configs/quickstart.yaml clock=virtual strategy=bsp seed=2\n"
+      "  psctl sweep --config configs/quickstart.yaml clock=virtual strategy=bsp,asp,ssp seed='range(0,3)'\n"
       "  psctl replay results/quickstart-20260102-030405\n"
       "  psctl plot results/quickstart-20260102-030405 -o run.png\n"
       "  psctl strategies ssp\n"

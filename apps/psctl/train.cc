@@ -1,5 +1,6 @@
 #include "run/train.h"
 
+#include <cstdio>
 #include <fmt/format.h>
 
 #include "arguments.h"
@@ -9,6 +10,16 @@
 #include "verbs.h"
 
 namespace psctl::app {
+namespace {
+
+void print_as_json(const lead::Progress& progress) {
+  fmt::print("{{\"time_s\":{},\"updates\":{},\"samples\":{},\"epoch\":{},\"accuracy\":{}}}\n", progress.time_s,
+             progress.updates, progress.samples, progress.epoch,
+             progress.accuracy ? fmt::format("{}", *progress.accuracy) : "null");
+  std::fflush(stdout);
+}
+
+}  // namespace
 
 int train(int argc, char** argv) {
   using Kind = Option::Kind;
@@ -23,6 +34,11 @@ int train(int argc, char** argv) {
                    {"out", Kind::kWord, "folder in which the run gets a new folder of its own", "results"},
                    {"quiet", Kind::kFlag, "no progress, no table"},
                    {"timeline", Kind::kFlag, "also write timeline.json, for ui.perfetto.dev"},
+                   {"folder", Kind::kWord, "the run's folder itself, in place of a new one in --out", ""},
+                   {"threads", Kind::kNumber, "that a virtual run computes on; 0: as many as there are cores", "0"},
+                   {"prepared", Kind::kWord, "the run's data as psctl prepared them", ""},
+                   {"parent", Kind::kNumber, "end when this process ends", "0"},
+                   {"report", Kind::kFlag, "on standard output nothing but how far the run is, a line of JSON each"},
                    {"override", Kind::kWords, "changes of the configuration: KEY=VALUE, +KEY=VALUE, ~KEY"}},
        .positional = "override"},
       argc, argv);
@@ -30,12 +46,17 @@ int train(int argc, char** argv) {
 
   run::Request request;
   request.overrides = arguments->words("override");
+  die_with(arguments->number("parent"));
   const config::Loaded loaded = config::load_file(arguments->word("config"), request.overrides);
-  const bool quiet = arguments->flag("quiet");
+  const bool report_progress = arguments->flag("report");
+  const bool quiet = arguments->flag("quiet") || report_progress;
   for (const std::string& notice : loaded.notices) print_notice(notice);
   request.config = loaded.run;
   request.config.trace.timeline = request.config.trace.timeline || arguments->flag("timeline");
   request.out = arguments->word("out");
+  request.folder = arguments->word("folder");
+  request.prepared = arguments->word("prepared");
+  request.threads = arguments->number("threads");
   request.interrupted = &catch_signals();
   request.notice = print_notice;
 
@@ -43,6 +64,7 @@ int train(int argc, char** argv) {
   {
     ProgressLine line(request.config.cluster.workers, quiet);
     request.progress = [&line](const lead::Progress& progress) { line.show(progress); };
+    if (report_progress) request.progress = print_as_json;
     report = run::train(request);
   }
   if (!quiet) print_summary(report.summary, report.folder);

@@ -20,6 +20,7 @@ void print_verbs(std::span<const Verb> verbs);
 const Verb& find_verb(std::span<const Verb> verbs, std::string_view name, const std::string& program);
 
 int train(int argc, char** argv);
+int sweep(int argc, char** argv);
 int replay(int argc, char** argv);
 int plot(int argc, char** argv);
 int data(int argc, char** argv);

@@ -53,6 +53,7 @@ struct Outcome {
   double wall_s = 0;
   double children_cpu_s = 0;  // that the runs which were made took of the machine
 
+  double busy() const;  // share of the cores that the runs took while the sweep was at work
   bool complete() const { return failures.empty() && !interrupted; }
 };
 
@@ -82,11 +83,14 @@ Outcome execute(const Plan& plan, const std::string& folder, const Options& opti
 std::vector<bool> present(const Plan& plan, const std::string& folder,
                           const std::function<void(const std::string&)>& notice = {});
 
+// How many runs like this one go side by side, of so many jobs.
+std::size_t side_by_side(const PlannedRun& run, std::size_t jobs);
+
 // Wall seconds that the missing runs will take: from the finished runs of the folder, or else a short trial of one of
 // each kind of run.
 struct Estimate {
-  double seconds = 0;
-  std::string told;  // what it was measured on
+  double seconds = 0;  // 0: nothing is missing, or nothing can be told
+  std::string told;    // what it was measured on
 };
 Estimate estimate(const Plan& plan, const std::string& folder, const Options& options);
 

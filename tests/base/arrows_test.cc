@@ -27,7 +27,7 @@ const std::map<std::string, Folders> kArrows = {
     {"rpc", {"base", "delay", "sync", "learn", "data", "trace", "lead"}},
     {"sim", {"base", "delay", "sync", "learn", "data", "trace", "lead"}},
     {"run", {"base", "delay", "sync", "data", "learn", "trace", "lead", "config", "rpc", "sim"}},
-    {"sweep", {"base", "config", "run", "results", "stats"}},
+    {"sweep", {"base", "trace", "config", "run", "results", "stats"}},
 };
 
 }  // namespace
