@@ -171,8 +171,11 @@ std::string to_json(const Plan& plan) {
   for (const PlannedRun& run : plan.runs) {
     Json point = Json::object();
     for (const auto& [key, value] : run.point) point[key] = json_of(node_of(value));
-    root["runs"].push_back(
-        {{"id", run.id}, {"stage", run.stage}, {"point", std::move(point)}, {"folder", run.folder()}});
+    root["runs"].push_back({{"id", run.id},
+                            {"stage", run.stage},
+                            {"point", std::move(point)},
+                            {"overrides", run.overrides},
+                            {"folder", run.folder()}});
   }
   return root.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
