@@ -4,10 +4,12 @@
 #include <filesystem>
 #include <fmt/format.h>
 #include <fstream>
+#include <nlohmann/json.hpp>
 #include <numeric>
 
 #include "config/checks.h"
 #include "config/faults.h"
+#include "config/json.h"
 #include "config/overrides.h"
 #include "config/schema.h"
 #include "config/tree.h"
@@ -73,6 +75,25 @@ void unsettle(RunConfig& run) {
   if (!timing_only(run) && !has_period(run.evaluate)) run.evaluate.every_epochs = 0;
 }
 
+Node resolved(const RunConfig& run) {
+  RunConfig told = run;
+  unsettle(told);
+  Node root = root_section().write(&told);
+  if (timing_only(run)) {
+    std::erase_if(root.entries, [](const Entry& entry) { return entry.key == "optimizer" || entry.key == "evaluate"; });
+    std::erase_if(root.find("data")->entries, [](const Entry& entry) { return entry.key != "batch_size"; });
+  }
+  return root;
+}
+
+void flatten(const Node& node, const std::string& path, nlohmann::ordered_json& flat) {
+  if (node.kind != Node::Kind::kMap) {
+    flat[path] = as_json(node);
+    return;
+  }
+  for (const Entry& entry : node.entries) flatten(entry.value, joined(path, entry.key), flat);
+}
+
 }  // namespace
 
 ConfigError::ConfigError(std::vector<std::string> faults) : UserError(lines_of(faults)), faults_(std::move(faults)) {}
@@ -119,15 +140,12 @@ Loaded load_file(const std::string& path, const std::vector<std::string>& overri
   return load_text(read_file(path), path, overrides);
 }
 
-std::string to_yaml(const RunConfig& run) {
-  RunConfig told = run;
-  unsettle(told);
-  Node root = root_section().write(&told);
-  if (timing_only(run)) {
-    std::erase_if(root.entries, [](const Entry& entry) { return entry.key == "optimizer" || entry.key == "evaluate"; });
-    std::erase_if(root.find("data")->entries, [](const Entry& entry) { return entry.key != "batch_size"; });
-  }
-  return to_text(root);
+std::string to_yaml(const RunConfig& run) { return to_text(resolved(run)); }
+
+std::string to_json(const RunConfig& run) {
+  nlohmann::ordered_json flat = nlohmann::ordered_json::object();
+  flatten(resolved(run), "", flat);
+  return flat.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
 }  // namespace psctl::config

@@ -38,6 +38,10 @@ Loaded load_text(std::string_view text, const std::string& name, const std::vect
 // same configuration, and writing that the same text.
 std::string to_yaml(const RunConfig& run);
 
+// The same keys and values as a JSON object, with the keys of sections joined by dots: {"strategy.name": "ssp", ...}.
+// Lists are JSON lists.
+std::string to_json(const RunConfig& run);
+
 // Every key with type, default, range and meaning, as a table for people and as JSON for programs.
 std::string schema_text();
 std::string schema_json();

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "config/config.h"
+#include "config/json.h"
 #include "config/schema.h"
 
 namespace psctl::config {
@@ -86,23 +87,6 @@ void append_cells(const std::array<std::string, kColumns>& cells, std::string& t
     line.erase(line.find_last_not_of(' ') + 1);
     text += line + '\n';
   }
-}
-
-Json as_json(const Node& node) {
-  if (node.kind == Node::Kind::kList) {
-    Json list = Json::array();
-    for (const Node& item : node.items) list.push_back(as_json(item));
-    return list;
-  }
-  if (node.kind == Node::Kind::kMap) {
-    Json map = Json::object();
-    for (const Entry& entry : node.entries) map[entry.key] = as_json(entry.value);
-    return map;
-  }
-  if (node.kind == Node::Kind::kNull) return nullptr;
-  if (!node.plain) return node.text;
-  const Json scalar = Json::parse(node.text, nullptr, false);  // a number or a flag
-  return scalar.is_discarded() ? Json(node.text) : scalar;
 }
 
 Json key_as_json(const Row& row) {

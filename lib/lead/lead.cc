@@ -454,6 +454,7 @@ std::string Lead::finish(const Ending& ending) {
   if (!ending.error.empty()) summary["error"] = ending.error;
   summary["stop"] = stop_reason_;
   summary["strategy"] = setup_.strategy;
+  summary["strategy_label"] = setup_.label;
   summary["clock"] = setup_.virtual_clock ? "virtual" : "real";
   summary["seed"] = setup_.seed;
   summary["time_s"] = seconds;
@@ -471,6 +472,8 @@ std::string Lead::finish(const Ending& ending) {
   summary["data_share"] = share(loading);
   summary["wait_share"] = share(waiting);
   summary["staleness_mean"] = staleness.mean();
+  summary["staleness_p50"] = staleness.percentile(0.5);
+  summary["staleness_p90"] = staleness.percentile(0.9);
   summary["staleness_p99"] = staleness.percentile(0.99);
   summary["staleness_max"] = staleness.maximum();
   summary["staleness_samples"] = account_.mean_staleness_samples();
@@ -482,7 +485,9 @@ std::string Lead::finish(const Ending& ending) {
   summary["evaluations_missed"] = ending.evaluations_missed;
   summary["bytes_pushed"] = account_.bytes_pushed();
   summary["bytes_pulled"] = account_.bytes_pulled();
+  summary["classes"] = setup_.classes > 0 ? Json(setup_.classes) : Json(nullptr);
   summary["model_digest"] = ending.model_digest.empty() ? Json(nullptr) : Json(ending.model_digest);
+  summary["config"] = setup_.config.empty() ? Json(nullptr) : Json::parse(setup_.config);
   summary["workers"] = std::move(workers);
   const std::string text = summary.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
   if (!setup_.folder.empty()) trace::write_whole(setup_.folder + "/summary.json", text);

@@ -73,7 +73,10 @@ struct Alarm {
 };
 
 struct Setup {
-  std::string strategy;  // its name, for the summary
+  std::string strategy;     // its name, for the summary; there too:
+  std::string label;        // the strategy's name with the parameters that differ from their defaults
+  std::string config;       // every key of the configuration, a JSON object; empty: not told
+  std::size_t classes = 0;  // of the data; 0: none
   std::uint64_t seed = 0;
   ClusterConfig cluster;
   StopConfig stop;

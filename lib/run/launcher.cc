@@ -22,7 +22,9 @@
 
 #include "base/error.h"
 #include "base/random.h"
+#include "config/config.h"
 #include "rpc/transport.h"
+#include "sync/registry.h"
 #include "trace/line_file.h"
 
 extern char** environ;
@@ -320,8 +322,16 @@ class Launch {
   }
 
   std::string write_summary(const char* status, const std::string& error) {
-    nlohmann::ordered_json summary = {{"status", status}, {"error", error}};
-    const std::string text = summary.dump(2) + "\n";
+    using Json = nlohmann::ordered_json;
+    const config::RunConfig& config = request_.config;
+    const Json summary = {{"status", status},
+                          {"error", error},
+                          {"strategy", config.strategy.name},
+                          {"strategy_label", sync::label(config.strategy)},
+                          {"clock", "real"},
+                          {"seed", config.seed},
+                          {"config", Json::parse(config::to_json(config))}};
+    const std::string text = summary.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
     trace::write_whole(folder_ + "/summary.json", text);
     return text;
   }

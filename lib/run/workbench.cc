@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "config/config.h"
 #include "data/load.h"
 #include "data/normalize.h"
 #include "sync/registry.h"
@@ -37,6 +38,9 @@ std::vector<delay::Stragglers> Workbench::stragglers() const {
 
 lead::Setup Workbench::lead_setup(const std::string& folder) const {
   return {.strategy = config_.strategy.name,
+          .label = sync::label(config_.strategy),
+          .config = config::to_json(config_),
+          .classes = timing_only() ? 0 : splits_.train->classes(),
           .seed = config_.seed,
           .cluster = config_.cluster,
           .stop = config_.stop,

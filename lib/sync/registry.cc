@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <fmt/format.h>
 
 #include "base/error.h"
 
@@ -39,6 +40,20 @@ std::unique_ptr<Strategy> make(const StrategyConfig& config, const Setting& sett
   const Entry* entry = find(config.name);
   PSCTL_CHECK(entry, "strategy " + config.name);
   return entry->make(config.parameters, setting);
+}
+
+std::string label(const StrategyConfig& config) {
+  const Entry* entry = find(config.name);
+  PSCTL_CHECK(entry, "strategy " + config.name);
+  std::string told;
+  for (const Parameter& parameter : entry->parameters) {
+    const auto& values = config.parameters.values();
+    const auto value = values.find(parameter.name);
+    if (value == values.end() || value->second == parameter.default_value) continue;
+    if (!told.empty()) told += ", ";
+    told += parameter.name + "=" + std::visit([](const auto& v) { return fmt::format("{}", v); }, value->second);
+  }
+  return told.empty() ? config.name : config.name + "(" + told + ")";
 }
 
 Parameters defaults(const Entry& entry) {

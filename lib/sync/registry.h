@@ -39,6 +39,8 @@ struct StrategyConfig {
   Parameters parameters;
 };
 std::unique_ptr<Strategy> make(const StrategyConfig& config, const Setting& setting);
+// The name and what differs from the defaults, as people read it: "ssp(staleness=8)".
+std::string label(const StrategyConfig& config);
 // Parameters of `entry` with every default.
 Parameters defaults(const Entry& entry);
 

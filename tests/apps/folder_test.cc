@@ -38,16 +38,38 @@ void check_parts(const std::string& run, double tolerance) {
 
 void check_files(const std::string& run, const char* clock) {
   const auto summary = App::summary(run);
-  for (const char* key : {"status",         "strategy",         "clock",
-                          "seed",           "time_s",           "updates",
-                          "pushes",         "samples",          "epochs",
-                          "samples_per_s",  "final_accuracy",   "best_accuracy",
-                          "final_loss",     "target_accuracy",  "time_to_target_s",
-                          "compute_share",  "data_share",       "wait_share",
-                          "staleness_mean", "staleness_p99",    "staleness_max",
-                          "samples_unused", "diverged",         "disturbed",
-                          "bytes_pushed",   "bytes_pulled",     "model_digest",
-                          "workers",        "staleness_samples"}) {
+  for (const char* key : {"status",
+                          "strategy",
+                          "clock",
+                          "seed",
+                          "time_s",
+                          "updates",
+                          "pushes",
+                          "samples",
+                          "epochs",
+                          "samples_per_s",
+                          "final_accuracy",
+                          "best_accuracy",
+                          "final_loss",
+                          "target_accuracy",
+                          "time_to_target_s",
+                          "compute_share",
+                          "data_share",
+                          "wait_share",
+                          "staleness_mean",
+                          "staleness_p99",
+                          "staleness_max",
+                          "samples_unused",
+                          "diverged",
+                          "disturbed",
+                          "bytes_pushed",
+                          "bytes_pulled",
+                          "model_digest",
+                          "workers",
+                          "staleness_samples",
+                          "config",
+                          "strategy_label",
+                          "classes"}) {
     BOOST_TEST(summary.contains(key), key);
   }
   BOOST_TEST(summary["status"] == "done");

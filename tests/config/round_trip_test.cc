@@ -1,5 +1,6 @@
 #include <boost/test/unit_test.hpp>
 #include <cmath>
+#include <nlohmann/json.hpp>
 #include <string>
 
 #include "base/random.h"
@@ -369,6 +370,7 @@ BOOST_AUTO_TEST_CASE(a_resolved_configuration_loads_as_the_same_and_is_written_a
       BOOST_TEST((loaded.run == run), "not the same:\n" << text);
       BOOST_TEST(to_yaml(loaded.run) == text);
       BOOST_TEST(loaded.notices.empty());
+      BOOST_TEST(to_json(loaded.run) == to_json(run));
     }
   }
 }
@@ -382,6 +384,24 @@ BOOST_AUTO_TEST_CASE(the_comparison_sees_every_value_that_is_written) {
     if (to_yaml(one) != to_yaml(other)) ++changed;
   }
   BOOST_TEST(changed == 200);
+}
+
+BOOST_AUTO_TEST_CASE(as_json_every_key_stands_alone_with_the_value_that_was_given) {
+  const Loaded loaded = load_text(
+      "{clock: virtual, model: {kind: mlp, hidden: [8, 4]}, data: {source: \"3\"}, strategy: {name: ssp, staleness: "
+      "8}, "
+      "stragglers: [{workers: [1], kind: constant, delay_ms: 2.5}], stop: {updates: 3}}",
+      "c.yaml");
+  const auto flat = nlohmann::json::parse(to_json(loaded.run));
+  BOOST_TEST(flat["strategy.name"] == "ssp");
+  BOOST_TEST(flat["strategy.staleness"] == 8);
+  BOOST_TEST(flat["strategy.apply"] == "on_arrival");
+  BOOST_TEST(flat["model.hidden"] == nlohmann::json({8, 4}));
+  BOOST_TEST(flat["data.source"] == "3");
+  BOOST_TEST(flat["optimizer.schedule.kind"] == "constant");
+  BOOST_TEST(flat["stragglers"][0]["delay_ms"] == 2.5);
+  BOOST_TEST(flat["stop.updates"] == 3);
+  for (const auto& [key, value] : flat.items()) BOOST_TEST(!value.is_object(), key);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -89,4 +89,18 @@ BOOST_AUTO_TEST_CASE(every_entry_tells_what_a_user_needs) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_label_is_the_name_and_what_differs_from_the_defaults_in_the_order_of_the_entry) {
+  const auto labelled = [](const char* name, std::map<std::string, ParameterValue, std::less<>> given) {
+    auto values = defaults(*find(name)).values();
+    for (auto& [key, value] : given) values[key] = value;
+    return label({.name = name, .parameters = Parameters(values)});
+  };
+  BOOST_TEST(labelled("bsp", {}) == "bsp");
+  BOOST_TEST(labelled("ssp", {}) == "ssp");
+  BOOST_TEST(labelled("ssp", {{"staleness", std::int64_t{8}}}) == "ssp(staleness=8)");
+  BOOST_TEST(labelled("ssp", {{"update_scale", std::string("mean")}, {"staleness", std::int64_t{8}}}) ==
+             "ssp(staleness=8, update_scale=mean)");
+  BOOST_TEST(labelled("sync_switch", {{"bsp_share", 0.25}}) == "sync_switch(bsp_share=0.25)");
+}
+
 BOOST_AUTO_TEST_SUITE_END()
