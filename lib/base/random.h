@@ -22,6 +22,7 @@ enum class Purpose : std::uint32_t {
   kTest = 11,
   kVerify = 12,
   kTestSplit = 13,
+  kBootstrap = 14,
 };
 
 struct Key {

@@ -1,0 +1,66 @@
+// Simulated experiments: how often an interval covers the truth, and how often a test finds what is not there.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "base/random.h"
+#include "stats/interval.h"
+#include "stats/tests.h"
+
+namespace psctl::stats {
+
+inline std::vector<double> drawn(std::size_t n, std::uint64_t seed, std::uint64_t experiment = 0) {
+  Draws draws({.seed = seed, .purpose = Purpose::kTest, .worker = n, .step = experiment});
+  std::vector<double> values(n);
+  for (double& value : values) value = draws.normal();
+  return values;
+}
+
+// Of intervals over n normal values, the share with the true mean, which is 0, inside.
+inline double coverage(std::size_t n, std::size_t experiments,
+                       const std::function<Interval(std::span<const double>)>& interval_of) {
+  std::size_t covered = 0;
+  for (std::uint64_t i = 0; i < experiments; ++i) {
+    const Interval seen = interval_of(drawn(n, 11, i));
+    if (seen.low <= 0 && seen.high >= 0) ++covered;
+  }
+  return static_cast<double>(covered) / static_cast<double>(experiments);
+}
+
+// Of paired tests where nothing differs, the share below 5 %.
+inline double false_positives(std::size_t n, std::size_t experiments) {
+  std::size_t found = 0;
+  for (std::uint64_t i = 0; i < experiments; ++i) {
+    if (paired_t_p_value(drawn(n, 12, i)) < 0.05) ++found;
+  }
+  return static_cast<double>(found) / static_cast<double>(experiments);
+}
+
+// Strategies that do not differ, in n blocks, all pairs compared: the share of such families with any p-value below
+// 5 % after Holm's correction.
+inline double false_families(std::size_t strategies, std::size_t n, std::size_t experiments) {
+  std::size_t found = 0;
+  for (std::uint64_t i = 0; i < experiments; ++i) {
+    std::vector<std::vector<double>> results;
+    for (std::size_t s = 0; s < strategies; ++s) results.push_back(drawn(n, 13 + s, i));
+    std::vector<double> p_values;
+    for (std::size_t a = 0; a < strategies; ++a) {
+      for (std::size_t b = a + 1; b < strategies; ++b) {
+        std::vector<double> differences(n);
+        for (std::size_t k = 0; k < n; ++k) differences[k] = results[a][k] - results[b][k];
+        p_values.push_back(paired_t_p_value(differences));
+      }
+    }
+    const std::vector<double> adjusted = holm(p_values);
+    if (std::ranges::any_of(adjusted, [](double p) { return p < 0.05; })) ++found;
+  }
+  return static_cast<double>(found) / static_cast<double>(experiments);
+}
+
+}  // namespace psctl::stats
