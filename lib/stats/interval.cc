@@ -115,8 +115,12 @@ Interval bootstrap_interval(std::span<const double> values, std::uint64_t seed, 
     cubes += off * off * off;
   }
   const double acceleration = cubes / (6 * std::pow(squares, 1.5));
+  // Resampling n values shows the spread too small, by sqrt((n - 1) / n), and normal quantiles know nothing of the
+  // doubt about it: without this, intervals of 20 values cover 93 % in place of 95 (Hesterberg 2015, section 3.1).
+  const auto n = static_cast<double>(values.size());
+  const double wider = std::sqrt(n / (n - 1));
   const auto end = [&](double probability) {
-    const double shifted = bias + boost::math::quantile(normal, probability);
+    const double shifted = bias + wider * t_quantile(probability, n - 1);
     const double place = boost::math::cdf(normal, bias + shifted / (1 - acceleration * shifted));
     const auto index = static_cast<std::size_t>(place * kResamples);
     return means[std::min(index, kResamples - 1)];

@@ -27,7 +27,7 @@ struct Interval {
 
 // For the mean of the law that the values, at least one, were drawn from.
 Interval t_interval(std::span<const double> values, double level = 0.95);
-// Efron's BCa, of 10,000 resamples; the same values and seed give the same interval.
+// Efron's BCa, widened for small numbers, of 10,000 resamples; the same values and seed give the same interval.
 Interval bootstrap_interval(std::span<const double> values, std::uint64_t seed = 1, double level = 0.95);
 // By t below 20 values, by bootstrap from there on.
 Interval interval(std::span<const double> values, double level = 0.95);
