@@ -32,9 +32,17 @@ Evaluator::Evaluator(const Model& model, const data::Splits& splits, std::uint64
   PSCTL_CHECK(judged_);
 }
 
-Evaluator::Result Evaluator::evaluate(std::span<const float> parameters, std::size_t threads) const {
-  return {.train_loss = model_.evaluate(parameters, *train_, train_samples_, threads).loss,
-          .test = model_.evaluate(parameters, *judged_, {}, threads)};
+Evaluator::Result Evaluator::evaluate(std::span<const float> parameters) const {
+  const std::atomic<bool> never = false;
+  return *evaluate(parameters, never);
+}
+
+std::optional<Evaluator::Result> Evaluator::evaluate(std::span<const float> parameters,
+                                                     const std::atomic<bool>& give_up) const {
+  const Result result{.train_loss = model_.evaluate(parameters, *train_, train_samples_, 1, &give_up).loss,
+                      .test = model_.evaluate(parameters, *judged_, {}, 1, &give_up)};
+  if (give_up) return std::nullopt;
+  return result;
 }
 
 }  // namespace psctl::learn

@@ -2,8 +2,10 @@
 // samples.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "data/dataset.h"
@@ -22,7 +24,9 @@ class Evaluator {
     double train_loss = 0;
     Score test;  // or validation
   };
-  Result evaluate(std::span<const float> parameters, std::size_t threads = 1) const;
+  Result evaluate(std::span<const float> parameters) const;
+  // None if `give_up` became true meanwhile.
+  std::optional<Result> evaluate(std::span<const float> parameters, const std::atomic<bool>& give_up) const;
 
  private:
   const Model& model_;

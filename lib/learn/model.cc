@@ -371,7 +371,8 @@ double Model::gradient(std::span<const float> parameters, const data::Batch& bat
 }
 
 Score Model::evaluate(std::span<const float> parameters, const data::Dataset& dataset,
-                      std::span<const std::uint32_t> samples, std::size_t threads) const {
+                      std::span<const std::uint32_t> samples, std::size_t threads,
+                      const std::atomic<bool>* give_up) const {
   PSCTL_CHECK(parameters.size() == impl_->parameter_count);
   PSCTL_CHECK(dataset.shape() == impl_->input && dataset.classes() == impl_->classes);
   PSCTL_CHECK(dataset.size() > 0 && threads > 0);
@@ -389,6 +390,7 @@ Score Model::evaluate(std::span<const float> parameters, const data::Dataset& da
   std::vector<Scratch> scratch(tasks);
   std::vector<Hits> hits(chunks);
   const auto compute = [&](std::size_t index, Scratch& own) {
+    if (give_up && *give_up) return;
     const std::size_t begin = index * size;
     dataset.gather(samples.subspan(begin, std::min(size, samples.size() - begin)), own.batch);
     const float* const outputs = impl_->follows_values(own.batch)

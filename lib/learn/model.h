@@ -4,6 +4,7 @@
 // filter, channel, row and column.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -66,9 +67,11 @@ class Model {
   double gradient(std::span<const float> parameters, const data::Batch& batch, Coordinates& gradient,
                   Workspace& workspace) const;
 
-  // Over `samples` (all of the data set if empty). The result does not depend on `threads`. Throws as Dataset::gather.
+  // Over `samples` (all of the data set if empty). The result does not depend on `threads`, and is worth nothing when
+  // `give_up`, looked at every few milliseconds of computing, has become true. Throws as Dataset::gather.
   Score evaluate(std::span<const float> parameters, const data::Dataset& dataset,
-                 std::span<const std::uint32_t> samples = {}, std::size_t threads = 1) const;
+                 std::span<const std::uint32_t> samples = {}, std::size_t threads = 1,
+                 const std::atomic<bool>* give_up = nullptr) const;
 
  private:
   struct Impl;

@@ -2,6 +2,8 @@
 
 #include <chrono>
 #include <fmt/format.h>
+#include <functional>
+#include <future>
 #include <memory>
 #include <optional>
 #include <sched.h>
@@ -23,14 +25,34 @@ Duration processor_time() {
 }
 
 constexpr auto kServerPatience = std::chrono::seconds(60);
+constexpr auto kAskEvery = std::chrono::seconds(1);
+
+// Takes nothing from workers that compute. When `run_is_over` nobody does, and on a busy machine idle priority is next
+// to nothing: the look is begun again at the usual one. It has a thread of its own because a thread cannot come back
+// from idle priority by itself.
+learn::Evaluator::Result look(const learn::Evaluator& evaluator, std::span<const float> parameters,
+                              const std::function<bool()>& run_is_over) {
+  if (run_is_over()) return evaluator.evaluate(parameters);
+  std::atomic<bool> give_up = false;
+  auto unhurried = std::async(std::launch::async, [&] {
+    const sched_param none{};
+    ::sched_setscheduler(0, SCHED_IDLE, &none);  // where it may not, it runs like the others
+    return evaluator.evaluate(parameters, give_up);
+  });
+  try {
+    while (!give_up && unhurried.wait_for(kAskEvery) == std::future_status::timeout) give_up = run_is_over();
+  } catch (...) {
+    give_up = true;
+    throw;
+  }
+  const std::optional<learn::Evaluator::Result> seen = unhurried.get();
+  return seen ? *seen : evaluator.evaluate(parameters);
+}
 
 }  // namespace
 
 void evaluate(const std::vector<Address>& servers, const learn::Model& model, const learn::Evaluator& evaluator,
               const Keep& keep, const std::atomic<bool>& terminated) {
-  const sched_param parameters{};
-  ::sched_setscheduler(0, SCHED_IDLE, &parameters);  // where it may not, it runs like the others
-
   learn::Tensor snapshot(model.parameter_count());
   std::vector<std::unique_ptr<Client>> clients;
   std::vector<std::span<std::byte>> ranges;
@@ -71,7 +93,8 @@ void evaluate(const std::vector<Address>& servers, const learn::Model& model, co
     const Duration used_before = processor_time();
     if (order.keep) keep(at_hand, snapshot.values());
     const learn::Evaluator::Result seen =
-        order.evaluate ? evaluator.evaluate(snapshot.values()) : learn::Evaluator::Result{};
+        order.evaluate ? look(evaluator, snapshot.values(), [&] { return clients[0]->status().stopped; })
+                       : learn::Evaluator::Result{};
     wire::EvaluationResult result;
     result.version = order.version;
     result.sequence = order.sequence;

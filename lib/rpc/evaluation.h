@@ -1,5 +1,5 @@
-// The evaluation process: takes the models that the lead wants looked at, one at a time, at idle priority, and tells
-// what they are worth.
+// The evaluation process: takes the models that the lead wants looked at, one at a time, at idle priority while workers compute,
+// and tells what they are worth.
 #pragma once
 
 #include <atomic>

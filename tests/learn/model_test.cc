@@ -477,13 +477,24 @@ BOOST_AUTO_TEST_CASE(every_evaluation_sees_the_whole_test_set_and_the_same_train
                             .test = std::make_shared<data::Dataset>(random_dataset({1, 2, 2}, 3, 500, 2))};
   const std::vector<float> parameters = random_parameters(model);
   const Evaluator::Result first_one = Evaluator(model, splits, 1).evaluate(parameters);
-  const Evaluator::Result again = Evaluator(model, splits, 1).evaluate(parameters, 3);
+  const Evaluator::Result again = Evaluator(model, splits, 1).evaluate(parameters);
   const Evaluator::Result other_seed = Evaluator(model, splits, 2).evaluate(parameters);
   BOOST_TEST(first_one.test.loss == model.evaluate(parameters, *splits.test).loss);
   BOOST_TEST(first_one.train_loss == again.train_loss);
   BOOST_TEST(first_one.train_loss != other_seed.train_loss);
   BOOST_TEST(first_one.train_loss == model.evaluate(parameters, *splits.train).loss,
              boost::test_tools::tolerance(0.05));
+}
+
+BOOST_AUTO_TEST_CASE(an_evaluation_that_is_given_up_says_nothing) {
+  const Model model({.kind = ModelKind::kLogistic, .conv = {}, .hidden = {}}, {1, 2, 2}, 3);
+  const auto samples = std::make_shared<data::Dataset>(random_dataset({1, 2, 2}, 3, 500));
+  const Evaluator evaluator(model, {.train = samples, .validation = nullptr, .test = samples}, 1);
+  const std::vector<float> parameters = random_parameters(model);
+  std::atomic<bool> give_up = true;
+  BOOST_TEST(!evaluator.evaluate(parameters, give_up));
+  give_up = false;
+  BOOST_TEST(evaluator.evaluate(parameters, give_up)->test.loss == evaluator.evaluate(parameters).test.loss);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
