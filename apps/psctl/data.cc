@@ -1,6 +1,8 @@
 // psctl data: one function a verb, each with arguments of its own.
+#include <algorithm>
 #include <cstdio>
 #include <fmt/format.h>
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,18 +24,18 @@ namespace psctl::app {
 namespace {
 
 // Facts about a file; the header's are printed before the samples are read.
-int inspect_file(const std::string& file, bool check, const std::string& output, bool quiet) {
+int inspect_file(const std::string& file, const Arguments& arguments, const std::string& output) {
   if (!output.empty()) check_output(output, {".json"});
-  const auto prepared = open_data(file);
+  const auto prepared = open_data(file, arguments);
   print_facts(*prepared);
-  if (check) {
+  if (arguments.flag("check")) {
     prepared->check();
     fmt::print("  checked          every block is what was written\n");
   }
   std::fflush(stdout);
   data::Inspection inspection;
   {
-    ProgressLine line(0, quiet);
+    ProgressLine line(0, arguments.flag("quiet"));
     inspection = data::inspect(*prepared, [&](double share) { line.show("reading the samples", share); });
   }
   print_inspection(*prepared, inspection);
@@ -42,9 +44,10 @@ int inspect_file(const std::string& file, bool check, const std::string& output,
 }
 
 // On the terminal, or as a picture.
-int inspect_images(const std::string& file, std::size_t per_class, const std::string& output) {
+int inspect_images(const std::string& file, const Arguments& arguments, const std::string& output) {
   if (!output.empty()) check_output(output, {".png"});
-  const ContactSheet sheet(*open_data(file), per_class);
+  const ContactSheet sheet(*open_data(file, arguments),
+                           arguments.given("per-class") ? arguments.number("per-class") : 8);
   if (output.empty()) {
     fmt::print("{}", sheet.text(terminal_columns(), shows_true_colour()));
   } else {
@@ -69,6 +72,19 @@ int inspect_partition(const Arguments& arguments, const std::string& output) {
 
 int inspect(int argc, char** argv) {
   using Kind = Option::Kind;
+  std::vector<Option> known{
+      {"partition", Kind::kFlag, "the parts of the workers"},
+      {"images", Kind::kFlag, "some images of each class"},
+      {"per-class", Kind::kNumber, "with --images: how many of each (8)"},
+      {"check", Kind::kFlag, "read a prepared file whole and check every block"},
+      {"config", Kind::kWord, "the configuration, a YAML file"},
+      {"o,output", Kind::kWord,
+       "also write the facts, FILE.json; with --partition a picture, FILE.png or "
+       "FILE.svg, or the table, FILE.csv; with "
+       "--images the picture, FILE.png"},
+      {"quiet", Kind::kFlag, "no progress"},
+      {"override", Kind::kWords, "the file; or changes of the configuration: KEY=VALUE, +KEY=VALUE, ~KEY"}};
+  std::ranges::copy(import_options(), std::back_inserter(known));
   const auto arguments = Arguments::parse(
       {.program = "psctl data inspect",
        .description =
@@ -78,26 +94,16 @@ int inspect(int argc, char** argv) {
            "make, and how far its mix of classes is from that of the whole. With --images, what images look like: on "
            "the "
            "terminal, in colour where COLORTERM is truecolor and NO_COLOR is not set, else in letters.",
-       .synopsis = "FILE [--check] [-o FILE.json], or FILE --images [-o FILE.png], or --partition --config FILE [-o "
-                   "FILE] [KEY=VALUE ...]",
+       .synopsis = "FILE [--check] [-o FILE.json] [options of psctl data import], or FILE --images [-o FILE.png], or "
+                   "--partition --config FILE [-o FILE] [KEY=VALUE ...]",
        .examples =
            "  psctl data inspect mnist.psctl --check\n"
+           "  psctl data inspect flowers.csv --label species --missing mean\n"
            "  psctl data inspect fashion-mnist -o facts.json\n"
            "  psctl data inspect fashion-mnist --images --per-class 12 -o sheet.png\n"
            "  psctl data inspect --partition --config configs/noniid.yaml\n"
            "  psctl data inspect --partition --config configs/noniid.yaml data.partition.alpha=1 -o parts.png\n",
-       .options = {{"partition", Kind::kFlag, "the parts of the workers"},
-                   {"images", Kind::kFlag, "some images of each class"},
-                   {"per-class", Kind::kNumber, "with --images: how many of each (8)"},
-                   {"check", Kind::kFlag, "read a prepared file whole and check every block"},
-                   {"config", Kind::kWord, "the configuration, a YAML file"},
-                   {"o,output", Kind::kWord,
-                    "also write the facts, FILE.json; with --partition a picture, FILE.png or "
-                    "FILE.svg, or the table, FILE.csv; with "
-                    "--images the picture, FILE.png"},
-                   {"quiet", Kind::kFlag, "no progress"},
-                   {"override", Kind::kWords,
-                    "the file; or changes of the configuration: KEY=VALUE, +KEY=VALUE, ~KEY"}},
+       .options = std::move(known),
        .positional = "override"},
       argc, argv);
   if (!arguments) return 0;
@@ -105,6 +111,9 @@ int inspect(int argc, char** argv) {
   if (arguments->flag("partition")) {
     if (arguments->flag("check")) throw UserError("psctl data inspect: --check goes with a prepared file");
     if (arguments->flag("images")) throw UserError("psctl data inspect: --images and --partition do not go together");
+    if (any_import_option(*arguments)) {
+      throw UserError("psctl data inspect: with --partition the configuration says how files are read: data.import");
+    }
     return inspect_partition(*arguments, output);
   }
   const std::vector<std::string>& files = arguments->words("override");
@@ -113,10 +122,10 @@ int inspect(int argc, char** argv) {
   }
   if (arguments->flag("images")) {
     if (arguments->flag("check")) throw UserError("psctl data inspect: --images and --check do not go together");
-    return inspect_images(files.front(), arguments->given("per-class") ? arguments->number("per-class") : 8, output);
+    return inspect_images(files.front(), *arguments, output);
   }
   if (arguments->given("per-class")) throw UserError("psctl data inspect: --per-class goes with --images");
-  return inspect_file(files.front(), arguments->flag("check"), output, arguments->flag("quiet"));
+  return inspect_file(files.front(), *arguments, output);
 }
 
 constexpr Verb kVerbs[] = {

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <filesystem>
 #include <fmt/format.h>
+#include <iterator>
 #include <string_view>
 #include <tuple>
 #include <vector>
@@ -142,10 +143,40 @@ void check_not_written(const fs::path& input, const fs::path& output) {
   }
 }
 
+const data::Importer& importer_of(const Arguments& arguments, const std::vector<data::Input>& inputs) {
+  return data::importer_for(inputs, arguments.given("format") ? arguments.word("format") : "");
+}
+
 }  // namespace
+
+std::vector<Option> import_options() {
+  using Kind = Option::Kind;
+  return {{"format", Kind::kWord, "the format, if the content does not tell (psctl data list)"},
+          {"shape", Kind::kWord, "how a row is an image: CHANNELSxHEIGHTxWIDTH"},
+          {"channels", Kind::kWord, "first or last: which axis of an array of images the channels are"},
+          {"values", Kind::kWord, "bytes or floats"},
+          {"missing", Kind::kWord, "what becomes of missing values: refuse, zero or mean"},
+          {"label", Kind::kWord, "the labels' column, by name or by number from 1, or array (.npz)"},
+          {"header", Kind::kWord, "yes or no: whether the first line names the columns"},
+          {"delimiter", Kind::kWord, "comma, tab, semicolon or bar"},
+          {"first-index", Kind::kWord, "0 or 1: the first feature's number"},
+          {"features", Kind::kWord, "how many features there are, where the files may not show all"}};
+}
+
+bool any_import_option(const Arguments& arguments) {
+  return std::ranges::any_of(import_options(), [&](const Option& option) { return arguments.given(option.name); });
+}
 
 int import_files(int argc, char** argv) {
   using Kind = Option::Kind;
+  std::vector<Option> known{{"in", Kind::kWords, "files of the training part, a folder, or a data set known by name"},
+                            {"o,output", Kind::kWord, "the file to write", nullptr, true},
+                            {"test", Kind::kWords, "a file of the test part; may be given many times"},
+                            {"validation", Kind::kWords, "a file of the validation part; may be given many times"},
+                            {"labels", Kind::kWords, "the labels, where they are a file of their own; one for each IN"},
+                            {"validation-labels", Kind::kWords, "the same for each --validation"},
+                            {"test-labels", Kind::kWords, "the same for each --test"}};
+  std::ranges::copy(import_options(), std::back_inserter(known));
   const auto arguments = Arguments::parse(
       {.program = "psctl data import",
        .description = "Turns files of data into one prepared file, which runs use where it lies: it opens at once, is "
@@ -157,23 +188,7 @@ int import_files(int argc, char** argv) {
                    "  psctl data import x.npy --labels y.npy --test xt.npy --test-labels yt.npy -o data.psctl\n"
                    "  psctl data import a9a --test a9a.t -o a9a.psctl\n"
                    "  psctl data import train.csv --test test.csv --label species -o iris.psctl\n",
-       .options = {{"in", Kind::kWords, "files of the training part, a folder, or a data set known by name"},
-                   {"o,output", Kind::kWord, "the file to write", nullptr, true},
-                   {"format", Kind::kWord, "the format, if the content does not tell (psctl data list)"},
-                   {"test", Kind::kWords, "a file of the test part; may be given many times"},
-                   {"validation", Kind::kWords, "a file of the validation part; may be given many times"},
-                   {"labels", Kind::kWords, "the labels, where they are a file of their own; one for each IN"},
-                   {"validation-labels", Kind::kWords, "the same for each --validation"},
-                   {"test-labels", Kind::kWords, "the same for each --test"},
-                   {"shape", Kind::kWord, "how a row is an image: CHANNELSxHEIGHTxWIDTH"},
-                   {"channels", Kind::kWord, "first or last: which axis of an array of images the channels are"},
-                   {"values", Kind::kWord, "bytes or floats"},
-                   {"missing", Kind::kWord, "what becomes of missing values: refuse, zero or mean"},
-                   {"label", Kind::kWord, "the labels' column, by name or by number from 1, or array (.npz)"},
-                   {"header", Kind::kWord, "yes or no: whether the first line names the columns"},
-                   {"delimiter", Kind::kWord, "comma, tab, semicolon or bar"},
-                   {"first-index", Kind::kWord, "0 or 1: the first feature's number"},
-                   {"features", Kind::kWord, "how many features there are, where the files may not show all"}},
+       .options = std::move(known),
        .positional = "in"},
       argc, argv);
   if (!arguments) return 0;
@@ -190,8 +205,7 @@ int import_files(int argc, char** argv) {
     check_not_written(input.labels, arguments->word("output"));
   }
   const data::ImportOptions options = options_of(*arguments);
-  const data::Importer& importer =
-      data::importer_for(inputs, arguments->given("format") ? arguments->word("format") : "");
+  const data::Importer& importer = importer_of(*arguments, inputs);
   data::PreparedWriter writer(arguments->word("output"), options.missing, data::name_of(arguments->words("in")));
   Listening listening(writer);
   writer.set_source(data::digest_of(inputs, data::files_of(importer, inputs)));
@@ -234,14 +248,20 @@ int list_formats(int argc, char** argv) {
   return 0;
 }
 
-std::shared_ptr<const data::Prepared> open_data(const std::string& file) {
+std::shared_ptr<const data::Prepared> open_data(const std::string& file, const Arguments& arguments) {
   const std::vector<data::Input> inputs{{data::path_of_source(file), Part::kTrain, {}}};
   check_kind(inputs.front().path, true);
-  if (data::is_prepared(inputs.front().path)) return data::Prepared::open(inputs.front().path);
-  const data::Importer& importer = data::importer_for(inputs);
-  const auto writer = data::PreparedWriter::in_memory(file, data::Missing::kRefuse);
+  if (data::is_prepared(inputs.front().path)) {
+    if (any_import_option(arguments)) {
+      throw UserError(fmt::format("{}: is prepared already: options of an import say nothing about it", file));
+    }
+    return data::Prepared::open(inputs.front().path);
+  }
+  const data::ImportOptions options = options_of(arguments);
+  const data::Importer& importer = importer_of(arguments, inputs);
+  const auto writer = data::PreparedWriter::in_memory(file, options.missing);
   writer->set_source(data::digest_of(inputs, data::files_of(importer, inputs)));
-  data::import_data(importer, inputs, {}, *writer);
+  data::import_data(importer, inputs, options, *writer);
   return writer->open();
 }
 

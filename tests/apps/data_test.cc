@@ -228,6 +228,24 @@ BOOST_AUTO_TEST_CASE(the_picture_is_whole_and_shows_every_worker) {
   for (const char* text : {">worker 0<", ">worker 1<", ">worker 2<", ">200<"}) BOOST_TEST(contains(picture, text));
 }
 
+BOOST_AUTO_TEST_CASE(a_raw_file_is_inspected_as_it_would_be_imported) {
+  const App app;
+  const std::string csv = app.folder() / "flowers.csv";
+  std::ofstream(csv) << "species,length,width\niris,1,2\nrose,,4\niris,5,6\n";
+  BOOST_TEST(tell(app, {"data", "inspect", csv, "--label", "species"}).code == 2);
+  const Told told = tell(app, {"data", "inspect", csv, "--label", "species", "--missing", "mean"});
+  BOOST_TEST(told.code == 0, told.error);
+  BOOST_TEST(contains(told.out, "missing          1 values, filled in\n"));
+  BOOST_TEST(contains(told.out, "iris"));
+  const std::string prepared = app.folder() / "flowers.psctl";
+  BOOST_REQUIRE(tell(app, {"data", "import", csv, "--label", "species", "--missing", "mean", "-o", prepared}).code ==
+                0);
+  const Told refused = tell(app, {"data", "inspect", prepared, "--label", "species"});
+  BOOST_TEST(refused.code == 2);
+  BOOST_TEST(refused.error ==
+             "psctl: error: " + prepared + ": is prepared already: options of an import say nothing about it\n");
+}
+
 BOOST_AUTO_TEST_CASE(a_partition_that_a_run_would_refuse_can_be_looked_at) {
   const App app;
   const std::string uneven = "data.partition={kind: quantity, sizes: [1, 1, 100]}";
