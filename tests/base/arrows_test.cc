@@ -16,6 +16,7 @@ using Folders = std::set<std::string>;
 const std::map<std::string, Folders> kArrows = {
     {"base", {}},
     {"stats", {"base"}},
+    {"results", {"base", "stats"}},
     {"delay", {"base"}},
     {"sync", {"base"}},
     {"verify", {"base", "sync"}},
