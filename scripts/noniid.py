@@ -1,11 +1,10 @@
 #!/usr/bin/python3
 """What samples that are dealt unevenly do to ASP and BSP: 18 runs of configs/noniid.yaml on the virtual clock.
 
-    scripts/noniid.py [--psctl FILE] [--out DIR] [-o FILE]     (needs Debian's python3-matplotlib and
-    python3-pandas; about two minutes)
+    scripts/noniid.py [--psctl FILE] [--out DIR] [-o FILE]     (about two minutes)
 
 Trains under ASP and BSP with three partitions and three seeds each, prints a table, and draws test accuracy over time
-and who has which classes. The runs' folders are kept.
+and who has which classes. The runs' folders are kept. Needs Debian's python3-matplotlib and python3-pandas.
 """
 
 import argparse

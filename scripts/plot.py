@@ -7,6 +7,7 @@ import io
 import os
 import pathlib
 import sys
+import textwrap
 
 FORMATS = ("png", "svg", "pdf")
 KINDS = {  # those that psctl_pictures.py draws, and what help says of them
@@ -160,8 +161,22 @@ def draw(kinds, groups, options, notes):
                 raise
             notes.append(f"without {error}")
     if not pictures:
-        raise RunError("there is nothing to draw: " + "; ".join(notes))
+        raise RunError("there is nothing to draw:\n  " + "\n  ".join(notes))
     return pictures
+
+
+def below(groups, unreadable):
+    """What must be known of the runs as a whole, to read any of the pictures."""
+    import psctl_runs
+    said = []
+    between, within = psctl_runs.confounded(groups)
+    if between:
+        said.append(f"The configurations differ in {', '.join(between)}, too.")
+    if within:
+        said.append(f"Put together are runs that differ in {', '.join(within)}.")
+    if unreadable:
+        said.append(f"{len(unreadable)} folder{'s' if unreadable[1:] else ''} could not be read.")
+    return " ".join(said)
 
 
 def write(pictures, path, options, extra):
@@ -182,7 +197,7 @@ def write(pictures, path, options, extra):
         for area, picture in zip(band.subfigures(1, len(row), squeeze=False)[0], row):
             picture.compose(area)
     if extra:
-        figure.supxlabel(extra, x=0.01, ha="left", fontsize=7, color="#444444")
+        figure.supxlabel("\n".join(textwrap.wrap(extra, int(full * 19))), x=0.01, ha="left", fontsize=7, color="#444444")
     kind = path.suffix[1:].lower()
     # Nothing that differs from one time to the next: not when it was made, nor by which release of matplotlib.
     metadata = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None},
@@ -229,7 +244,7 @@ def main(words):
         groups, copies = psctl_runs.group(runs, by)
         notes += [f"{run.path} is left out: it says what another run of its seed says" for run in copies]
         pictures = draw(options.kinds or suitable(groups), groups, options, notes)
-        extra = f"{len(unreadable)} folder{'s' if unreadable[1:] else ''} could not be read." if unreadable else ""
+        extra = below(groups, unreadable)
         if options.in_folder:
             folder = pathlib.Path(options.output)
             folder.mkdir(parents=True, exist_ok=True)

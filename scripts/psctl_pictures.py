@@ -9,8 +9,9 @@ from matplotlib.colors import Normalize
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, MaxNLocator
+from matplotlib.transforms import ScaledTranslation
 
-from psctl_runs import RunError, mean, t_interval, varying
+from psctl_runs import RunError, brief, mean, t_interval, varying
 
 HALF, FULL = 5.6, 11.2  # inches; two halves stand side by side
 
@@ -42,15 +43,6 @@ def at_most(groups, most, kind):
                        "KEY=VALUE, or put together with --by KEY")
 
 
-def counted(number, noun):
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def told(run):
-    """A run in a note: its folder, and what is unusual about it."""
-    return f"{run.path.name} ({run.status})" if run.status != "done" else run.path.name
-
-
 def readable(runs, read, kind):
     """What `read` makes of each run, and a note on those that lack it. Throws if none is left."""
     found, lacking = [], []
@@ -74,7 +66,7 @@ def runs_of(groups):
 
 def marked(label, runs):
     """A label that tells of runs that did not come to their end."""
-    unusual = sorted({run.status for run in runs if run.status != "done"})
+    unusual = sorted({run.unusual for run in runs} - {""})
     return f"{label} ({', '.join(unusual)})" if unusual else label
 
 
@@ -97,6 +89,13 @@ def thin(axis, labels, most=24):
     step = next(s for s in (1, 2, 4, 5, 8, 10, 16, 20, 25, 32, 50, 100, 250, 1000, 10 ** 6) if len(labels) / s <= most)
     axis.set_major_locator(FixedLocator(range(0, len(labels), step)))
     axis.set_ticklabels([labels[i] for i in range(0, len(labels), step)])
+
+
+def legend_below(axes, inches=0.42, x=0.5, **more):
+    """A legend so far below the panel that the words of its axis stand between them."""
+    below = axes.transAxes + ScaledTranslation(0, -inches, axes.figure.dpi_scale_trans)
+    axes.legend(**{"loc": "upper center", "bbox_to_anchor": (x, 0), "bbox_transform": below, "frameon": False,
+                   "fontsize": 8, **more})
 
 
 class Picture:
@@ -127,7 +126,7 @@ class Curves(Picture):
         self.curves, several, spread = [], set(), False
         for index, group in enumerate(self.groups):
             runs = [run for run in group.runs if run.path in self.points]
-            whole = [run for run in runs if run.status == "done" and not run.summary.get("diverged")]
+            whole = [run for run in runs if not run.unusual]
             if whole:
                 self.curves.append((index, group.label, "", *self._mean(whole)))
                 several.add(len(whole))
@@ -136,9 +135,8 @@ class Curves(Picture):
                 if run in whole:
                     continue
                 x, y = self.points[run.path]
-                why = run.status if run.status != "done" else "diverged"
                 alone = f", seed {run.seed}" if len(group.runs) > 1 else ""
-                self.curves.append((index, f"{group.label}{alone}", why, x, y, None))
+                self.curves.append((index, f"{group.label}{alone}", run.unusual, x, y, None))
         if spread:
             counts = " or ".join(str(n) for n in sorted(several))
             self.notes.insert(0, f"Lines: the mean of {counts} runs; bands: its 95 % interval (Student's t).")
@@ -194,9 +192,9 @@ class Curves(Picture):
         runs = runs_of(self.groups)
         axes.set(xlabel=clock_label(runs) if self.x == "time_s" else "epochs (samples of all workers)",
                  ylabel=self.y_label, title=self.does)
+        axes.set_xlim(left=0)
         axes.grid(alpha=0.3)
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.15), frameon=False, fontsize=8,
-                    handlelength=4, ncols=1)
+        legend_below(axes, handlelength=4)
 
     def _limits(self):
         """The steep beginning of a curve would press all that follows together: the axis begins below what comes after
@@ -336,7 +334,7 @@ class WhereTimeWent(Picture):
                 axes.text(0.004, position + 0.1, label, fontsize=8, fontweight="bold", va="center")
         axes.set_yticks(positions, [self.bars[i][0] for i in positions], fontsize=8)
         axes.set(xlim=(0, 1), ylim=(len(self.bars) - 0.4, -0.6), xlabel="share of the worker's time", title=self.does)
-        axes.legend(loc="upper center", bbox_to_anchor=(0.4, -0.5 / self.height), ncols=4, frameon=False, fontsize=8)
+        legend_below(axes, x=0.42, ncols=4)
 
 
 class Staleness(Picture):
@@ -386,7 +384,7 @@ class Staleness(Picture):
             axes.grid(alpha=0.3)
         area.suptitle(self.does if len(self.counts) > 1 else f"{self.does}: {self.counts[0][1]}", fontsize=10)
         if len(self.counts) > 1:
-            panels[0].legend(loc="upper left", bbox_to_anchor=(0, -0.17), frameon=False, fontsize=8, handlelength=4)
+            legend_below(panels[0], x=0, loc="upper left", handlelength=4)
 
     @staticmethod
     def _draw_bars(axes, counts):
@@ -502,7 +500,7 @@ class Waits(Picture):
             axes.set(xlabel="for this worker")
             if number % self.columns == 0:
                 axes.set_ylabel("this worker waited")
-        area.colorbar(image, ax=list(grid.flat), label="seconds", shrink=0.8)
+        area.colorbar(image, ax=list(grid.flat), label="seconds", shrink=0.8, panchor=False)
         area.suptitle(self.does, fontsize=10)
 
 
@@ -511,7 +509,7 @@ class Gantt(Picture):
 
     def prepare(self):
         at_most(self.groups, MOST_PANELS, self.name)
-        firsts = [next((run for run in group.runs if run.status == "done"), group.runs[0]) for group in self.groups]
+        firsts = [next((run for run in group.runs if not run.unusual), group.runs[0]) for group in self.groups]
         found, self.notes = readable(firsts, self._pieces, self.name)
         labels = {run.path: marked(group.label, [run]) for run, group in zip(firsts, self.groups)}
         if any(len(group.runs) > 1 for group in self.groups):
@@ -545,7 +543,8 @@ class Gantt(Picture):
             self.panels.append((labels[run.path], workers, inside))
         if overlapped:
             self.notes.append("Workers of a strategy that overlaps compute while a push is on its way; when exactly, "
-                              "only --timeline records: without it, waiting is drawn after computing.")
+                              "only trace.timeline records: without it, a step ends where its push arrives, "
+                              "and waiting is drawn after computing.")
         self.notes.append("White: what is in none of these, or a step that the end cut off.")
         self.height = 1.2 + sum(0.6 + max(0.9, 0.24 * len(workers)) for _, workers, _ in self.panels)
 
@@ -674,7 +673,7 @@ class HeatMap(Picture):
         if self.open_cells:
             self.notes.append("≥: a run did not reach the target; it counts with the time at its end.")
         if lacking:
-            self.notes.append(f"Without the figure, and left out of the means: {', '.join(told(r) for r in lacking[:3])}"
+            self.notes.append(f"Without the figure, and left out of the means: {', '.join(marked(r.path.name, [r]) for r in lacking[:3])}"
                               + (f" and {len(lacking) - 3} more" if lacking[3:] else "") + ".")
         if numpy.isnan(self.table).any():
             self.notes.append("Hatched: no run.")
@@ -711,7 +710,7 @@ class HeatMap(Picture):
 
     @staticmethod
     def _text(value):
-        return "–" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+        return "–" if value is None else brief(value)
 
 
 KINDS = {kind.name: kind for kind in (AccuracyOverTime, AccuracyOverEpochs, LossOverTime, TimeToTarget, WhereTimeWent,

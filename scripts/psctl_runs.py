@@ -24,11 +24,10 @@ class Run:
         self.config = self.summary.get("config") or {}
         self.status = self.summary.get("status", "unfinished")
         self.config_text = self._read_config()
-        named = re.search(r"^strategy:\n  name: (\S+)", self.config_text, re.MULTILINE)
-        self.strategy = self.summary.get("strategy") or (named[1] if named else "unknown")
-        self.label = self.summary.get("strategy_label") or self.strategy
-        self.seed = self.summary.get("seed", self.config.get("seed"))
-        self.clock = self.summary.get("clock") or self.config.get("clock")
+        self.label = self.summary.get("strategy_label") or self.summary.get("strategy") or \
+            self._of_text("strategy:\n  name") or "unknown strategy"
+        self.seed = self.summary.get("seed", self._of_text("seed"))
+        self.clock = self.summary.get("clock", self._of_text("clock"))
 
     def _read_summary(self):
         try:
@@ -48,6 +47,16 @@ class Run:
             return ""
         except (OSError, ValueError) as error:
             raise RunError(f"{self.path / 'config.yaml'}: {error}") from error
+
+    def _of_text(self, key):
+        """A value of config.yaml, of a run that has no summary."""
+        found = re.search(rf"^{key}: (\S+)", self.config_text, re.MULTILINE)
+        return found and (int(found[1]) if found[1].isdigit() else found[1])
+
+    @property
+    def unusual(self):
+        """What sets it apart from a run that came to its end; empty for such a run."""
+        return self.status if self.status != "done" else "diverged" if self.summary.get("diverged") else ""
 
     def number(self, key):
         """A figure of summary.json; None where it is null or missing."""
@@ -166,7 +175,7 @@ def group(runs, by=None):
     if by:
         for one in groups:
             values = [(k, one.runs[0].setting(k)) for k in by]
-            one.label = ", ".join(str(v) if k in ("strategy", "strategy.name") else f"{k.split('.')[-1]}={v}"
+            one.label = ", ".join(str(v) if k in ("strategy", "strategy.name") else f"{k.split('.')[-1]}={brief(v)}"
                                   for k, v in values)
     else:
         _tell_apart(groups)
@@ -193,10 +202,33 @@ def _tell_apart(groups):
         if len(alike) < 2:
             continue
         first = [one.runs[0] for one in alike]
-        keys = [key for key in varying(first) if key != "seed"]
+        keys = [key for key in varying(first) if key not in ("seed", "strategy")]
         for one in alike:
-            words = [f"{key.split('.')[-1]}={one.runs[0].setting(key)}" for key in keys]
+            words = [f"{short(key, keys)}={brief(one.runs[0].setting(key))}" for key in keys]
             one.label = f"{label}, {', '.join(words)}" if words else f"{label} ({one.runs[0].path.name})"
+
+
+def short(key, keys):
+    """As much of the end of a key as tells it from the others, and never only `kind`."""
+    parts = key.split(".")
+    for count in range(1, len(parts)):
+        end = ".".join(parts[-count:])
+        if end != "kind" and not any(other != key and ("." + other).endswith("." + end) for other in keys):
+            return end
+    return key
+
+
+def brief(value):
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= 24 else text[:23] + "…"
+
+
+def confounded(groups):
+    """Keys in which groups differ though their labels do not tell; and those in which runs of a group differ."""
+    between = [key for key in varying([one.runs[0] for one in groups]) if key not in ("seed", "strategy") and
+               not any(f"{key.split('.')[-1]}=" in one.label for one in groups)]
+    within = dict.fromkeys(key for one in groups for key in varying(one.runs) if key != "seed")
+    return [key for key in between if key not in within], list(within)
 
 
 def mean(values):
