@@ -74,6 +74,11 @@ def clock_label(runs):
     return "virtual time, s" if all(run.clock == "virtual" for run in runs) else "time, s"
 
 
+def looked_at(runs):
+    """Of which samples the evaluations are."""
+    return " or ".join(sorted({str(run.config.get("evaluate.on", "test")) for run in runs}))
+
+
 def bins(count, most):
     """Cuts 0 .. count - 1 into at most `most` stretches of equal length (the last may be shorter)."""
     width = -(-count // most)
@@ -117,7 +122,7 @@ class Picture:
 class Curves(Picture):
     """A figure of the evaluations, along time or epochs: a line a configuration, the mean of its runs."""
 
-    x, y, y_label = "time_s", "test_accuracy", "test accuracy"
+    x, y = "time_s", "test_accuracy"
 
     def prepare(self):
         at_most(self.groups, MOST_CURVES, self.name)
@@ -191,7 +196,7 @@ class Curves(Picture):
                           fontsize=7, color="#555555")
         runs = runs_of(self.groups)
         axes.set(xlabel=clock_label(runs) if self.x == "time_s" else "epochs (samples of all workers)",
-                 ylabel=self.y_label, title=self.does)
+                 ylabel="training loss" if self.y == "train_loss" else f"{looked_at(runs)} accuracy", title=self.does)
         axes.set_xlim(left=0)
         axes.grid(alpha=0.3)
         legend_below(axes, handlelength=4)
@@ -212,15 +217,15 @@ class Curves(Picture):
 
 
 class AccuracyOverTime(Curves):
-    name, does = "accuracy", "test accuracy over time"
+    name, does = "accuracy", "accuracy over time"
 
 
 class AccuracyOverEpochs(Curves):
-    name, does, x = "epochs", "test accuracy over epochs", "epoch"
+    name, does, x = "epochs", "accuracy over epochs", "epoch"
 
 
 class LossOverTime(Curves):
-    name, does, y, y_label = "loss", "training loss over time", "train_loss", "training loss"
+    name, does, y = "loss", "training loss over time", "train_loss"
 
 
 class TimeToTarget(Picture):
@@ -276,7 +281,7 @@ class TimeToTarget(Picture):
                 middle = ranked[len(ranked) // 2][0]
                 axes.plot([middle, middle], [row - 0.36, row + 0.36], "-", color="black", linewidth=2)
         axes.set(xlabel=clock_label(runs_of(self.groups)), ylim=(len(self.groups) - 0.5, -0.5),
-                 title=f"time to {self.target:g} test accuracy")
+                 title=f"time to {self.target:g} {looked_at(runs_of(self.groups))} accuracy")
         axes.set_yticks(range(len(self.groups)), [group.label for group in self.groups])
         axes.set_xlim(left=0)
         axes.grid(alpha=0.3, axis="x")

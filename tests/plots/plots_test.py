@@ -43,7 +43,7 @@ name: timed
 clock: virtual
 model: {{kind: none}}
 strategy: {strategy}
-cluster: {{workers: {workers}, compute_ms: {compute}, network: {{latency_ms: 3}}}}
+cluster: {{workers: {workers}, compute_ms: {compute}, network: {{latency_ms: {latency}}}}}
 stop: {{{stop}}}
 trace: {{steps: true, timeline: {timeline}}}
 """
@@ -96,13 +96,15 @@ class Plots(unittest.TestCase):
     def setUpClass(cls):
         cls.temporary = tempfile.TemporaryDirectory()
         cls.folder = pathlib.Path(cls.temporary.name)
+        cls.made = 0
         code, _, said = psctl("data", "synth", "blobs", "--samples", 600, "--test", 300, "--classes", 3, "--features", 4,
                               "--quiet", "-o", cls.folder / "set.psctl")
         assert code == 0, said
-        cls.trained = [cls.train("trained", TRAINED, data=cls.folder / "set.psctl", strategy=strategy, seed=seed, rate=0.05)
-                       for strategy in ("bsp", "asp") for seed in (1, 2, 3)]
-        cls.timed = cls.train("timed", TIMED, strategy="bsp", workers=3, compute="[20, 30, 70]", stop="time_s: 0.7",
-                              timeline="false")
+        cls.trained = cls.folder / "trained"
+        for strategy in ("bsp", "asp"):
+            for seed in (1, 2, 3):
+                cls.train("trained", TRAINED, data=cls.folder / "set.psctl", strategy=strategy, seed=seed, rate=0.05)
+        cls.timed = cls.time("timed")
 
     @classmethod
     def tearDownClass(cls):
@@ -119,11 +121,21 @@ class Plots(unittest.TestCase):
         (run,) = set(out.iterdir()) - before
         return run
 
-    def copy(self, run, name):
-        """A run to be changed."""
-        place = self.folder / "changed" / self.id().split(".")[-1] / name
+    @classmethod
+    def time(cls, place, **values):
+        return cls.train(place, TIMED, **{"strategy": "bsp", "workers": 3, "compute": "[20, 30, 70]", "latency": 0,
+                                          "stop": "time_s: 0.7", "timeline": "false", **values})
+
+    def copy(self, run):
+        """A run to be changed, in a folder of its own."""
+        type(self).made += 1
+        place = self.folder / "changed" / str(self.made) / "run"
         shutil.copytree(run, place)
         return place
+
+    def one_trained(self, strategy="bsp"):
+        return next(run for run in sorted(self.trained.iterdir())
+                    if json.loads((run / "summary.json").read_text())["strategy"] == strategy)
 
     @staticmethod
     def change(run, **values):
@@ -137,34 +149,323 @@ class Plots(unittest.TestCase):
         return out, said
 
     def refused(self, *words):
-        code, out, said = call(*words)
-        self.assertEqual((code, out), (2, ""), said)
+        """What is said of a request that is refused before anything is written."""
+        file = self.folder / "refused.svg"
+        code, out, said = call(*words, "-o", file)
+        self.assertEqual((code, out, file.exists()), (2, "", False), said)
         return said
+
+    def picture(self, kind, *paths, words=()):
+        """A picture that is worked out, and not drawn."""
+        options = plot.parse([*map(str, paths), "-o", "unused.svg", *words])
+        runs, unreadable = psctl_runs.find_runs(paths)
+        self.assertEqual(unreadable, [])
+        groups, _ = psctl_runs.group(runs, options.by and options.by.split(","))
+        return psctl_pictures.KINDS[kind](groups, options)
 
     # ---- every kind, every format
 
-    def test_every_kind_in_every_format_is_made_and_not_empty_and_the_same_bytes_twice(self):
-        runs, folder = self.folder / "trained", self.folder / "every"
-        self.draw(runs, "-k", "all", "--format", "png,svg,pdf", "--dpi", 60, "-o", folder)
-        made = {path.name for path in folder.iterdir()}
-        self.assertEqual(made, {f"{kind}.{suffix}" for kind in set(plot.KINDS) - {"heatmap"} for suffix in plot.FORMATS})
+    def test_every_kind_in_every_format_is_made_and_no_panel_is_empty(self):
+        folder, panels = self.folder / "every", {"staleness": 2, "waits": 2, "gantt": 2}
+        self.draw(self.trained, "-k", "all", "--dpi", 60, "-o", folder)
+        self.assertEqual({path.name for path in folder.iterdir()}, {f"{kind}.png" for kind in plot.KINDS})
         for path in folder.iterdir():
-            if path.suffix == ".png":
-                pixels = matplotlib.image.imread(path)[:, :, :3]
-                self.assertGreater((pixels.min(axis=2) < 0.9).mean(), 0.01, path)
-            if path.suffix == ".pdf":
-                self.assertTrue(path.read_bytes().startswith(b"%PDF-"))
-            if path.suffix == ".svg":
-                self.assertGreaterEqual(count(path, f"{path.stem}-panel"), 1, path)
+            pixels = matplotlib.image.imread(path)[:, :, :3]
+            self.assertGreater((pixels.min(axis=2) < 0.9).mean(), 0.01, path)
+            self.assertEqual(pixels.shape[1], psctl_pictures.KINDS[path.stem].width * 60 if path.stem != "waits" else 672)
+        for suffix in ("svg", "pdf"):
+            self.draw(self.trained, "-k", "all", "-o", folder / f"all.{suffix}")
+        self.assertTrue((folder / "all.pdf").read_bytes().startswith(b"%PDF-"))
+        self.assertGreater((folder / "all.pdf").stat().st_size, 20_000)
+        for kind in plot.KINDS:
+            self.assertEqual(count(folder / "all.svg", f"{kind}-panel"), panels.get(kind, 1), kind)
+        for number in (0, 1):
+            self.assertGreater(paths_in(folder / "all.svg", f"gantt-panel-{number}"), 100)
+            self.assertGreater(paths_in(folder / "all.svg", f"staleness-panel-{number}"), 20)
+            self.assertGreater(paths_in(folder / "all.svg", f"accuracy-curve-{number}"), 3)
 
     def test_the_same_request_gives_the_same_bytes_in_another_process_too(self):
-        runs, kinds = self.folder / "trained", "accuracy,gantt"
         one, two = self.folder / "one", self.folder / "two"
-        self.draw(runs, "-k", kinds, "--format", "png,svg,pdf", "-o", one)
-        code, _, said = psctl("plot", runs, "-k", kinds, "--format", "png,svg,pdf", "-o", two)
+        words = (self.trained, "-k", "accuracy,gantt", "--format", "png,svg,pdf", "--dpi", 60, "-o")
+        self.draw(*words, one)
+        code, out, said = psctl("plot", *words, two)
         self.assertEqual(code, 0, said)
+        self.assertEqual(out.splitlines()[0], f"{two}/accuracy.png: accuracy")
+        self.assertEqual(len(list(one.iterdir())), 6)
         for path in one.iterdir():
             self.assertEqual(path.read_bytes(), (two / path.name).read_bytes(), path)
+
+    def test_what_is_drawn_without_a_kind_suits_the_runs(self):
+        svg = self.folder / "suits.svg"
+        self.assertEqual(self.draw(self.trained, "-o", svg)[0], f"{svg}: accuracy, target, time\n")
+        self.assertEqual(self.draw(self.one_trained(), "-o", svg)[0], f"{svg}: accuracy, time\n")
+        self.assertEqual(self.draw(self.timed, "-o", svg)[0], f"{svg}: time, gantt\n")
+
+    # ---- what is in the pictures
+
+    def test_a_band_is_the_t_interval_of_the_seeds_and_one_run_has_none(self):
+        curves = self.picture("accuracy", self.trained)
+        self.assertEqual([label for _, label, *_ in curves.curves], ["bsp", "asp"])
+        for (_, _, _, x, y, half), group in zip(curves.curves, curves.groups):
+            ends = [run.evals()["test_accuracy"].iloc[-1] for run in group.runs]
+            # 4.302653: Student's t of two degrees of freedom, 97.5 %.
+            self.assertAlmostEqual(y[-1], sum(ends) / 3)
+            self.assertAlmostEqual(half[-1], 4.302653 * numpy.std(ends, ddof=1) / 3 ** 0.5, 6)
+        svg = self.folder / "bands.svg"
+        self.draw(self.trained, "-k", "accuracy", "-o", svg)
+        self.assertEqual(count(svg, "accuracy-band"), 2)
+        self.assertIn("the mean of 3 runs; bands: its 95 % interval (Student's t)", " ".join(labels(svg)))
+        self.draw(self.one_trained(), "-k", "accuracy", "-o", svg)
+        self.assertEqual((count(svg, "accuracy-curve"), count(svg, "accuracy-band")), (1, 0))
+        self.assertNotIn("interval", " ".join(labels(svg)))
+
+    def test_the_quantile_of_t_is_that_of_the_tables(self):
+        for probability, freedom, value in ((0.975, 1, 12.706205), (0.975, 4, 2.776445), (0.95, 9, 1.833113),
+                                            (0.975, 30, 2.042272), (0.995, 2, 9.924843), (0.975, 1000, 1.962339)):
+            self.assertAlmostEqual(psctl_runs.t_quantile(probability, freedom), value, 5)
+        self.assertEqual(psctl_runs.t_interval([3.5]), (3.5, None))
+        self.assertAlmostEqual(psctl_runs.t_interval([1, 2, 3])[1], 2.484138, 5)
+
+    def test_runs_with_other_instants_are_interpolated_as_far_as_all_of_them_go(self):
+        one, two = self.copy(self.one_trained()), self.copy(self.one_trained())
+        for run, seed, times, values in ((one, 1, (0, 10, 30), (0.0, 0.5, 0.9)), (two, 2, (5, 25), (0.3, 0.7))):
+            self.change(run, seed=seed)
+            (run / "evals.csv").write_text("time_s,version,epoch,samples,train_loss,test_loss,test_accuracy\n" + "".join(
+                f"{t},1,1,1,1,1,{v}\n" for t, v in zip(times, values)))
+        _, _, _, x, y, half = self.picture("accuracy", one, two).curves[0]
+        self.assertEqual(list(x), [5, 10, 25])
+        numpy.testing.assert_allclose(y, [(0.25 + 0.3) / 2, (0.5 + 0.4) / 2, (0.8 + 0.7) / 2])
+        self.assertTrue((half > 0).all())
+
+    def test_a_run_that_did_not_reach_the_target_is_an_open_mark_at_its_end(self):
+        late = self.copy(self.one_trained())
+        self.change(late, time_to_target_s=None, seed=9)
+        picture = self.picture("target", self.trained, late)
+        self.assertEqual(picture.reached[late], (None, json.loads((late / "summary.json").read_text())["time_s"]))
+        svg = self.folder / "target.svg"
+        self.draw(self.trained, late, "-k", "target", "-o", svg)
+        self.assertEqual(paths_in(svg, "target-censored-0"), 2)  # its shape, and one use of it
+        self.assertEqual(paths_in(svg, "target-censored-1"), 0)
+        self.assertEqual(paths_in(svg, "target-reached-0"), 4)
+        self.assertIn("not reached", " ".join(labels(svg)))
+
+    def test_the_time_to_another_target_is_worked_out_as_psctl_does(self):
+        given = self.picture("target", self.trained).reached
+        self.assertTrue(all(time is not None for time, _ in given.values()))
+        for run in self.trained.iterdir():
+            self.change(run, target_accuracy=0.71)
+        try:
+            self.assertEqual(self.picture("target", self.trained, words=["--target", "0.7"]).reached, given)
+        finally:
+            for run in self.trained.iterdir():
+                self.change(run, target_accuracy=0.7)
+
+    def test_the_shares_of_a_worker_are_those_of_its_account(self):
+        bars = self.picture("time", self.timed).bars
+        self.assertEqual([label for label, _ in bars], ["bsp", "worker 0", "worker 1", "worker 2"])
+        shares = dict(zip(psctl_pictures.PARTS, bars[1][1]))
+        # Of every 70 ms it computes 20.
+        self.assertAlmostEqual(shares["compute"], 2 / 7)
+        self.assertAlmostEqual(shares["wait"], 5 / 7)
+        self.assertAlmostEqual(sum(shares.values()), 1)
+
+    def test_who_waits_for_whom_is_what_the_account_says(self):
+        ((label, seconds),) = self.picture("waits", self.timed).panels
+        self.assertEqual(label, "bsp")
+        numpy.testing.assert_allclose(seconds, [[0, 0, 0.5, 0], [0, 0, 0.4, 0], [0, 0, 0, 0]])
+
+    def test_a_worker_does_one_thing_at_a_time_and_nothing_is_lost(self):
+        for strategy in ("bsp", "{name: ssp, staleness: 1}", "{name: wbsp, overlap: true}", "pcp", "local_sgd"):
+            for timeline in ("true", "false"):
+                with self.subTest(strategy=strategy, timeline=timeline):
+                    run = self.time("things", strategy=strategy, latency=4, timeline=timeline)
+                    ((_, workers, pieces),) = self.picture("gantt", run, words=["--to", "9"]).panels
+                    self.assertEqual(list(workers), [0, 1, 2])
+                    for worker, mine in pieces.groupby("worker"):
+                        mine = mine.sort_values(["begin", "end"])
+                        gaps = mine["begin"].to_numpy()[1:] - mine["end"].to_numpy()[:-1]
+                        self.assertGreaterEqual(gaps.min(), -1e-6, f"worker {worker}")
+                    steps = psctl_runs.Run(run).steps()
+                    if timeline == "false":
+                        for part in ("compute", "wait", "pull", "push"):
+                            mine = pieces[pieces["part"] == part]
+                            self.assertAlmostEqual((mine["end"] - mine["begin"]).sum(), steps[f"{part}_s"].sum(), 6)
+
+    def test_a_cell_of_a_heat_map_is_the_mean_of_the_rest(self):
+        runs = {(strategy, workers): [self.time("grid", strategy=strategy, workers=workers, compute=compute)
+                                      for compute in (20, 40)]
+                for strategy in ("bsp", "asp") for workers in (2, 3, 4) if (strategy, workers) != ("asp", 4)}
+        words = ["--x", "cluster.workers", "--y", "strategy", "--value", "updates"]
+        picture = self.picture("heatmap", self.folder / "grid", words=words)
+        self.assertEqual((picture.xs, picture.ys), ([2, 3, 4], ["bsp", "asp"]))
+        for row, strategy in enumerate(picture.ys):
+            for column, workers in enumerate(picture.xs):
+                mine = runs.get((strategy, workers))
+                if mine is None:
+                    self.assertTrue(numpy.isnan(picture.table[row, column]))
+                else:
+                    updates = [json.loads((run / "summary.json").read_text())["updates"] for run in mine]
+                    self.assertAlmostEqual(picture.table[row, column], sum(updates) / 2)
+        said = " ".join(picture.notes)
+        self.assertIn("mean of 2 runs, over cluster.compute_ms", said)
+        self.assertIn("Hatched: no run", said)
+
+    def test_groups_are_told_apart_and_what_else_they_differ_in_is_said(self):
+        slow = self.train("slow", TRAINED, data=self.folder / "set.psctl", strategy="asp", seed=1, rate=0.01)
+        runs, _ = psctl_runs.find_runs([self.trained, slow])
+        groups, _ = psctl_runs.group(runs)
+        self.assertEqual({one.label: len(one.runs) for one in groups},
+                         {"bsp": 3, "asp, learning_rate=0.05": 3, "asp, learning_rate=0.01": 1})
+        svg = self.folder / "apart.svg"
+        self.draw(self.trained, slow, "-k", "accuracy", "--where", "strategy.name=asp", "--by", "strategy", "-o", svg)
+        self.assertIn("Put together are runs that differ in optimizer.learning_rate.", labels(svg))
+        bsp = [run for run in self.trained.iterdir() if '"bsp"' in (run / "summary.json").read_text()]
+        self.draw(*bsp, slow, "-k", "accuracy", "-o", svg)
+        self.assertIn("The configurations differ in optimizer.learning_rate, too.", labels(svg))
+
+    def test_the_same_virtual_run_twice_counts_once(self):
+        copy = self.copy(self.one_trained())
+        _, said = self.draw(self.trained, copy, "-k", "accuracy", "-o", self.folder / "twice.svg")
+        self.assertIn(f"{copy} is left out: it says what another run of its seed says", said)
+
+    # ---- large, odd and broken runs
+
+    def test_of_many_workers_labels_are_thinned_and_of_very_many_neighbours_are_put_together(self):
+        for workers, said in ((64, "a bar is the mean of 2 of them"), (1000, "a bar is the mean of 21 of them")):
+            run = self.time("many", workers=workers, compute=20, stop="steps_per_worker: 3")
+            svg = self.folder / "many.svg"
+            self.draw(run, "-k", "time,waits,gantt", "-o", svg)
+            words = labels(svg)
+            self.assertIn(said, " ".join(words))
+            self.assertIn(f"32 of {workers} workers, evenly spaced", " ".join(words))
+            self.assertLess(sum(bool(re.fullmatch(r"\d+(–\d+)?", word)) for word in words), 150)
+            self.assertEqual("cell adds up what 16 neighbours" in " ".join(words), workers == 1000)
+
+    def test_a_run_that_did_not_come_to_its_end_is_shown_and_marked(self):
+        for status in ("interrupted", "failed"):
+            run = self.copy(self.one_trained())
+            self.change(run, status=status, seed=7, error="worker 1 died")
+            svg = self.folder / "marked.svg"
+            _, said = self.draw(self.trained, run, "-k", "accuracy,time", "-o", svg)
+            self.assertIn(f"{run} is {status}: worker 1 died", said)
+            words = " ".join(labels(svg))
+            self.assertIn(f"bsp, seed 7: ", words)
+            self.assertIn(f", {status}", words)
+            self.assertIn("A cross ends a run that did not come to its end", words)
+            self.assertEqual(count(svg, "accuracy-curve"), 3)
+
+    def test_a_run_that_was_killed_shows_what_it_left(self):
+        run = self.copy(self.one_trained())
+        for name in ("summary.json", "workers.csv"):
+            (run / name).unlink()
+        svg = self.folder / "killed.svg"
+        _, said = self.draw(run, "-k", "all", "-o", svg)
+        self.assertIn(f"{run} is unfinished", said)
+        self.assertIn(f"{run} has no workers.csv", said)
+        self.assertIn("unfinished", " ".join(labels(svg)))
+        self.assertIn("has no workers.csv (the run: unfinished)", self.refused(run, "-k", "time"))
+
+    def test_evaluations_that_are_missing_or_not_finite_are_left_out_and_none_at_all_is_refused(self):
+        run = self.copy(self.one_trained())
+        header = "time_s,version,epoch,samples,train_loss,test_loss,test_accuracy\n"
+        (run / "evals.csv").write_text(header + "0,0,0,0,2,2,0.1\n1,5,1,9,-nan,-nan,0\n")
+        self.assertEqual(list(self.picture("loss", run).curves[0][3]), [0])
+        (run / "evals.csv").write_text(header + "1,5,1,9,0.5,0.5,0.8\n")
+        self.draw(run, "-k", "accuracy,epochs,loss", "-o", self.folder / "few.svg")
+        (run / "evals.csv").write_text(header)
+        self.assertIn(f"{run} has no evaluation with a finite test_accuracy", self.refused(run, "-k", "accuracy"))
+
+    def test_a_run_that_diverged_is_marked_and_never_reached_a_target(self):
+        run = self.copy(self.one_trained())
+        self.change(run, diverged=True, seed=8)
+        self.assertIsNone(self.picture("target", run).reached[run][0])
+        self.assertEqual(self.picture("accuracy", run).curves[0][2], "diverged")
+
+    def test_broken_files_are_told_by_name(self):
+        for name, text, says in (("summary.json", '{"status"', "summary.json"), ("summary.json", "[]", "no object"),
+                                 ("evals.csv", "a,b\n1,2\n", "evals.csv has no column time_s"),
+                                 ("evals.csv", "", "evals.csv: No columns to parse"),
+                                 ("evals.csv", "time_s,epoch,train_loss,test_loss,test_accuracy\n1,2,3,4,x\n", "evals.csv"),
+                                 ("workers.csv", "worker\n1\n", "workers.csv has no column"),
+                                 ("workers.csv", b"\xff\xfe\x00", "workers.csv")):
+            run = self.copy(self.one_trained())
+            (run / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+            said = self.refused(run, "-k", "accuracy" if name == "evals.csv" else "time")
+            self.assertIn(says, said)
+            self.assertIn(str(run), said)
+        run = self.copy(self.timed)
+        (run / "workers.csv").write_text((run / "workers.csv").read_text().replace("2:0.", "two:0."))
+        self.assertIn("held_by is no list of WORKER:SECONDS", self.refused(run, "-k", "waits"))
+        run = self.copy(self.timed)
+        (run / "timeline.json").write_text("{")
+        self.assertIn("timeline.json is no timeline", self.refused(run, "-k", "gantt"))
+        # One of many is named, and the others are drawn.
+        broken = self.copy(self.one_trained())
+        (broken / "summary.json").write_text("{")
+        svg = self.folder / "rest.svg"
+        _, said = self.draw(broken, self.timed, "-k", "time", "-o", svg)
+        self.assertIn(f"cannot be read: {broken}/summary.json", said)
+        self.assertIn("1 folder could not be read.", labels(svg))
+
+    def test_what_there_is_nothing_of_is_refused_and_says_why(self):
+        empty = self.folder / "empty"
+        empty.mkdir()
+        self.assertIn("there is no run in", self.refused(empty))
+        self.assertIn("No such file or directory", self.refused(self.folder / "nowhere"))
+        self.assertIn("no target in common", self.refused(self.timed, "-k", "target"))
+        self.assertIn("differ in no key but their seeds", self.refused(self.timed, "-k", "heatmap"))
+        self.assertIn("no run has the key cluster.worker", self.refused(self.trained, "-k", "heatmap", "--x", "cluster.worker"))
+        self.assertIn("no run has a number speed", self.refused(self.trained, "-k", "heatmap", "--value", "speed"))
+        self.assertIn("nothing between 5 s and 6 s", self.refused(self.timed, "-k", "gantt", "--from", 5, "--to", 6))
+        steps = self.copy(self.timed)
+        (steps / "steps.csv").unlink()
+        self.assertIn("has no steps.csv", self.refused(steps, "-k", "staleness"))
+
+    def test_requests_that_are_wrong_are_refused(self):
+        for words, says in ((["--kind", "acuracy"], "did you mean accuracy?"), (["--by", "strategy.nam"], "strategy.name?"),
+                            (["--where", "seed"], "KEY=VALUE"), (["--where", "seed=4"], "there are 1, 2, 3"),
+                            (["--dpi", "0"], "--dpi 0"), (["--nonsense"], "--nonsense"), (["--from", "x"], "--from")):
+            self.assertIn(says, self.refused(self.trained, *words))
+        for words, says in ((["-o", "x.gif"], "not .gif"), ([], "-o is missing"),
+                            (["-o", "x", "--format", "gif"], "no format gif")):
+            code, _, said = call(self.trained, *words)
+            self.assertEqual(code, 2)
+            self.assertIn(says, said)
+        self.assertIn("name the folder of a run", call("-o", "x.png")[2])
+
+    def test_a_place_that_cannot_be_written_is_told(self):
+        code, _, said = psctl("plot", self.timed, "-o", self.folder / "none" / "x.png")
+        self.assertEqual(code, 1)
+        self.assertRegex(said, "psctl: error: .*none")
+
+    # ---- the look of it
+
+    def test_what_stands_side_by_side_differs_in_grey(self):
+        def brightness(colour):
+            return float(numpy.dot(matplotlib.colors.to_rgb(colour), [0.299, 0.587, 0.114]))
+        parts = list(psctl_pictures.PARTS.values())
+        for one, two in ((a, b) for a in parts for b in parts if a[0] < b[0]):
+            self.assertTrue(abs(brightness(one[1]) - brightness(two[1])) > 0.12 or one[2] != two[2], (one[0], two[0]))
+        self.assertEqual(len({(str(line), marker) for _, line, marker in psctl_pictures.STYLES}), len(psctl_pictures.STYLES))
+
+    # ---- the verb
+
+    def test_the_verb_says_what_is_missing(self):
+        fakes = self.folder / "fakes"
+        fakes.mkdir()
+        (fakes / "matplotlib.py").write_text("raise ImportError('no', name='matplotlib')\n")
+        code, _, said = psctl("plot", self.timed, "-o", "x.png", PYTHONPATH=str(fakes))
+        self.assertEqual(code, 1)
+        self.assertIn("apt-get install python3-matplotlib python3-pandas", said)
+        code, _, said = psctl("plot", self.timed, "-o", "x.png", PSCTL_PYTHON="/no/python3")
+        self.assertEqual(code, 1)
+        self.assertIn("/no/python3 cannot be started", said)
+        code, out, _ = psctl("plot", "--help", PYTHONPATH=str(fakes))
+        self.assertEqual(code, 0)
+        self.assertIn("usage: psctl plot RUN", out)
+        for kind in psctl_pictures.KINDS:
+            self.assertIn(f"\n  {kind} ", out)
+        self.assertEqual(list(psctl_pictures.KINDS), list(plot.KINDS))
 
 
 if __name__ == "__main__":
