@@ -7,7 +7,6 @@ import io
 import os
 import pathlib
 import sys
-import textwrap
 
 FORMATS = ("png", "svg", "pdf")
 KINDS = {  # those that psctl_pictures.py draws, and what help says of them
@@ -195,9 +194,9 @@ def write(pictures, path, options, extra):
     bands = figure.subfigures(len(rows), 1, height_ratios=heights, squeeze=False)[:, 0]
     for band, row in zip(bands, rows):
         for area, picture in zip(band.subfigures(1, len(row), squeeze=False)[0], row):
-            picture.compose(area)
+            picture.compose(area, full / len(row))
     if extra:
-        figure.supxlabel("\n".join(textwrap.wrap(extra, int(full * 19))), x=0.01, ha="left", fontsize=7, color="#444444")
+        figure.supxlabel(psctl_pictures.wrapped(extra, full), x=0.01, ha="left", fontsize=7, color="#444444")
     kind = path.suffix[1:].lower()
     # Nothing that differs from one time to the next: not when it was made, nor by which release of matplotlib.
     metadata = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None},

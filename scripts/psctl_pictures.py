@@ -27,7 +27,8 @@ PARTS = {"data": ("data", "#82e0aa", "xxx", "#1e8449"), "compute": ("compute", "
          "other": ("other", "#ffffff", "....", "#707b7c")}
 
 MOST_CURVES = len(STYLES)
-MOST_PANELS = 6
+MOST_PANELS = 6    # Gantt charts
+MOST_MATRICES = 12
 MOST_BARS = 48
 MOST_ROWS = 32   # of a Gantt chart
 MOST_CELLS = 64  # of a matrix, along a side
@@ -103,6 +104,11 @@ def legend_below(axes, inches=0.42, x=0.5, **more):
                    "fontsize": 8, **more})
 
 
+def wrapped(text, width):
+    """Small print for so many inches."""
+    return "\n".join(textwrap.wrap(text, int(width * 19)))
+
+
 class Picture:
     name, does, width = "", "", HALF
 
@@ -111,10 +117,10 @@ class Picture:
         self.height = 3.9
         self.prepare()
 
-    def compose(self, area):
-        """Draws into a (sub)figure, and what there is to say below."""
+    def compose(self, area, width):
+        """Draws into a (sub)figure of so many inches, and what there is to say below."""
         self.draw(area)
-        text = "\n".join(textwrap.wrap(" ".join(self.notes), int(self.width * 19)))
+        text = wrapped(" ".join(self.notes), width)
         if text:
             area.supxlabel(text, x=0.02, ha="left", fontsize=7, color="#444444")
 
@@ -147,7 +153,7 @@ class Curves(Picture):
             self.notes.insert(0, f"Lines: the mean of {counts} runs; bands: its 95 % interval (Student's t).")
             self.notes.insert(1, "Between evaluations runs are interpolated linearly, as far as all of them go.")
         if any(why for _, _, why, *_ in self.curves):
-            self.notes.append("A cross ends a run that did not come to its end, or diverged.")
+            self.notes.append("A cross ends a run that did not come to its end, or diverged; it is in no mean.")
         self.limits = self._limits()
         self.height = 3.9 + 0.17 * len(self.curves)
 
@@ -178,10 +184,9 @@ class Curves(Picture):
             if half is not None:
                 band = axes.fill_between(x, y - half, y + half, color=colour, alpha=0.18, linewidth=0)
                 band.set_gid(f"{self.name}-band-{number}")
-            text = f"{label}: {y[-1]:.3g}" if self.y != "test_accuracy" else f"{label}: {y[-1]:.3f}"
-            if half is not None:
-                text += f" ± {half[-1]:.3f}"
-            text += f" at {x[-1]:.4g}{' s' if self.x == 'time_s' else ' epochs'}" + (f", {why}" if why else "")
+            figure = ".3f" if self.y == "test_accuracy" else ".3g"
+            text = f"{label}: {y[-1]:{figure}}" + (f" ± {half[-1]:{figure}}" if half is not None else "")
+            text += (f" at {x[-1]:.4g} s" if self.x == "time_s" else f" at epoch {x[-1]:.4g}") + (f", {why}" if why else "")
             axes.plot(x, y, linestyle=dashes, color=colour, marker=marker, markersize=3.5,
                       markevery=max(1, len(x) // 12), linewidth=0.8 if why else 1.3, label=text,
                       gid=f"{self.name}-curve-{number}")
@@ -189,6 +194,12 @@ class Curves(Picture):
                 axes.plot(x[-1:], y[-1:], "x", color=colour, markersize=9, markeredgewidth=1.8)
         if self.limits:
             axes.set_ylim(*self.limits)
+        if self.y == "test_accuracy":
+            low, high = axes.get_ylim()
+            axes.set_ylim(max(low, -0.01), min(high, 1.01))
+        elif not self.limits and self.largest > 50 * self.smallest > 0:
+            axes.set_yscale("log")
+            axes.set_ylim(self.smallest / 2, self.largest * 2)
         targets = {run.number("target_accuracy") for run in runs_of(self.groups)}
         if self.y == "test_accuracy" and len(targets) == 1 and None not in targets:
             axes.axhline(*targets, color="#555555", linewidth=0.7, linestyle=(0, (6, 6)), zorder=0)
@@ -204,6 +215,9 @@ class Curves(Picture):
     def _limits(self):
         """The steep beginning of a curve would press all that follows together: the axis begins below what comes after
         a tenth of the time."""
+        self.smallest, self.largest = (pick(v for *_, y, _ in self.curves for v in y) for pick in (min, max))
+        if self.y != "test_accuracy" and self.largest > 50 * self.smallest > 0:
+            return None  # a panel by decades shows it all
         end = max(x[-1] for _, _, _, x, *_ in self.curves)
         sign = 1 if self.y == "test_accuracy" else -1
         late = [v * sign for _, _, _, x, y, _ in self.curves for v in y[(x >= end / 10) | (x == x[-1])]]
@@ -424,7 +438,7 @@ class Waits(Picture):
     name, does, width = "waits", "who waits for whom", FULL
 
     def prepare(self):
-        at_most(self.groups, MOST_PANELS, self.name)
+        at_most(self.groups, MOST_MATRICES, self.name)
         found, self.notes = readable(runs_of(self.groups), self._matrix, self.name)
         matrices = {run.path: matrix for run, matrix in found}
         self.panels = []
@@ -444,7 +458,7 @@ class Waits(Picture):
         if largest > MOST_CELLS:
             self.notes.append(f"Workers are put together: a cell adds up what {len(bins(largest, MOST_CELLS)[0])} "
                               "neighbours waited.")
-        self.columns = min(3, len(self.panels))
+        self.columns = 2 if len(self.panels) == 4 else min(3, len(self.panels))
         rows = -(-len(self.panels) // self.columns)
         self.width = HALF if len(self.panels) == 1 else FULL
         self.height = 0.7 + rows * (4.2 if self.columns == 1 else 4.0 if self.columns == 2 else 3.6)
@@ -505,7 +519,7 @@ class Waits(Picture):
             axes.set(xlabel="for this worker")
             if number % self.columns == 0:
                 axes.set_ylabel("this worker waited")
-        area.colorbar(image, ax=list(grid.flat), label="seconds", shrink=0.8, panchor=False)
+        area.colorbar(image, ax=list(grid.flat), label="seconds", shrink=0.8, panchor=False, aspect=30)
         area.suptitle(self.does, fontsize=10)
 
 
@@ -676,7 +690,7 @@ class HeatMap(Picture):
             self.notes.append(f"A cell is the mean of {' to '.join(str(c) for c in dict.fromkeys((counts[0], counts[-1])))} "
                               f"runs" + (f", over {', '.join(averaged)}" if averaged else "") + ".")
         if self.open_cells:
-            self.notes.append("≥: a run did not reach the target; it counts with the time at its end.")
+            self.notes.append("White: a run did not reach the target; the mean, with the time at its end, is a lower bound.")
         if lacking:
             self.notes.append(f"Without the figure, and left out of the means: {', '.join(marked(r.path.name, [r]) for r in lacking[:3])}"
                               + (f" and {len(lacking) - 3} more" if lacking[3:] else "") + ".")
@@ -695,23 +709,31 @@ class HeatMap(Picture):
         axes = area.subplots()
         axes.set_gid("heatmap-panel")
         axes.patch.set(hatch="////", facecolor="white", edgecolor="#bbbbbb")
-        image = axes.imshow(self.table, cmap="viridis", aspect="auto", interpolation="nearest")
+        is_open = numpy.array([[(y, x) in self.open_cells for x in self.xs] for y in self.ys])
+        known = numpy.where(is_open, numpy.nan, self.table)
+        # A lower bound has no colour: it would look like a figure.
+        axes.imshow(numpy.where(is_open, 0, numpy.nan), cmap="Greys", vmin=0, vmax=1, aspect="auto")
+        image = axes.imshow(known, cmap="viridis", aspect="auto", interpolation="nearest")
         thin(axes.xaxis, [self._text(x) for x in self.xs], 24)
         thin(axes.yaxis, [self._text(y) for y in self.ys], 30)
         axes.tick_params(labelsize=8)
         if sum(len(self._text(x)) + 2 for x in self.xs) > self.width * 10:
             axes.tick_params(axis="x", labelrotation=35)
         axes.set(xlabel=self.x_key, title=self.value.replace("_", " "))
+        axes.spines[:].set_visible(True)
         if self.y_key:
             axes.set_ylabel(self.y_key)
+        else:
+            axes.set_yticks([])
         if self.table.size <= 240:
             shades = image.norm
             for (i, j), value in numpy.ndenumerate(self.table):
                 if numpy.isfinite(value):
-                    sign = "≥" if (self.ys[i], self.xs[j]) in self.open_cells else ""
+                    sign = "≥ " if is_open[i, j] else ""
                     axes.text(j, i, f"{sign}{value:.4g}", ha="center", va="center", fontsize=7,
-                              color="black" if shades(value) > 0.55 else "white")
-        area.colorbar(image, ax=axes)
+                              color="black" if is_open[i, j] or shades(value) > 0.55 else "white")
+        if numpy.isfinite(known).any():
+            area.colorbar(image, ax=axes)
 
     @staticmethod
     def _text(value):

@@ -310,6 +310,22 @@ class Plots(unittest.TestCase):
         self.assertIn("mean of 2 runs, over cluster.compute_ms", said)
         self.assertIn("Hatched: no run", said)
 
+    def test_a_mean_with_a_run_that_did_not_reach_the_target_is_a_lower_bound(self):
+        late = self.copy(self.one_trained())
+        self.change(late, time_to_target_s=None, time_s=1000, seed=9)
+        picture = self.picture("heatmap", self.trained, late)
+        self.assertEqual((picture.value, picture.x_key, picture.xs), ("time_to_target_s", "strategy", ["bsp", "asp"]))
+        self.assertEqual(picture.open_cells, {("", "bsp")})
+        self.assertGreater(picture.table[0, 0], 250)
+        svg = self.folder / "bound.svg"
+        self.draw(self.trained, late, "-k", "heatmap", "-o", svg)
+        self.assertEqual(sum(word.startswith("≥ ") for word in labels(svg)), 1)
+        self.assertLess(picture.table[0, 1], 250)
+        only = self.copy(self.one_trained("asp"))
+        self.change(only, time_to_target_s=None)
+        self.draw(late, only, "-k", "heatmap", "-o", svg)  # nothing has a colour
+        self.assertEqual(sum(word.startswith("≥ ") for word in labels(svg)), 2)
+
     def test_groups_are_told_apart_and_what_else_they_differ_in_is_said(self):
         slow = self.train("slow", TRAINED, data=self.folder / "set.psctl", strategy="asp", seed=1, rate=0.01)
         runs, _ = psctl_runs.find_runs([self.trained, slow])
