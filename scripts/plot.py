@@ -62,6 +62,8 @@ def parse(words):
                         "several by commas (default: png)")
     parser.add_argument("--where", action="append", default=[], metavar="KEY=VALUE", help="only runs of which the "
                         "configuration has this value; may be given many times")
+    parser.add_argument("--stage", metavar="NAME", help="of a tuned sweep: search, one_for_all or own_best (default: the "
+                        "last)")
     parser.add_argument("--by", metavar="KEY,...", help="put runs together that agree in these keys (default: in all "
                         "but the seed)")
     parser.add_argument("--target", type=float, metavar="ACCURACY", help="target: of this accuracy (default: that of the runs)")
@@ -117,18 +119,16 @@ def chosen(runs, conditions):
 
 def check_key(runs, key, where):
     known = ["strategy", *dict.fromkeys(key for run in runs for key in run.config)]
-    if key not in known:
+    if key not in known and all(run.setting(key) is None for run in runs):
         near = difflib.get_close_matches(key, known, 1)
         raise Refused(f"{where}: no run has the key {key}" + (f" (did you mean {near[0]}?)" if near else ""))
 
 
 def is_value(setting, text):
-    if isinstance(setting, (int, float)) and not isinstance(setting, bool):
-        try:
-            return float(text) == setting
-        except ValueError:
-            return False
-    return text == ({True: "true", False: "false"}.get(setting, setting) if isinstance(setting, bool) else setting)
+    try:
+        return float(text) == setting if isinstance(setting, (int, float)) else text == setting
+    except ValueError:
+        return False
 
 
 def suitable(groups):
@@ -164,17 +164,17 @@ def draw(kinds, groups, options, notes):
     return pictures
 
 
-def below(groups, unreadable):
+def below(groups, unreadable, stage):
     """What must be known of the runs as a whole, to read any of the pictures."""
     import psctl_runs
-    said = []
+    said = [f"Runs of the stage {stage} of a sweep."] if stage else []
     between, within = psctl_runs.confounded(groups)
     if between:
-        said.append(f"The configurations differ in {', '.join(between)}, too.")
+        said.append(f"The configurations differ in {psctl_runs.listed(between)}, too.")
     if within:
-        said.append(f"Put together are runs that differ in {', '.join(within)}.")
+        said.append(f"Put together are runs that differ in {psctl_runs.listed(within)}.")
     if unreadable:
-        said.append(f"{len(unreadable)} folder{'s' if unreadable[1:] else ''} could not be read.")
+        said.append(f"Not in it: {psctl_runs.listed(unreadable, 3, '; ')}.")
     return " ".join(said)
 
 
@@ -230,10 +230,12 @@ def main(words):
                                 "svg.hashsalt": "psctl", "hatch.linewidth": 0.7, "pdf.fonttype": 42})
     try:
         runs, unreadable = psctl_runs.find_runs(options.runs)
-        notes = [f"left out, it cannot be read: {what}" for what in unreadable]
+        notes = [f"left out: {what}" for what in unreadable]
         if not runs:
             raise Refused("; ".join(unreadable) or f"there is no run in {', '.join(options.runs)}: no folder there holds "
                           "summary.json or config.yaml")
+        runs, stage = psctl_runs.of_stage(runs, options.stage)
+        psctl_runs.tell_parameters(runs)
         runs = chosen(runs, options.where)
         notes += [f"{run.path} is {run.status}" + (f": {run.summary['error']}" if run.summary.get("error") else "")
                   for run in runs if run.status != "done"]
@@ -243,7 +245,7 @@ def main(words):
         groups, copies = psctl_runs.group(runs, by)
         notes += [f"{run.path} is left out: it says what another run of its seed says" for run in copies]
         pictures = draw(options.kinds or suitable(groups), groups, options, notes)
-        extra = below(groups, unreadable)
+        extra = below(groups, unreadable, stage)
         if options.in_folder:
             folder = pathlib.Path(options.output)
             folder.mkdir(parents=True, exist_ok=True)

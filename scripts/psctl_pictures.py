@@ -11,7 +11,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, MaxNLocator
 from matplotlib.transforms import ScaledTranslation
 
-from psctl_runs import RunError, brief, mean, t_interval, varying
+from psctl_runs import RunError, brief, listed, mean, t_interval, varying
 
 HALF, FULL = 5.6, 11.2  # inches; two halves stand side by side
 
@@ -53,12 +53,8 @@ def readable(runs, read, kind):
         except RunError as error:
             lacking.append(str(error))
     if not found:
-        raise RunError(f"{kind}: none of the runs has what it takes: " + "; ".join(lacking[:3]) +
-                       (f"; and {len(lacking) - 3} more" if len(lacking) > 3 else ""))
-    notes = []
-    if lacking:
-        notes.append("Left out: " + "; ".join(lacking[:3]) + (f"; and {len(lacking) - 3} more" if lacking[3:] else "") + ".")
-    return found, notes
+        raise RunError(f"{kind}: none of the runs has what it takes: {listed(lacking, 3, '; ')}")
+    return found, [f"Left out: {listed(lacking, 3, '; ')}."] if lacking else []
 
 
 def runs_of(groups):
@@ -654,8 +650,8 @@ class HeatMap(Picture):
         differ = varying(runs)
         free = [key for key in differ if key != "seed"]
         for key in (self.options.x, self.options.y):
-            if key is not None and key not in ("strategy", *{k for run in runs for k in run.config}):
-                raise RunError(f"{self.name}: no run has the key {key}; the runs differ in {', '.join(differ) or 'none'}")
+            if key is not None and all(run.setting(key) is None for run in runs):
+                raise RunError(f"{self.name}: no run has the key {key}; the runs differ in {listed(differ, 12) or 'none'}")
         rest = [key for key in free if key not in (self.options.x, self.options.y)]
         self.y_key = self.options.y or (rest.pop(0) if rest and len(free) > 1 else None)
         self.x_key = self.options.x or (rest.pop(0) if rest else None)
@@ -670,7 +666,7 @@ class HeatMap(Picture):
         cells, lacking, self.open_cells = {}, [], set()
         for run in runs:
             cell = (run.setting(self.y_key) if self.y_key else "", run.setting(self.x_key))
-            number = run.number(self.value)
+            number = run.judged(self.value)
             if self.value == "time_to_target_s" and number is None and run.number("time_s") is not None:
                 number = run.number("time_s")
                 self.open_cells.add(cell)
@@ -688,12 +684,14 @@ class HeatMap(Picture):
         averaged = [key for key in differ if key not in (self.x_key, self.y_key)]
         if counts[-1] > 1:
             self.notes.append(f"A cell is the mean of {' to '.join(str(c) for c in dict.fromkeys((counts[0], counts[-1])))} "
-                              f"runs" + (f", over {', '.join(averaged)}" if averaged else "") + ".")
+                              f"runs" + (f", over {listed(averaged)}" if averaged else "") + ".")
         if self.open_cells:
             self.notes.append("White: a run did not reach the target; the mean, with the time at its end, is a lower bound.")
+        if any(run.judged(self.value) != run.number(self.value) for run in runs):
+            self.notes.append("Runs that diverged count with the accuracy of chance.")
         if lacking:
-            self.notes.append(f"Without the figure, and left out of the means: {', '.join(marked(r.path.name, [r]) for r in lacking[:3])}"
-                              + (f" and {len(lacking) - 3} more" if lacking[3:] else "") + ".")
+            names = [marked(run.path.name, [run]) for run in lacking]
+            self.notes.append(f"Without the figure, and left out of the means: {listed(names, 3)}.")
         if numpy.isnan(self.table).any():
             self.notes.append("Hatched: no run.")
         self.width = HALF if len(self.xs) <= 10 else FULL

@@ -26,6 +26,8 @@ class Run:
         self.config_text = self._read_config()
         self.label = self.summary.get("strategy_label") or self.summary.get("strategy") or \
             self._of_text("strategy:\n  name") or "unknown strategy"
+        self.strategy = self.summary.get("strategy") or self.label
+        self.stages = []  # of a sweep, in which it was made or asked for
         self.seed = self.summary.get("seed", self._of_text("seed"))
         self.clock = self.summary.get("clock", self._of_text("clock"))
 
@@ -63,12 +65,27 @@ class Run:
         value = self.summary.get(key)
         return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
+    def judged(self, key):
+        """As number(), but a run that diverged has the accuracy of chance."""
+        if self.summary.get("diverged") and key.endswith("_accuracy") and self.number("classes"):
+            return 1 / self.number("classes")
+        return self.number(key)
+
     def setting(self, key):
         """A value of the configuration as people write it, or of the key `strategy`, which stands for the label."""
         if key == "strategy":
             return self.label
         value = self.config.get(key)
-        return value if isinstance(value, (int, float, str)) or value is None else json.dumps(value)
+        for number, part in enumerate(key.split(".")):  # an element of a list, as in stragglers.0.delay_ms
+            if value is None and part.isdigit():
+                value = self.config.get(".".join(key.split(".")[:number]))
+                for step in key.split(".")[number:]:
+                    if isinstance(value, list):
+                        value = value[int(step)] if step.isdigit() and int(step) < len(value) else None
+                    else:
+                        value = value.get(step) if isinstance(value, dict) else None
+        plain = isinstance(value, (int, float, str)) and not isinstance(value, bool)
+        return value if plain or value is None else json.dumps(value)
 
     def identity(self):
         """Equal for runs that differ in nothing but seed and name."""
@@ -121,34 +138,78 @@ class Run:
 
 
 def find_runs(paths):
-    """The runs in these folders and below them, each once, in order; and for each folder that cannot be read, why.
-    A folder is that of a run if it holds summary.json or config.yaml; nothing lies below a run."""
-    runs, unreadable, seen = [], [], set()
+    """The runs in these folders and below them, each once: those of a sweep in the order of its plan, others by name;
+    and for each folder that cannot be read, or is missing from a sweep, why. A folder is that of a run if it holds
+    summary.json or config.yaml; nothing below a run is looked at, nor what has a name that begins with a dot."""
+    found, faults, seen = [], [], set()
 
-    def look(folder):
+    def look(folder, runs):
         try:
-            names = sorted(os.listdir(folder))
+            names = sorted(os.listdir(folder), key=_by_number)
         except OSError as error:
-            unreadable.append(f"{folder}: {error.strerror}")
+            faults.append(f"{folder}: {error.strerror}")
             return
         if "summary.json" in names or "config.yaml" in names:
             key = os.path.realpath(folder)
-            if key in seen:
-                return
-            seen.add(key)
-            try:
-                runs.append(Run(folder))
-            except RunError as error:
-                unreadable.append(str(error))
+            if key not in seen:
+                seen.add(key)
+                try:
+                    runs.append(Run(folder))
+                except RunError as error:
+                    faults.append(str(error))
             return
+        within = []
         for name in names:
             below = os.path.join(folder, name)
-            if os.path.isdir(below) and not os.path.islink(below):
-                look(below)
+            # A run that a sweep is making has a name with a dot.
+            if os.path.isdir(below) and not os.path.islink(below) and \
+                    (name[0] != "." or os.path.exists(os.path.join(below, "config.yaml"))):
+                look(below, within)
+        if "plan.json" in names:
+            _follow_plan(folder, within, faults)
+        runs.extend(within)
 
     for path in paths:
-        look(str(path))
-    return runs, unreadable
+        look(str(path), found)
+    return found, faults
+
+
+def _by_number(name):
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
+
+
+def _follow_plan(folder, runs, faults):
+    """Puts the runs of a sweep in order, tells each its stages, and names those that are missing."""
+    path = os.path.join(folder, "plan.json")
+    places = {}
+    try:
+        with open(path, encoding="utf-8") as file:
+            for planned in json.load(file)["runs"]:
+                places.setdefault(os.path.realpath(os.path.join(folder, planned["folder"])), []).append(
+                    planned.get("stage") or "")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        faults.append(f"{path} is no plan of a sweep: {error}")
+        return
+    order = {place: number for number, place in enumerate(places)}
+    runs.sort(key=lambda run: order.get(os.path.realpath(run.path), len(order)))
+    for run in runs:
+        run.stages = places.get(os.path.realpath(run.path), [])
+    missing = len(set(places) - {os.path.realpath(run.path) for run in runs} -
+                  {os.path.realpath(os.path.dirname(fault.split(": ")[0])) for fault in faults})
+    if missing:
+        faults.append(f"{folder}: {missing} of {len(places)} planned runs are not made")
+
+
+def of_stage(runs, stage=None):
+    """Of sweeps that have several stages the runs of one: the one asked for, else the last of the plan. Returns the
+    stage's name, too; empty where nothing had to be chosen."""
+    known = list(dict.fromkeys(name for run in runs for name in run.stages if name))
+    if stage is None and len(known) < 2:
+        return runs, ""
+    if stage is not None and stage not in known:
+        raise RunError(f"no run is of a stage {stage}" + (f"; there are {', '.join(known)}" if known else ""))
+    chosen = stage or known[-1]
+    return [run for run in runs if chosen in run.stages or (stage is None and not any(run.stages))], chosen
 
 
 class Group:
@@ -183,14 +244,49 @@ def group(runs, by=None):
 
 
 def varying(runs):
-    """The keys of the configurations in which these runs differ; all of the strategy's count as one, `strategy`."""
-    keys = {key: None for run in runs for key in run.config if key != "name"}
-    found = []
-    for key in keys:
-        short = "strategy" if key.startswith("strategy.") else key
-        if short not in found and len({json.dumps(run.setting(short)) for run in runs}) > 1:
-            found.append(short)
+    """The keys of the configurations in which these runs differ; all of the strategy's count as one, `strategy`. Of
+    lists of sections each key counts, as in stragglers.0.delay_ms."""
+    found, seen = [], set()
+    for key in dict.fromkeys(key for run in runs for key in keys_of(run)):
+        name = "strategy" if key.startswith("strategy.") else key
+        if name in seen or name == "name":
+            continue
+        seen.add(name)
+        if len({json.dumps(run.setting(name)) for run in runs}) > 1:
+            found.append(name)
     return found
+
+
+def keys_of(run):
+    def within(path, value):
+        if isinstance(value, list) and any(isinstance(item, dict) for item in value):
+            for number, item in enumerate(value):
+                yield from within(f"{path}.{number}", item)
+        elif isinstance(value, dict):
+            for key, item in value.items():
+                yield from within(f"{path}.{key}", item)
+        else:
+            yield path
+    for key, value in run.config.items():
+        yield from within(key, value)
+
+
+def tell_parameters(runs):
+    """Labels runs of one strategy by those of its parameters, too, that differ among them, defaults or not."""
+    alike = {}
+    for run in runs:
+        alike.setdefault(run.strategy, []).append(run)
+    for name, members in alike.items():
+        keys = dict.fromkeys(key for run in members for key in run.config
+                             if key.startswith("strategy.") and key != "strategy.name")
+        told = {key for key in keys if len({json.dumps(run.config.get(key)) for run in members}) > 1}
+        for run in members if told else []:
+            words = []
+            for key in run.config:
+                word = key[len("strategy."):] + "="
+                if key in told or (key in keys and any(mark + word in run.label for mark in ("(", ", "))):
+                    words.append(word + str(run.setting(key)))
+            run.label = f"{name}({', '.join(words)})" if words else name
 
 
 def _tell_apart(groups):
@@ -205,7 +301,7 @@ def _tell_apart(groups):
         keys = [key for key in varying(first) if key not in ("seed", "strategy")]
         for one in alike:
             words = [f"{short(key, keys)}={brief(one.runs[0].setting(key))}" for key in keys]
-            one.label = f"{label}, {', '.join(words)}" if words else f"{label} ({one.runs[0].path.name})"
+            one.label = f"{label}, {listed(words)}" if words else f"{label} ({one.runs[0].path.name})"
 
 
 def short(key, keys):
@@ -216,6 +312,12 @@ def short(key, keys):
         if end != "kind" and not any(other != key and ("." + other).endswith("." + end) for other in keys):
             return end
     return key
+
+
+def listed(words, most=4, between=", "):
+    """The first of them, and how many more."""
+    more = f"{between.rstrip()} and {len(words) - most} more" if len(words) > most else ""
+    return between.join(words[:most]) + more
 
 
 def brief(value):

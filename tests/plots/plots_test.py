@@ -160,6 +160,7 @@ class Plots(unittest.TestCase):
         options = plot.parse([*map(str, paths), "-o", "unused.svg", *words])
         runs, unreadable = psctl_runs.find_runs(paths)
         self.assertEqual(unreadable, [])
+        psctl_runs.tell_parameters(runs)
         groups, _ = psctl_runs.group(runs, options.by and options.by.split(","))
         return psctl_pictures.KINDS[kind](groups, options)
 
@@ -339,6 +340,32 @@ class Plots(unittest.TestCase):
         self.draw(*bsp, slow, "-k", "accuracy", "-o", svg)
         self.assertIn("The configurations differ in optimizer.learning_rate, too.", labels(svg))
 
+    def test_runs_of_a_sweep_stand_in_the_order_of_its_plan_and_what_is_missing_is_told(self):
+        config = self.folder / "swept.yaml"
+        config.write_text(TIMED.format(strategy="bsp", workers=2, compute=20, latency=0, stop="time_s: 0.2", timeline="false"))
+        code, _, said = psctl("sweep", "--quiet", "--config", config, "--out", self.folder, "--name", "swept",
+                              "strategy={name: ssp, staleness: 16},{name: ssp, staleness: 3},bsp")
+        self.assertEqual(code, 0, said)
+        sweep = self.folder / "swept"
+        bars = self.picture("time", sweep).bars
+        self.assertEqual([label for label, shares in bars if shares is None], ["ssp(staleness=16)", "ssp(staleness=3)", "bsp"])
+        plan = json.loads((sweep / "plan.json").read_text())
+        for run, stage in zip(plan["runs"], ("search", "search", "own_best")):
+            run["stage"] = stage
+        (sweep / "plan.json").write_text(json.dumps(plan))
+        svg = self.folder / "swept.svg"
+        self.draw(sweep, "-k", "time", "-o", svg)
+        self.assertIn("Runs of the stage own_best of a sweep.", labels(svg))
+        self.assertNotIn("ssp(staleness=16)", labels(svg))
+        self.draw(sweep, "-k", "time", "--stage", "search", "-o", svg)
+        self.assertIn("ssp(staleness=16)", labels(svg))
+        self.assertIn("there are search, own_best", self.refused(sweep, "--stage", "own"))
+        shutil.rmtree(sweep / plan["runs"][0]["folder"])
+        _, said = self.draw(sweep, "-k", "time", "-o", svg)
+        self.assertIn("1 of 3 planned runs are not made", said)
+        (sweep / "plan.json").write_text("{}")
+        self.assertIn("plan.json is no plan of a sweep", self.draw(sweep, "-k", "time", "-o", svg)[1])
+
     def test_the_same_virtual_run_twice_counts_once(self):
         copy = self.copy(self.one_trained())
         _, said = self.draw(self.trained, copy, "-k", "accuracy", "-o", self.folder / "twice.svg")
@@ -400,6 +427,9 @@ class Plots(unittest.TestCase):
         self.change(run, diverged=True, seed=8)
         self.assertIsNone(self.picture("target", run).reached[run][0])
         self.assertEqual(self.picture("accuracy", run).curves[0][2], "diverged")
+        picture = self.picture("heatmap", self.one_trained("asp"), run, words=["--value", "final_accuracy"])
+        self.assertAlmostEqual(picture.table[0, picture.xs.index("bsp")], 1 / 3)
+        self.assertIn("the accuracy of chance", " ".join(picture.notes))
 
     def test_broken_files_are_told_by_name(self):
         for name, text, says in (("summary.json", '{"status"', "summary.json"), ("summary.json", "[]", "no object"),
@@ -424,8 +454,8 @@ class Plots(unittest.TestCase):
         (broken / "summary.json").write_text("{")
         svg = self.folder / "rest.svg"
         _, said = self.draw(broken, self.timed, "-k", "time", "-o", svg)
-        self.assertIn(f"cannot be read: {broken}/summary.json", said)
-        self.assertIn("1 folder could not be read.", labels(svg))
+        self.assertIn(f"left out: {broken}/summary.json", said)
+        self.assertIn(f"Not in it: {broken}/summary.json", " ".join(labels(svg)).replace("&#45;", "-"))
 
     def test_what_there_is_nothing_of_is_refused_and_says_why(self):
         empty = self.folder / "empty"
