@@ -6,6 +6,7 @@ import difflib
 import io
 import os
 import pathlib
+import signal
 import sys
 
 FORMATS = ("png", "svg", "pdf")
@@ -87,6 +88,9 @@ def parse(words):
     options.in_folder = not suffix or os.path.isdir(options.output) or options.output.endswith("/")
     if not options.in_folder and suffix not in FORMATS:
         raise Refused(f"{options.output}: pictures are .png, .svg or .pdf, not .{suffix}")
+    above = pathlib.Path(options.output).parent
+    if not options.in_folder and not above.is_dir():
+        raise Refused(f"{options.output}: there is no folder {above}")
     options.formats = split([options.format], FORMATS, "format") if options.in_folder else [suffix]
     return options
 
@@ -173,6 +177,9 @@ def below(groups, unreadable, stage):
         said.append(f"The configurations differ in {psctl_runs.listed(between)}, too.")
     if within:
         said.append(f"Put together are runs that differ in {psctl_runs.listed(within)}.")
+    disturbed = sum(bool(run.summary.get("disturbed")) for group in groups for run in group.runs)
+    if disturbed:
+        said.append(f"The machine itself disturbed {disturbed} of {sum(len(group.runs) for group in groups)} runs.")
     if unreadable:
         said.append(f"Not in it: {psctl_runs.listed(unreadable, 3, '; ')}.")
     return " ".join(said)
@@ -218,13 +225,11 @@ def main(words):
     options = parse(words)
     try:
         import matplotlib
-        import numpy
-        import pandas
+        import psctl_runs
     except ImportError as error:
         say("error", f"{error.name} is missing; pictures need Debian's packages python3-matplotlib and python3-pandas "
             "(apt-get install python3-matplotlib python3-pandas)", 31)
         return 1
-    import psctl_runs
     matplotlib.rcdefaults()  # not what somebody has in a file of their own
     matplotlib.rcParams.update({"font.size": 9, "axes.titlesize": 10, "axes.spines.top": False, "axes.spines.right": False,
                                 "svg.hashsalt": "psctl", "hatch.linewidth": 0.7, "pdf.fonttype": 42})
@@ -263,13 +268,14 @@ def main(words):
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         sys.exit(main(sys.argv[1:]))
     except Refused as error:
         say("error", str(error), 31)
         sys.exit(2)
     except OSError as error:
-        say("error", str(error), 31)
+        say("error", f"{error.filename}: {error.strerror}" if error.filename else str(error), 31)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

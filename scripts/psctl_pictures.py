@@ -6,7 +6,6 @@ import textwrap
 
 import numpy
 from matplotlib.colors import Normalize
-from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, MaxNLocator
 from matplotlib.transforms import ScaledTranslation
@@ -222,7 +221,7 @@ class Curves(Picture):
         margin = max(0.06 * (max(every) - min(late)), 0.002)
         if len(late) < 3 or min(every) >= min(late) - margin:
             return None
-        self.notes.append(f"What lies {'below' if sign > 0 else 'above'} the panel is of the first tenth.")
+        self.notes.append(f"Evaluations of the first tenth may lie {'below' if sign > 0 else 'above'} the panel.")
         return sorted([(min(late) - margin) * sign, (max(every) + margin) * sign])
 
 

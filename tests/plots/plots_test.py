@@ -8,6 +8,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,7 +20,6 @@ sys.path.insert(0, str(SCRIPTS))
 
 import matplotlib.image
 import numpy
-import pandas
 
 import plot
 import psctl_pictures
@@ -327,6 +327,13 @@ class Plots(unittest.TestCase):
         self.draw(late, only, "-k", "heatmap", "-o", svg)  # nothing has a colour
         self.assertEqual(sum(word.startswith("≥ ") for word in labels(svg)), 2)
 
+    def test_what_the_machine_itself_disturbed_is_told(self):
+        run = self.copy(self.one_trained())
+        self.change(run, disturbed=True, seed=4)
+        svg = self.folder / "disturbed.svg"
+        self.draw(run, self.timed, "-k", "time", "-o", svg)
+        self.assertIn("The machine itself disturbed 1 of 2 runs", " ".join(labels(svg)))
+
     def test_groups_are_told_apart_and_what_else_they_differ_in_is_said(self):
         slow = self.train("slow", TRAINED, data=self.folder / "set.psctl", strategy="asp", seed=1, rate=0.01)
         runs, _ = psctl_runs.find_runs([self.trained, slow])
@@ -396,7 +403,7 @@ class Plots(unittest.TestCase):
             _, said = self.draw(self.trained, run, "-k", "accuracy,time", "-o", svg)
             self.assertIn(f"{run} is {status}: worker 1 died", said)
             words = " ".join(labels(svg))
-            self.assertIn(f"bsp, seed 7: ", words)
+            self.assertIn("bsp, seed 7: ", words)
             self.assertIn(f", {status}", words)
             self.assertIn("A cross ends a run that did not come to its end", words)
             self.assertEqual(count(svg, "accuracy-curve"), 3)
@@ -484,9 +491,12 @@ class Plots(unittest.TestCase):
         self.assertIn("name the folder of a run", call("-o", "x.png")[2])
 
     def test_a_place_that_cannot_be_written_is_told(self):
-        code, _, said = psctl("plot", self.timed, "-o", self.folder / "none" / "x.png")
-        self.assertEqual(code, 1)
-        self.assertRegex(said, "psctl: error: .*none")
+        self.assertIn(f"there is no folder {self.folder}/none", call(self.timed, "-o", self.folder / "none" / "x.png")[2])
+        file = self.folder / "file"
+        file.write_text("kept")
+        code, _, said = psctl("plot", self.timed, "-k", "waits", "-o", file)
+        self.assertEqual((code, said), (1, f"psctl: error: {file}: File exists\n"))
+        self.assertEqual(file.read_text(), "kept")
 
     # ---- the look of it
 
@@ -516,6 +526,35 @@ class Plots(unittest.TestCase):
         for kind in psctl_pictures.KINDS:
             self.assertIn(f"\n  {kind} ", out)
         self.assertEqual(list(psctl_pictures.KINDS), list(plot.KINDS))
+
+
+    def test_an_installed_verb_uses_what_was_installed_with_it(self):
+        there = self.folder / "installed"
+        (there / "bin").mkdir(parents=True)
+        (there / "share/psctl").mkdir(parents=True)
+        shutil.copy(PSCTL, there / "bin/psctl")
+        (there / "share/psctl/plot.py").write_text("import sys\nprint('installed', sys.argv[1:])\nsys.exit(3)\n")
+        done = subprocess.run([there / "bin/psctl", "plot", "a b", "-k", "time"], capture_output=True, text=True, check=False)
+        self.assertEqual((done.returncode, done.stdout), (3, "installed ['a b', '-k', 'time']\n"))
+
+    def test_the_scripts_can_be_called_by_themselves(self):
+        for script in ("plot.py", "noniid.py"):
+            done = subprocess.run([SCRIPTS / script, "--help"], capture_output=True, text=True, check=False)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn("usage: " + script, done.stdout)
+
+    def test_an_interrupt_ends_it_with_130_and_nothing_is_written(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            run = self.folder / f"waits-{number}"
+            run.mkdir()
+            os.mkfifo(run / "summary.json")
+            place = self.folder / f"interrupted-{number}"
+            process = subprocess.Popen([PSCTL, "plot", run, "-o", place], stderr=subprocess.PIPE, text=True)
+            with open(run / "summary.json", "w"):  # returns when it is being read
+                process.send_signal(number)
+                self.assertEqual(process.wait(60), 130, process.stderr.read())
+            self.assertFalse(place.exists())
+            process.stderr.close()
 
 
 if __name__ == "__main__":
