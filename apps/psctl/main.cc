@@ -20,6 +20,7 @@ constexpr psctl::app::Verb kVerbs[] = {
     {"sweep", "a grid of runs, side by side; only what is missing or failed is made again", psctl::app::sweep},
     {"replay", "recompute a run from its decision log: equal decisions, equal weights", psctl::app::replay},
     {"plot", "pictures of runs: accuracy, where time went, who waited for whom", psctl::app::plot},
+    {"reproduce", "the papers' claims on this harness: held, not held or inconclusive", psctl::app::reproduce},
     {"data", "import, fetch, draw and inspect data sets; see how they are dealt to workers", psctl::app::data},
     {"config", "show, check or explain a configuration", psctl::app::config},
     {"strategies", "what strategies there are, and their parameters", psctl::app::strategies},

@@ -22,6 +22,7 @@ const Verb& find_verb(std::span<const Verb> verbs, std::string_view name, const 
 int train(int argc, char** argv);
 int sweep(int argc, char** argv);
 int replay(int argc, char** argv);
+int reproduce(int argc, char** argv);
 int plot(int argc, char** argv);
 int data(int argc, char** argv);
 int config(int argc, char** argv);

@@ -23,6 +23,7 @@ enum class Purpose : std::uint32_t {
   kVerify = 12,
   kTestSplit = 13,
   kBootstrap = 14,
+  kCluster = 15,  // step times that a preset draws for every worker
 };
 
 struct Key {

@@ -30,6 +30,7 @@ const std::map<std::string, Folders> kArrows = {
     {"sim", {"base", "delay", "sync", "learn", "data", "trace", "lead"}},
     {"run", {"base", "delay", "sync", "data", "learn", "trace", "lead", "config", "rpc", "sim"}},
     {"sweep", {"base", "trace", "config", "run", "results", "stats"}},
+    {"reproduce", {"base", "sync", "config", "run", "results", "stats", "sweep"}},
 };
 
 }  // namespace

@@ -1,0 +1,262 @@
+// psctl reproduce: the papers' claims on our harness. Presets, runs and verdicts are lib/reproduce's; this reads the
+// arguments, has the runs made, and writes what came of them.
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fmt/format.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <thread>
+#include <unistd.h>
+
+#include "arguments.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "reproduce/planner_study.h"
+#include "reproduce/report.h"
+#include "run/folder.h"
+#include "run/version.h"
+#include "sweep/runner.h"
+#include "sweep_view.h"
+#include "terminal.h"
+#include "trace/line_file.h"
+#include "verbs.h"
+
+extern char** environ;
+
+namespace psctl::app {
+namespace {
+
+namespace fs = std::filesystem;
+using reproduce::Campaign;
+using reproduce::Preset;
+using reproduce::Size;
+
+// Beside an installed binary, or in the sources that this one was built from.
+std::string installed_or(const std::string& installed, const std::string& in_sources) {
+  std::error_code unknown;
+  const fs::path binary = fs::read_symlink("/proc/self/exe", unknown);
+  const fs::path path = binary.parent_path().parent_path() / "share/psctl" / installed;
+  return fs::exists(path, unknown) ? path.string() : in_sources;
+}
+
+std::vector<std::string> preset_paths() {
+  const std::string folder = installed_or("papers", PSCTL_PAPERS);
+  std::vector<std::string> paths;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(folder, error)) {
+    if (entry.path().extension() == ".yaml") paths.push_back(entry.path());
+  }
+  if (paths.empty()) throw UserError(fmt::format("psctl reproduce: there are no presets in {}", folder));
+  std::ranges::sort(paths);
+  return paths;
+}
+
+// Of the names given: presets, claims of presets, or files. Of a preset of which only claims are named, those alone.
+std::vector<Preset> chosen_presets(const std::vector<std::string>& names, Size size) {
+  std::vector<Preset> known, chosen;
+  std::vector<std::string> words;
+  for (const std::string& path : preset_paths()) {
+    known.push_back(reproduce::load_preset(path, size));
+    words.push_back(known.back().name);
+  }
+  if (names.empty()) return known;
+  const auto add = [&](Preset preset) {
+    const auto there = std::ranges::find(chosen, preset.file, &Preset::file);
+    if (there == chosen.end()) {
+      chosen.push_back(std::move(preset));
+    } else {
+      reproduce::merge(*there, preset);
+    }
+  };
+  for (const std::string& name : names) {
+    if (name.find('/') != std::string::npos || name.ends_with(".yaml")) {
+      add(reproduce::load_preset(name, size));
+      continue;
+    }
+    bool found = false;
+    for (const Preset& preset : known) {
+      if (preset.name == name) {
+        add(preset);
+        found = true;
+      } else if (auto one = reproduce::only(preset, name)) {
+        add(std::move(*one));
+        found = true;
+      } else if (std::ranges::find(preset.left_out, name) != preset.left_out.end()) {
+        throw UserError(fmt::format("psctl reproduce: {} is not judged at this size; leave --quick out", name));
+      }
+      for (const reproduce::Claim& claim : preset.claims) words.push_back(claim.id);
+    }
+    if (found) continue;
+    const std::string near = nearest(name, words);
+    throw UserError(
+        fmt::format("psctl reproduce: there is no preset and no claim {}{}; psctl reproduce --list shows them", name,
+                    near.empty() ? "" : fmt::format(" (did you mean {}?)", near)));
+  }
+  return chosen;
+}
+
+void print_list(const std::vector<Preset>& presets) {
+  for (const Preset& preset : presets) {
+    fmt::print("{}: {}\n", preset.name, preset.title);
+    for (const reproduce::Claim& claim : preset.claims) fmt::print("  {:<28} {}\n", claim.id, claim.says);
+    for (const std::string& id : preset.left_out) fmt::print("  {:<28} (not at this size)\n", id);
+  }
+}
+
+// Draws what the tables say. A picture that cannot be drawn is no reason to withhold the tables.
+std::vector<std::string> draw(const std::string& folder) {
+  const char* named = std::getenv("PSCTL_PYTHON");
+  const std::string python = named ? named : "/usr/bin/python3";
+  const std::string script = installed_or("reproduce_pictures.py", PSCTL_SCRIPTS "/reproduce_pictures.py");
+  std::vector<const char*> words = {python.c_str(), script.c_str(), folder.c_str(), nullptr};
+  pid_t child = 0;
+  int status = 1;
+  if (::posix_spawn(&child, python.c_str(), nullptr, nullptr, const_cast<char**>(words.data()), environ) == 0)
+    ::waitpid(child, &status, 0);
+  if (status != 0) print_notice(fmt::format("no pictures: {} {} failed; they need python3-matplotlib", python, script));
+  std::vector<std::string> pictures;
+  for (const char* name : {"claims.png", "network.png"}) {
+    if (status == 0 && fs::exists(folder + "/" + name)) pictures.emplace_back(name);
+  }
+  return pictures;
+}
+
+constexpr const char* kTables[] = {"claims.csv", "comparisons.csv", "outcomes.csv",
+                                   "rates.csv",  "claims.json",     "report.md"};
+
+void write_report(const std::string& folder, const Campaign& campaign, const reproduce::Verdicts& verdicts,
+                  reproduce::Made made, const std::string& publish) {
+  trace::write_whole(folder + "/claims.csv", reproduce::claims_csv(verdicts));
+  trace::write_whole(folder + "/comparisons.csv", reproduce::comparisons_csv(verdicts));
+  trace::write_whole(folder + "/outcomes.csv", reproduce::outcomes_csv(campaign, verdicts));
+  trace::write_whole(folder + "/rates.csv", reproduce::rates_csv(campaign));
+  made.pictures = draw(folder);
+  trace::write_whole(folder + "/claims.json", reproduce::json(campaign, verdicts, made));
+  trace::write_whole(folder + "/report.md", reproduce::markdown(campaign, verdicts, made));
+  if (publish.empty()) return;
+  std::error_code error;
+  fs::create_directories(publish, error);
+  std::vector<std::string> names(std::begin(kTables), std::end(kTables));
+  std::ranges::copy(made.pictures, std::back_inserter(names));
+  for (const std::string& name : names) {
+    fs::copy_file(folder + "/" + name, publish + "/" + name, fs::copy_options::overwrite_existing, error);
+    if (error) throw WorldError(fmt::format("cannot write {}/{}: {}", publish, name, error.message()));
+  }
+}
+
+}  // namespace
+
+int reproduce(int argc, char** argv) {
+  using Kind = Option::Kind;
+  const auto arguments = Arguments::parse(
+      {.program = "psctl reproduce",
+       .description =
+           "The papers' claims on this harness: held, not held or inconclusive, with figures. A NAME is a preset, a "
+           "claim, or a "
+           "preset's file; without one, all of configs/papers. What has been run is not run again, so an interrupted "
+           "campaign goes on where it was. A claim that does not hold is a result: the exit code is 0 all the same.",
+       .synopsis = "[NAME ...]",
+       .examples =
+           "  psctl reproduce --list               which claims there are\n"
+           "  psctl reproduce --quick              in minutes: what needs no training, and one claim that does\n"
+           "  psctl reproduce wbsp --dry-run       what would be run, and how long it would take\n"
+           "  psctl reproduce wbsp-share           one claim\n"
+           "  psctl reproduce --publish results/published\n",
+       .options = {{"name", Kind::kWords, "a preset, a claim or a preset's file"},
+                   {"quick", Kind::kFlag, "few seeds, few rates, hardly any training"},
+                   {"full", Kind::kFlag, "more seeds, more clusters: hours"},
+                   {"list", Kind::kFlag, "only list presets and claims"},
+                   {"dry-run", Kind::kFlag, "only tell what would be run, and estimate how long"},
+                   {"jobs", Kind::kNumber, "runs side by side; 0: as many as there are cores", "0"},
+                   {"out", Kind::kWord, "folder in which the folder `reproduce` holds runs and report", "results"},
+                   {"publish", Kind::kWord, "folder that gets a copy of the report, its tables and pictures"},
+                   {"quiet", Kind::kFlag, "no progress"}},
+       .positional = "name"},
+      argc, argv);
+  if (!arguments) return 0;
+  if (arguments->flag("quick") && arguments->flag("full"))
+    throw UserError("psctl reproduce: --quick or --full, not both");
+  const Size size = arguments->flag("quick") ? Size::kQuick : arguments->flag("full") ? Size::kFull : Size::kDefault;
+  const std::vector<Preset> presets = chosen_presets(arguments->words("name"), size);
+  if (arguments->flag("list")) {
+    print_list(presets);
+    return 0;
+  }
+  const bool quiet = arguments->flag("quiet");
+  for (const Preset& preset : presets) {
+    for (const reproduce::Study& study : preset.studies) {
+      if (study.kind != reproduce::StudyKind::kRuns) reproduce::check_planner_study(preset, study);
+    }
+  }
+  sweep::Planner planner;
+  Campaign campaign(presets, planner);
+  const std::string folder = arguments->word("out") + "/reproduce";
+
+  sweep::Options options;
+  options.jobs = arguments->number("jobs");
+  options.interrupted = &catch_signals();
+  SweepView view(quiet);
+  options.progress = [&view](const sweep::Progress& progress) { view.show(progress); };
+  options.notice = [&view](const std::string& text) { view.note(text); };
+  std::size_t claims = 0, left_out = 0;
+  for (const Preset& preset : presets) {
+    claims += preset.claims.size();
+    left_out += preset.left_out.size();
+  }
+  if (!quiet || arguments->flag("dry-run")) {
+    const sweep::Plan more = campaign.expected_more();
+    const sweep::Estimate first = sweep::estimate(campaign.plan(), folder, options);
+    const sweep::Estimate rest = sweep::estimate(more, folder, options);
+    fmt::print("{} of {}{}; {} now and up to {} when rates are chosen: about {} ({})\n", counted(claims, "claim"),
+               counted(presets.size(), "preset"),
+               left_out > 0 ? fmt::format(" ({} more at a larger size)", left_out) : "",
+               counted(campaign.plan().runs.size(), "run"), more.runs.size(),
+               duration_text(first.seconds + rest.seconds), first.told);
+    std::fflush(stdout);
+  }
+  if (arguments->flag("dry-run")) return 0;
+
+  std::vector<std::string> failures;
+  {
+    const sweep::Folder held(folder);
+    do {
+      const sweep::Outcome outcome = sweep::execute(campaign.plan(), held, options);
+      if (outcome.interrupted) {
+        print_notice("interrupted; the same command goes on from here");
+        return 130;
+      }
+      failures.clear();
+      for (const sweep::Failure& failure : outcome.failures) {
+        failures.push_back(fmt::format("{}: {} ({})", sweep::to_text(campaign.plan().runs[failure.run].point),
+                                       failure.reason, failure.folder));
+      }
+    } while (campaign.grow(folder));
+
+    std::map<reproduce::Cell, std::vector<double>> planners;
+    for (std::size_t p = 0; p < presets.size(); ++p) {
+      for (std::size_t s = 0; s < presets[p].studies.size(); ++s) {
+        if (presets[p].studies[s].kind != reproduce::StudyKind::kRuns)
+          planners.merge(reproduce::measure_planners(presets, p, s));
+      }
+    }
+    const reproduce::Verdicts verdicts = reproduce::judge(campaign, folder, planners);
+    write_report(folder, campaign, verdicts,
+                 {.size = size,
+                  .version = run::kVersion,
+                  .host = run::host_name(),
+                  .cores = std::thread::hardware_concurrency(),
+                  .runs = campaign.plan().runs.size(),
+                  .pictures = {}},
+                 arguments->given("publish") ? arguments->word("publish") : "");
+    fmt::print("{}", reproduce::table(verdicts));
+  }
+  for (const std::string& notice : campaign.notices()) print_notice(notice);
+  fmt::print("\n{}/report.md\n", folder);
+  if (failures.empty()) return 0;
+  for (const std::string& failure : failures) print_error(failure);
+  throw WorldError(
+      fmt::format("{} failed; claims that rest on them are inconclusive", counted(failures.size(), "run")));
+}
+
+}  // namespace psctl::app

@@ -1,0 +1,357 @@
+#include "reproduce/verdicts.h"
+
+#include <algorithm>
+#include <cmath>
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "base/text.h"
+
+namespace psctl::reproduce {
+namespace {
+
+using Values = std::vector<Measured>;
+
+std::vector<Mode> modes_of(const Study& study) {
+  if (study.kind != StudyKind::kRuns || study.rates == Rates::kGiven) return {Mode::kGiven};
+  if (study.rates == Rates::kFailing) return {Mode::kFailing};
+  return {Mode::kOneForAll, Mode::kOwnBest};
+}
+
+double mean_of(const Values& values, Scale scale) {
+  double sum = 0;
+  for (const Measured& value : values) sum += scale == Scale::kRatio ? std::log(value.value) : value.value;
+  const double mean = sum / static_cast<double>(values.size());
+  return scale == Scale::kRatio ? std::exp(mean) : mean;
+}
+
+constexpr std::string_view kTimeToFinalOf = "time_to_final_of_";
+
+// Measures of cells, read from run folders when they are first asked for.
+class Book {
+ public:
+  Book(const Campaign& campaign, const std::string& folder, const std::map<Cell, std::vector<double>>& planners)
+      : campaign_(campaign), folder_(folder), planners_(planners) {}
+
+  const Study& study(const Cell& cell) const { return campaign_.presets()[cell.preset].studies[cell.study]; }
+
+  std::optional<double> rate(const Cell& cell, Mode mode) const {
+    const auto found = campaign_.results().find({cell, mode});
+    return found == campaign_.results().end() ? std::nullopt : found->second.rate;
+  }
+
+  // A number a seed; none where there are no such runs, or one of them does not tell.
+  std::optional<Values> values(const Cell& cell, Mode mode, const std::string& measure) {
+    if (study(cell).kind != StudyKind::kRuns) {
+      const char* what = study(cell).kind == StudyKind::kPlannerExact ? "misses" : "microseconds";
+      const auto found = planners_.find(cell);
+      if (found == planners_.end() || measure != what) return std::nullopt;
+      Values values;
+      for (double number : found->second) values.push_back({.value = number, .censored = false});
+      return values;
+    }
+    const auto result = campaign_.results().find({cell, mode});
+    if (result == campaign_.results().end()) return std::nullopt;
+    std::optional<Values> targets;
+    if (measure.starts_with(kTimeToFinalOf)) {
+      Cell reference = cell;
+      const std::string name = measure.substr(kTimeToFinalOf.size(), measure.size() - kTimeToFinalOf.size() - 2);
+      const Contender* contender = study(cell).find(name);
+      if (!contender) return std::nullopt;
+      reference.contender = static_cast<std::size_t>(contender - study(cell).contenders.data());
+      targets = values(reference, mode, "final_accuracy");
+      if (!targets) return std::nullopt;
+    }
+    const double longest = longest_s(cell, mode);
+    Values values;
+    for (std::size_t i = 0; i < result->second.folders.size(); ++i) {
+      const RunFigures* of = run(result->second.folders[i]);
+      if (!of) return std::nullopt;
+      const auto value = measured(*of, measure, campaign_.presets()[cell.preset].classes, longest,
+                                  targets ? std::optional((*targets)[i].value) : std::nullopt);
+      if (!value) return std::nullopt;
+      values.push_back(*value);
+    }
+    return values;
+  }
+
+  std::optional<Values> values(Cell cell, Mode mode, const std::string& measure, const Rival& rival) {
+    if (rival.parts.empty()) return Values(study(cell).seeds, Measured{.value = rival.number, .censored = false});
+    std::optional<Values> sum;
+    for (const auto& [name, weight] : rival.parts) {
+      cell.contender = static_cast<std::size_t>(study(cell).find(name) - study(cell).contenders.data());
+      const std::optional<Values> part = values(cell, mode, measure);
+      if (!part) return std::nullopt;
+      if (!sum) sum = Values(part->size());
+      for (std::size_t i = 0; i < part->size(); ++i) {
+        (*sum)[i].value += weight * (*part)[i].value;
+        (*sum)[i].censored = (*sum)[i].censored || (*part)[i].censored;
+      }
+    }
+    return sum;
+  }
+
+ private:
+  // Null where it failed.
+  const RunFigures* run(const std::string& name) {
+    const auto [place, fresh] = runs_.try_emplace(name);
+    if (fresh) place->second = read_figures(folder_ + "/" + name);
+    return place->second ? &*place->second : nullptr;
+  }
+
+  // Of all contenders of the setting.
+  double longest_s(Cell cell, Mode mode) {
+    double longest = 0;
+    for (cell.contender = 0; cell.contender < study(cell).contenders.size(); ++cell.contender) {
+      const auto result = campaign_.results().find({cell, mode});
+      if (result == campaign_.results().end()) continue;
+      for (const std::string& name : result->second.folders) {
+        if (const RunFigures* of = run(name)) longest = std::max(longest, of->numbers.at("time_s"));
+      }
+    }
+    return longest;
+  }
+
+  const Campaign& campaign_;
+  const std::string& folder_;
+  const std::map<Cell, std::vector<double>>& planners_;
+  std::map<std::string, std::optional<RunFigures>> runs_;
+};
+
+class Judge {
+ public:
+  Judge(Book& book, const Preset& preset, std::size_t preset_index, const Claim& claim, Mode mode)
+      : book_(book), preset_(preset), claim_(claim), study_(preset.study(claim.study)) {
+    judged_.preset = &preset;
+    judged_.claim = &claim;
+    judged_.mode = mode;
+    base_.preset = preset_index;
+    base_.study = static_cast<std::size_t>(&study_ - preset.studies.data());
+  }
+
+  Judged judge() {
+    std::vector<Verdict> of_settings;
+    if (!claim_.grows_from.empty()) {
+      of_settings = growth();
+    } else {
+      for (std::size_t setting = 0; setting < study_.settings.size(); ++setting) {
+        if (const auto verdict = in_setting(setting)) of_settings.push_back(*verdict);
+      }
+    }
+    if (of_settings.empty() && claim_.where) {
+      judged_.notes.push_back(fmt::format("in no setting do {} lie between {:g} and {:g}",
+                                          enumerate(claim_.where->contenders), claim_.where->low, claim_.where->high));
+    }
+    judged_.verdict = of_each(of_settings);
+    if (missing_) {
+      judged_.verdict = Verdict::kInconclusive;
+      judged_.notes.push_back("not every run that it asks for is there, or tells what it asks for");
+    }
+    return std::move(judged_);
+  }
+
+ private:
+  Cell cell(std::size_t setting, const std::string& contender) const {
+    Cell of = base_;
+    of.setting = setting;
+    of.contender = static_cast<std::size_t>(study_.find(contender) - study_.contenders.data());
+    return of;
+  }
+
+  bool speaks_of(std::size_t setting) {
+    const std::string& profile = study_.settings[setting].profile;
+    if (!claim_.profiles.empty() && std::ranges::find(claim_.profiles, profile) == claim_.profiles.end()) return false;
+    if (!claim_.where) return true;
+    return std::ranges::all_of(claim_.where->contenders, [&](const std::string& contender) {
+      const auto values = book_.values(cell(setting, contender), judged_.mode, claim_.measure);
+      if (!values) return false;
+      const double mean = mean_of(*values, claim_.scale);
+      return mean >= claim_.where->low && mean <= claim_.where->high;
+    });
+  }
+
+  // None where the claim does not speak of the setting.
+  std::optional<Verdict> in_setting(std::size_t setting) {
+    if (!speaks_of(setting)) return std::nullopt;
+    const std::size_t first = judged_.comparisons.size();
+    const std::size_t rivals = claim_.order.empty() ? claim_.rivals.size() : 1;
+    if (claim_.order.empty()) {
+      for (const std::string& subject : claim_.subjects) {
+        for (const Rival& rival : claim_.rivals) compare(setting, subject, rival);
+      }
+    } else {
+      for (std::size_t i = 1; i < claim_.order.size(); ++i) {
+        compare(setting, claim_.order[i],
+                {.name = claim_.order[i - 1], .parts = {{claim_.order[i - 1], 1.0}}, .number = 0});
+      }
+    }
+    const std::span<Comparison> fresh = std::span(judged_.comparisons).subspan(first);
+    if (claim_.any_subject || !claim_.order.empty()) correct(fresh);
+    std::vector<Verdict> of_subjects;
+    for (std::size_t i = 0; i < fresh.size(); i += rivals) {
+      std::vector<Verdict> of_rivals;
+      for (const Comparison& one : fresh.subspan(i, rivals)) of_rivals.push_back(one.finding.verdict);
+      of_subjects.push_back(of_each(of_rivals));
+    }
+    return claim_.any_subject ? of_any(of_subjects) : of_each(of_subjects);
+  }
+
+  static void correct(std::span<Comparison> comparisons) {
+    std::vector<Finding> findings;
+    for (const Comparison& one : comparisons) findings.push_back(one.finding);
+    correct_for_many(findings);
+    for (std::size_t i = 0; i < findings.size(); ++i) comparisons[i].finding = findings[i];
+  }
+
+  void compare(std::size_t setting, const std::string& subject, const Rival& rival) {
+    const Cell of = cell(setting, subject);
+    Comparison comparison{.setting = study_.settings[setting].name(),
+                          .network_part = study_.settings[setting].network_part,
+                          .subject = subject,
+                          .rival = rival.name,
+                          .subject_rate = book_.rate(of, judged_.mode),
+                          .rival_rate = rival.parts.size() == 1
+                                            ? book_.rate(cell(setting, rival.parts[0].first), judged_.mode)
+                                            : std::nullopt,
+                          .finding = {}};
+    const auto mine = book_.values(of, judged_.mode, claim_.measure);
+    const auto theirs = book_.values(of, judged_.mode, claim_.measure, rival);
+    if (mine && theirs) {
+      comparison.subject_mean = mean_of(*mine, claim_.scale);
+      comparison.rival_mean = mean_of(*theirs, claim_.scale);
+      comparison.finding = reproduce::judge(claim_.scale, claim_.region, *mine, *theirs);
+    } else {
+      missing_ = true;
+      comparison.finding.reason = "runs are missing";
+    }
+    judged_.comparisons.push_back(std::move(comparison));
+  }
+
+  // ln(time of the fastest rival / time of the subject), seed by seed. Greater where the rival's time is censored; none
+  // where the subject's is.
+  std::optional<Values> gains(std::size_t setting) {
+    const Cell of = cell(setting, claim_.subjects.front());
+    const auto mine = book_.values(of, judged_.mode, claim_.measure);
+    if (!mine) return std::nullopt;
+    Values gains(mine->size());
+    for (std::size_t r = 0; r < claim_.rivals.size(); ++r) {
+      const auto theirs = book_.values(of, judged_.mode, claim_.measure, claim_.rivals[r]);
+      if (!theirs) return std::nullopt;
+      for (std::size_t i = 0; i < gains.size(); ++i) {
+        if ((*mine)[i].censored) return std::nullopt;
+        const double gain = std::log((*theirs)[i].value / (*mine)[i].value);
+        if (r == 0 || gain < gains[i].value) gains[i] = {.value = gain, .censored = (*theirs)[i].censored};
+      }
+    }
+    return gains;
+  }
+
+  std::vector<Verdict> growth() {
+    std::vector<Verdict> verdicts;
+    for (std::size_t to = 0; to < study_.settings.size(); ++to) {
+      const Setting& last = study_.settings[to];
+      if (last.profile != claim_.grows_to) continue;
+      const auto first = std::ranges::find_if(study_.settings, [&](const Setting& setting) {
+        return setting.profile == claim_.grows_from && setting.network_part == last.network_part;
+      });
+      const auto from = static_cast<std::size_t>(first - study_.settings.begin());
+      const auto late = gains(to), early = gains(from);
+      Comparison comparison{.setting = last.name(),
+                            .network_part = last.network_part,
+                            .subject = fmt::format("{} at {}", claim_.subjects.front(), claim_.grows_to),
+                            .rival = fmt::format("at {}", claim_.grows_from),
+                            .subject_rate = {},
+                            .rival_rate = {},
+                            .finding = {}};
+      if (late && early) {
+        comparison.subject_mean = mean_of(*late, Scale::kDifference);
+        comparison.rival_mean = mean_of(*early, Scale::kDifference);
+        comparison.finding = reproduce::judge(Scale::kDifference, claim_.region, *late, *early);
+      } else {
+        comparison.finding.reason = "runs are missing, or did not reach the target";
+      }
+      verdicts.push_back(comparison.finding.verdict);
+      judged_.comparisons.push_back(std::move(comparison));
+    }
+    return verdicts;
+  }
+
+  Book& book_;
+  const Preset& preset_;
+  const Claim& claim_;
+  const Study& study_;
+  Cell base_;
+  Judged judged_;
+  bool missing_ = false;
+};
+
+// What the report lists of every cell.
+constexpr const char* kListed[] = {"final_accuracy", "time_to_target_s", "time_s",      "compute_share",
+                                   "updates_per_s",  "misses",           "microseconds"};
+
+}  // namespace
+
+const Comparison* Judged::tightest() const {
+  const Comparison* tightest = nullptr;
+  // How far the mean lies within the region, from the nearer bound.
+  const auto room = [&](const Comparison& one) {
+    return std::min(one.finding.effect.mean - claim->region.low, claim->region.high - one.finding.effect.mean);
+  };
+  for (const Comparison& one : comparisons) {
+    if (one.finding.effect.n == 0) continue;
+    if (!tightest || room(one) < room(*tightest)) tightest = &one;
+  }
+  return tightest;
+}
+
+Verdicts judge(const Campaign& campaign, const std::string& folder,
+               const std::map<Cell, std::vector<double>>& planners) {
+  Verdicts verdicts;
+  Book book(campaign, folder, planners);
+  for (std::size_t p = 0; p < campaign.presets().size(); ++p) {
+    const Preset& preset = campaign.presets()[p];
+    for (const Claim& claim : preset.claims) {
+      for (Mode mode : modes_of(preset.study(claim.study))) {
+        verdicts.judged.push_back(Judge(book, preset, p, claim, mode).judge());
+      }
+    }
+    for (std::size_t s = 0; s < preset.studies.size(); ++s) {
+      const Study& study = preset.studies[s];
+      for (Mode mode : modes_of(study)) {
+        for (std::size_t setting = 0; setting < study.settings.size(); ++setting) {
+          for (std::size_t c = 0; c < study.contenders.size(); ++c) {
+            const Cell cell{.preset = p, .study = s, .setting = setting, .contender = c};
+            Outcome outcome{.cell = cell, .mode = mode, .rate = book.rate(cell, mode), .measures = {}};
+            for (const char* measure : kListed) {
+              if (auto values = book.values(cell, mode, measure)) outcome.measures.emplace(measure, std::move(*values));
+            }
+            if (!outcome.measures.empty()) verdicts.outcomes.push_back(std::move(outcome));
+          }
+        }
+      }
+    }
+  }
+  return verdicts;
+}
+
+std::string effect_text(const Claim& claim, const Finding& finding) {
+  const double mean = finding.effect.mean, low = finding.effect.low, high = finding.effect.high;
+  if (finding.effect.n == 0) return "-";
+  const bool points = claim.measure == "final_accuracy" || claim.measure == "compute_share";
+  if (claim.scale == Scale::kRatio) {
+    return fmt::format("{:.3g} [{:.3g}, {:.3g}] times", std::exp(mean), std::exp(low), std::exp(high));
+  }
+  if (!claim.grows_from.empty())
+    return fmt::format("{:.3g} [{:.3g}, {:.3g}] times the gain", std::exp(mean), std::exp(low), std::exp(high));
+  const double unit = points ? 100 : 1;
+  return fmt::format("{:+.3g} [{:+.3g}, {:+.3g}]{}", unit * mean, unit * low, unit * high, points ? " points" : "");
+}
+
+std::string number_text(std::string_view measure, double value) {
+  if (measure == "final_accuracy" || measure == "compute_share") return fmt::format("{:.1f} %", 100 * value);
+  if (measure.starts_with("time_")) return fmt::format("{:.4g} s", value);
+  if (measure == "microseconds") return fmt::format("{:.4g} us", value);
+  return fmt::format("{:.4g}", value);
+}
+
+}  // namespace psctl::reproduce

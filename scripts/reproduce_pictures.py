@@ -1,0 +1,111 @@
+#!/usr/bin/python3
+"""Draws what psctl reproduce found, from the tables in its folder: claims.png, every claim's effect and where it would
+be held; network.png, what a push and a pull's part of a step does to the share of computing.
+
+Usage: reproduce_pictures.py FOLDER
+"""
+
+import csv
+import math
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt  # noqa: E402
+
+COLOURS = {"held": "#1b7f3b", "not held": "#b3261e", "inconclusive": "#7a7a7a"}
+
+
+def read(path):
+    with open(path, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def number(text, otherwise=math.nan):
+    return float(text) if text else otherwise
+
+
+def draw_claims(rows, path):
+    """One line a claim and a mode. Effects are scaled so that a claim's own bound or unit is visible: times as
+    percent of the rival's, shares and accuracies in points."""
+    rows = [row for row in rows if row["effect"]]
+    if not rows:
+        return
+    panels = [("difference", "difference (points; counts as they are)"), ("log_ratio", "ratio (log scale)")]
+    parts = [(title, scale, [row for row in rows if row["scale"] == scale]) for scale, title in panels]
+    parts = [part for part in parts if part[2]]
+    heights = [len(part[2]) for part in parts]
+    figure, axes = plt.subplots(len(parts), 1, figsize=(10, 1.6 + 0.24 * sum(heights)), squeeze=False,
+                                gridspec_kw={"height_ratios": heights}, layout="constrained")
+    for axis, (title, scale, some) in zip(axes[:, 0], parts):
+        for place, row in enumerate(some):
+            y = len(some) - place
+            unit = 100 if row["measure"] in ("final_accuracy", "compute_share") else 1
+            value = math.exp if scale == "log_ratio" else lambda x, unit=unit: x * unit
+            middle, low, high = (value(number(row[key])) for key in ("effect", "low", "high"))
+            colour = COLOURS[row["verdict"]]
+            # What it must keep to, where that is a bound.
+            bound_low, bound_high = number(row["bound_low"], -math.inf), number(row["bound_high"], math.inf)
+            for bound, mark in ((bound_low, ">"), (bound_high, "<")):
+                if math.isfinite(bound):
+                    axis.plot([value(bound)], [y], marker=mark, color="#333333", markersize=6, linestyle="none", zorder=3)
+            axis.plot([low, high], [y, y], color=colour, linewidth=2)
+            axis.plot([middle], [y], marker="o", color=colour, markersize=4)
+        labels = [row["claim"] + ("" if row["rates"] == "given" else f" ({row['rates']})") for row in some]
+        axis.set_yticks(range(len(some), 0, -1), labels, fontsize=7)
+        axis.set_ylim(0.2, len(some) + 0.8)
+        axis.grid(axis="x", color="#dddddd")
+        axis.set_xlabel(title)
+        if scale == "log_ratio":
+            axis.set_xscale("log")
+        else:
+            axis.set_xscale("symlog", linthresh=5)
+    handles = [plt.Line2D([], [], color=colour, linewidth=2, label=word) for word, colour in COLOURS.items()]
+    axes[0][0].legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False)
+    figure.suptitle("The tightest comparison of each claim, 95 %; > and < are the bounds that it must keep to", fontsize=10)
+    figure.savefig(path, dpi=130)
+    plt.close(figure)
+
+
+def draw_network(rows, path):
+    rows = [row for row in rows if row["measure"] == "compute_share" and row["network_part"] and row["rates"] == "given"]
+    if not rows:
+        return
+    profiles = sorted({row["profile"] for row in rows})
+    figure, axes = plt.subplots(1, len(profiles), figsize=(4.2 * len(profiles), 4), sharey=True, squeeze=False,
+                                layout="constrained")
+    for axis, profile in zip(axes[0], profiles):
+        curves = defaultdict(list)
+        for row in rows:
+            if row["profile"] == profile:
+                curves[row["contender"]].append((100 * number(row["network_part"]), 100 * number(row["mean"])))
+        axis.axhspan(55, 72, color="#e8e0c8", zorder=0)
+        axis.axhline(91, color="#333333", linestyle=":", linewidth=1)
+        for contender, points in curves.items():
+            points.sort()
+            axis.plot(*zip(*points), marker="o", markersize=3, label=contender)
+        axis.set_xscale("symlog", linthresh=1)
+        axis.set_xlabel("a push and a pull, % of a step")
+        axis.set_title(profile)
+        axis.grid(color="#dddddd")
+    axes[0][0].set_ylabel("share of computing, %")
+    axes[0][0].set_ylim(0, 103)
+    axes[0][-1].legend(loc="lower left", fontsize=8, frameon=False)
+    figure.suptitle("Published: 55 to 72 % (band) for others, 91 % (dots) for WBSP", fontsize=10)
+    figure.savefig(path, dpi=130)
+    plt.close(figure)
+
+
+def main():
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    folder = Path(sys.argv[1])
+    draw_claims(read(folder / "claims.csv"), folder / "claims.png")
+    draw_network(read(folder / "outcomes.csv"), folder / "network.png")
+
+
+if __name__ == "__main__":
+    main()

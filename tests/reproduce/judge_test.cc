@@ -1,0 +1,214 @@
+#include "reproduce/judge.h"
+
+#include <boost/test/unit_test.hpp>
+#include <cmath>
+
+#include "reproduce/campaign.h"
+
+BOOST_TEST_DONT_PRINT_LOG_VALUE(psctl::reproduce::Verdict)
+
+namespace psctl::reproduce {
+namespace {
+
+constexpr auto kEnd = std::numeric_limits<double>::infinity();
+const Region kLess{.low = -kEnd, .high = 0, .open = true};
+const Region kMore{.low = 0, .high = kEnd, .open = true};
+
+std::vector<Measured> plain(const std::vector<double>& values) {
+  std::vector<Measured> measured;
+  for (double value : values) measured.push_back({.value = value, .censored = false});
+  return measured;
+}
+
+Verdict verdict_of(const Region& region, const std::vector<double>& differences) {
+  return judge(Scale::kDifference, region, plain(differences), plain(std::vector<double>(differences.size()))).verdict;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(verdicts)
+
+BOOST_AUTO_TEST_CASE(the_interval_is_students_t_over_the_pairs) {
+  // Mean 3, standard deviation 1.5811 of five, quantile 2.7764.
+  const Finding finding = judge(Scale::kDifference, kMore, plain({11, 22, 33, 44, 55}), plain({10, 20, 30, 40, 50}));
+  BOOST_TEST(finding.effect.mean == 3, boost::test_tools::tolerance(1e-12));
+  BOOST_TEST(finding.effect.low == 3 - 2.776445 * 1.581139 / std::sqrt(5), boost::test_tools::tolerance(1e-5));
+  BOOST_TEST(finding.effect.high == 3 + 2.776445 * 1.581139 / std::sqrt(5), boost::test_tools::tolerance(1e-5));
+  BOOST_TEST(finding.verdict == Verdict::kHeld);
+}
+
+BOOST_AUTO_TEST_CASE(times_are_compared_by_their_ratio) {
+  const Finding finding = judge(Scale::kRatio, kLess, plain({1, 10, 100}), plain({2, 20, 200}));
+  BOOST_TEST(std::exp(finding.effect.mean) == 0.5, boost::test_tools::tolerance(1e-12));
+  BOOST_TEST(finding.verdict == Verdict::kHeld);
+  const Finding none = judge(Scale::kRatio, kLess, plain({0, 1}), plain({1, 1}));
+  BOOST_TEST(none.verdict == Verdict::kInconclusive);
+  BOOST_TEST(!none.reason.empty());
+}
+
+BOOST_AUTO_TEST_CASE(less_and_more_take_the_whole_interval_on_their_side) {
+  BOOST_TEST(verdict_of(kMore, {1, 1.1, 0.9, 1, 1.2}) == Verdict::kHeld);
+  BOOST_TEST(verdict_of(kLess, {1, 1.1, 0.9, 1, 1.2}) == Verdict::kNotHeld);
+  BOOST_TEST(verdict_of(kMore, {1, -1, 2, -2, 1}) == Verdict::kInconclusive);
+  BOOST_TEST(verdict_of(kLess, {0, 0, 0}) == Verdict::kNotHeld);  // exactly the same is not less
+}
+
+BOOST_AUTO_TEST_CASE(at_least_allows_its_margin_and_no_more) {
+  const Region region{.low = -0.005, .high = kEnd, .open = false};
+  BOOST_TEST(verdict_of(region, {-0.004, -0.0041, -0.0039, -0.004}) == Verdict::kHeld);
+  BOOST_TEST(verdict_of(region, {-0.006, -0.0061, -0.0059, -0.006}) == Verdict::kNotHeld);
+  BOOST_TEST(verdict_of(region, {-0.006, -0.004, -0.006, -0.004}) == Verdict::kInconclusive);
+}
+
+BOOST_AUTO_TEST_CASE(about_takes_the_whole_interval_within_both_margins) {
+  const Region region{.low = -0.05, .high = 0.05, .open = false};
+  BOOST_TEST(verdict_of(region, {0.01, -0.01, 0.02, 0}) == Verdict::kHeld);
+  BOOST_TEST(verdict_of(region, {0.1, 0.11, 0.09}) == Verdict::kNotHeld);
+  BOOST_TEST(verdict_of(region, {-0.1, -0.11, -0.09}) == Verdict::kNotHeld);
+  BOOST_TEST(verdict_of(region, {0.2, -0.2, 0.1, 0}) == Verdict::kInconclusive);
+}
+
+BOOST_AUTO_TEST_CASE(one_seed_alone_is_inconclusive) {
+  const Finding finding = judge(Scale::kDifference, kMore, plain({5}), plain({1}));
+  BOOST_TEST(finding.verdict == Verdict::kInconclusive);
+  BOOST_TEST(!finding.reason.empty());
+  BOOST_TEST(judge(Scale::kDifference, kMore, {}, {}).verdict == Verdict::kInconclusive);
+}
+
+BOOST_AUTO_TEST_CASE(a_rival_that_never_got_there_only_adds_to_being_faster) {
+  std::vector<Measured> rival = plain({20, 21, 19, 22, 20});
+  rival[2].censored = true;
+  const Finding finding = judge(Scale::kRatio, kLess, plain({10, 10, 11, 10, 9}), rival);
+  BOOST_TEST(finding.verdict == Verdict::kHeld);
+  BOOST_TEST(finding.censored == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(a_subject_that_never_got_there_makes_being_faster_inconclusive) {
+  std::vector<Measured> subject = plain({10, 10, 11, 10, 9});
+  subject[4].censored = true;
+  const Finding finding = judge(Scale::kRatio, kLess, subject, plain({20, 21, 19, 22, 20}));
+  BOOST_TEST(finding.verdict == Verdict::kInconclusive);
+  BOOST_TEST(!finding.reason.empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_subject_that_never_got_there_only_adds_to_being_slower) {
+  std::vector<Measured> subject = plain({20, 21, 19, 22, 20});
+  subject[0].censored = true;
+  BOOST_TEST(judge(Scale::kRatio, kLess, subject, plain({10, 10, 11, 10, 9})).verdict == Verdict::kNotHeld);
+}
+
+BOOST_AUTO_TEST_CASE(where_neither_got_there_nothing_is_known) {
+  std::vector<Measured> subject = plain({10, 10, 11}), rival = plain({20, 21, 19});
+  subject[1].censored = rival[1].censored = true;
+  BOOST_TEST(judge(Scale::kRatio, kLess, subject, rival).verdict == Verdict::kInconclusive);
+  BOOST_TEST(judge(Scale::kRatio, kMore, subject, rival).verdict == Verdict::kInconclusive);
+}
+
+BOOST_AUTO_TEST_CASE(being_as_fast_is_inconclusive_where_a_time_is_not_known) {
+  const Region about{.low = std::log(0.95), .high = std::log(1.05), .open = false};
+  std::vector<Measured> rival = plain({10, 10.1, 9.9});
+  BOOST_TEST(judge(Scale::kRatio, about, plain({10, 10, 10}), rival).verdict == Verdict::kHeld);
+  rival[0].censored = true;
+  BOOST_TEST(judge(Scale::kRatio, about, plain({10, 10, 10}), rival).verdict == Verdict::kInconclusive);
+}
+
+BOOST_AUTO_TEST_CASE(a_claim_against_several_is_refuted_by_one_and_held_by_all) {
+  using enum Verdict;
+  BOOST_TEST(of_each(std::vector{kHeld, kHeld}) == kHeld);
+  BOOST_TEST(of_each(std::vector{kHeld, kInconclusive}) == kInconclusive);
+  BOOST_TEST(of_each(std::vector{kHeld, kInconclusive, kNotHeld}) == kNotHeld);
+  BOOST_TEST(of_each({}) == kInconclusive);
+  BOOST_TEST(of_any(std::vector{kNotHeld, kHeld}) == kHeld);
+  BOOST_TEST(of_any(std::vector{kNotHeld, kInconclusive}) == kInconclusive);
+  BOOST_TEST(of_any(std::vector{kNotHeld, kNotHeld}) == kNotHeld);
+  BOOST_TEST(of_any({}) == kInconclusive);
+}
+
+BOOST_AUTO_TEST_CASE(of_many_comparisons_holm_takes_back_what_one_alone_would_have_shown) {
+  // p = 0.0305 on its own; the least of five is multiplied by five.
+  const std::vector<double> weak = {1, 2, 0.2, 1.5, 3.2, 0.1}, nothing = {1, -1, 2, -2, 0.5, -0.5};
+  std::vector<Finding> findings(5, judge(Scale::kDifference, kMore, plain(nothing), plain({0, 0, 0, 0, 0, 0})));
+  findings[0] = judge(Scale::kDifference, kMore, plain(weak), plain({0, 0, 0, 0, 0, 0}));
+  BOOST_TEST(findings[0].verdict == Verdict::kHeld);
+  correct_for_many(findings);
+  BOOST_TEST(findings[0].verdict == Verdict::kInconclusive);
+  BOOST_TEST(!findings[0].reason.empty());
+
+  std::vector<Finding> alone = {judge(Scale::kDifference, kMore, plain(weak), plain({0, 0, 0, 0, 0, 0}))};
+  correct_for_many(alone);
+  BOOST_TEST(alone[0].verdict == Verdict::kHeld);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+BOOST_AUTO_TEST_SUITE(measures)
+
+namespace {
+
+RunFigures run_of(double time_s, std::optional<double> to_target, bool diverged = false) {
+  RunFigures run;
+  run.diverged = diverged;
+  run.numbers = {{"time_s", time_s}, {"updates", 100}, {"final_accuracy", 0.8}, {"target_accuracy", 0.7}};
+  if (to_target) run.numbers["time_to_target_s"] = *to_target;
+  return run;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_run_that_missed_the_target_is_censored_at_its_end) {
+  const auto reached = measured(run_of(50, 20), "time_to_target_s", 10, 80);
+  BOOST_TEST((reached->value == 20 && !reached->censored));
+  const auto missed = measured(run_of(50, {}), "time_to_target_s", 10, 80);
+  BOOST_TEST((missed->value == 50 && missed->censored));
+}
+
+BOOST_AUTO_TEST_CASE(a_run_that_diverged_guesses_and_is_censored_where_the_longest_ended) {
+  const RunFigures run = run_of(3, 2, true);
+  BOOST_TEST(measured(run, "final_accuracy", 4, 80)->value == 0.25);
+  const auto time = measured(run, "time_to_target_s", 4, 80);
+  BOOST_TEST((time->value == 80 && time->censored));
+  BOOST_TEST(measured(run, "time_s", 4, 80)->censored);
+}
+
+BOOST_AUTO_TEST_CASE(what_a_run_does_not_tell_is_no_number) {
+  BOOST_TEST(!measured(run_of(50, 20), "compute_share", 10, 80));
+  RunFigures run = run_of(50, {});
+  run.numbers.erase("target_accuracy");
+  BOOST_TEST(!measured(run, "time_to_target_s", 10, 80));
+}
+
+BOOST_AUTO_TEST_CASE(updates_are_those_of_the_look_that_reached_the_target) {
+  RunFigures run = run_of(50, 20);
+  run.looks = {{.time_s = 10, .accuracy = 0.5, .updates = 30}, {.time_s = 20, .accuracy = 0.7, .updates = 60}};
+  BOOST_TEST(measured(run, "updates_to_target", 10, 80)->value == 60);
+  BOOST_TEST(measured(run, "updates_per_s", 10, 80)->value == 2);
+  const auto missed = measured(run_of(50, {}), "updates_to_target", 10, 80);
+  BOOST_TEST((missed->value == 100 && missed->censored));
+}
+
+BOOST_AUTO_TEST_CASE(another_runs_final_accuracy_is_reached_at_the_first_of_two_looks_in_a_row) {
+  RunFigures run = run_of(50, {});
+  run.looks = {{.time_s = 0, .accuracy = 0.1, .updates = 0},
+               {.time_s = 10, .accuracy = 0.8, .updates = 1},
+               {.time_s = 20, .accuracy = 0.7, .updates = 2},
+               {.time_s = 30, .accuracy = 0.8, .updates = 3},
+               {.time_s = 40, .accuracy = 0.9, .updates = 4}};
+  BOOST_TEST(measured(run, "time_to_final_of_bsp_s", 10, 80, 0.75)->value == 30);
+  BOOST_TEST(measured(run, "time_to_final_of_bsp_s", 10, 80, 0.85)->value == 40);  // the last counts alone
+  BOOST_TEST(measured(run, "time_to_final_of_bsp_s", 10, 80, 0.95)->censored);
+}
+
+BOOST_AUTO_TEST_CASE(the_best_rate_is_first_at_the_target_and_else_most_accurate) {
+  const auto at = [](double rate, double accuracy, std::vector<Measured> times) {
+    return Tried{.rate = rate, .accuracy = {accuracy, accuracy, accuracy}, .time_s = std::move(times)};
+  };
+  const Measured soon{.value = 5, .censored = false}, late{.value = 9, .censored = false},
+      never{.value = 20, .censored = true};
+  BOOST_TEST(best_of({at(0.1, 0.9, {late, late, late}), at(0.3, 0.7, {soon, soon, never}),
+                      at(1, 0.95, {soon, never, never})}) == 1U);
+  BOOST_TEST(best_of({at(0.1, 0.7, {never, never, late}), at(0.3, 0.8, {never, never, never})}) == 1U);
+  BOOST_TEST(best_of({at(0.1, 0.7, {}), at(0.3, 0.8, {}), at(1, 0.1, {})}) == 1U);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace psctl::reproduce

@@ -1,0 +1,162 @@
+#include <boost/test/unit_test.hpp>
+#include <filesystem>
+#include <set>
+
+#include "base/error.h"
+#include "reproduce/planner_study.h"
+
+namespace psctl::reproduce {
+namespace {
+
+std::vector<Preset> all_presets(Size size) {
+  std::vector<Preset> presets;
+  for (const auto& entry : std::filesystem::directory_iterator(PSCTL_SOURCE_DIR "/configs/papers")) {
+    presets.push_back(load_preset(entry.path(), size));
+  }
+  return presets;
+}
+
+// A preset of one study and one claim, with a line in the place of another.
+std::string preset_with(const std::string& line = "", const std::string& in_place_of = "") {
+  std::string text = R"(title: t
+source: s
+stated: s
+read: r
+base: {clock: virtual, model: {kind: none}, cluster: {workers: 2}, stop: {time_s: 1}, data: {batch_size: 4}}
+studies:
+  pace:
+    says: how fast
+    seeds: {quick: 2, default: 3}
+    contenders:
+      bsp: bsp
+      asp: asp
+claims:
+  - id: faster
+    says: it is faster
+    known_from: nowhere
+    study: pace
+    measure: time_s
+    of: asp
+    against: bsp
+    is: less
+)";
+  if (!in_place_of.empty()) {
+    const std::size_t at = text.find(in_place_of);
+    BOOST_TEST_REQUIRE(at != std::string::npos);
+    text.replace(at, in_place_of.size(), line);
+  }
+  return text;
+}
+
+void check_refused(const std::string& text, const std::string& part) {
+  try {
+    read_preset(text, "p.yaml", Size::kDefault);
+    BOOST_ERROR("not refused: " << part);
+  } catch (const UserError& error) {
+    BOOST_TEST(std::string(error.what()).find(part) != std::string::npos, error.what());
+    BOOST_TEST(std::string(error.what()).find("p.yaml:") != std::string::npos, error.what());
+  }
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(presets)
+
+BOOST_AUTO_TEST_CASE(every_claim_that_was_set_down_is_in_some_preset) {
+  std::set<std::string> ids;
+  for (const Preset& preset : all_presets(Size::kFull)) {
+    for (const Claim& claim : preset.claims) BOOST_TEST(ids.insert(claim.id).second, "two claims " << claim.id);
+    BOOST_TEST(preset.left_out.empty());
+  }
+  for (const char* id : {"a2s-accuracy",         "a2s-time",
+                         "a2s-weighting",        "bap-speed-transient",
+                         "bap-speed-persistent", "bap-threshold",
+                         "wbsp-time-h1",         "wbsp-time-h2",
+                         "wbsp-time-h3",         "wbsp-share",
+                         "wbsp-overlap",         "ebsp-time",
+                         "ebsp-accuracy",        "ebsp-lookahead",
+                         "ebsp-others-fail",     "pcp-time",
+                         "pcp-quality",          "pcp-use",
+                         "dssp-two-gpus",        "dssp-bounded",
+                         "dssp-homogeneous",     "switch-order",
+                         "switch-share",         "switch-sixteen",
+                         "zipline-exact",        "zipline-speed-n10-r15"}) {
+    BOOST_TEST(ids.contains(id), id);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(five_seeds_at_least_where_anything_is_drawn) {
+  for (const Preset& preset : all_presets(Size::kDefault)) {
+    for (const Claim& claim : preset.claims) {
+      const bool trains = preset.study(claim.study).rates != Rates::kGiven;
+      BOOST_TEST((!trains || preset.study(claim.study).seeds >= 5), claim.id);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_smaller_size_leaves_claims_out_and_says_so) {
+  std::size_t quick = 0, left_out = 0, full = 0;
+  for (const Preset& preset : all_presets(Size::kQuick))
+    quick += preset.claims.size(), left_out += preset.left_out.size();
+  for (const Preset& preset : all_presets(Size::kFull)) full += preset.claims.size();
+  BOOST_TEST(left_out > 0U);
+  BOOST_TEST(quick + left_out == full);
+}
+
+BOOST_AUTO_TEST_CASE(planner_studies_of_presets_can_be_measured) {
+  for (const Preset& preset : all_presets(Size::kFull)) {
+    for (const Study& study : preset.studies) {
+      if (study.kind != StudyKind::kRuns) BOOST_CHECK_NO_THROW(check_planner_study(preset, study));
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(numbers_may_depend_on_the_size) {
+  BOOST_TEST(read_preset(preset_with(), "p.yaml", Size::kQuick).studies[0].seeds == 2U);
+  BOOST_TEST(read_preset(preset_with(), "p.yaml", Size::kDefault).studies[0].seeds == 3U);
+  BOOST_TEST(read_preset(preset_with(), "p.yaml", Size::kFull).studies[0].seeds == 3U);
+}
+
+BOOST_AUTO_TEST_CASE(what_is_wrong_with_a_preset_is_told_with_its_place) {
+  check_refused(preset_with("agianst: bsp", "against: bsp"), "did you mean against?");
+  check_refused(preset_with("against: ssp", "against: bsp"), "ssp is no contender of pace");
+  check_refused(preset_with("is: fewer", "is: less"), "less, more, at_least");
+  check_refused(preset_with("is: less\n    margin: 0.1", "is: less"), "has no effect with less and more");
+  check_refused(preset_with("study: race", "study: pace"), "there is no study 'race'");
+  check_refused(preset_with("seeds: 1", "seeds: {quick: 2, default: 3}"), "expected a whole number from 2 on");
+  check_refused(preset_with("sizes: [big]", "seeds: {quick: 2, default: 3}"),
+                "expected some of quick, default and full");
+  check_refused(preset_with("rates: quickly", "seeds: {quick: 2, default: 3}"), "given, search or failing");
+  check_refused(preset_with("", "    known_from: nowhere\n"), "claims.0.known_from: is missing");
+  check_refused("[", "p.yaml");
+}
+
+BOOST_AUTO_TEST_CASE(a_claim_alone_takes_the_studies_that_it_rests_on) {
+  for (const Preset& preset : all_presets(Size::kDefault)) {
+    if (preset.name != "wbsp") continue;
+    const auto one = only(preset, "wbsp-overlap");
+    BOOST_TEST_REQUIRE(one.has_value());
+    BOOST_TEST(one->claims.size() == 1U);
+    BOOST_TEST(one->studies.size() == 2U);  // times, and the search for rates
+    BOOST_TEST(!only(preset, "wbsp-nothing"));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(planners_that_are_exact_miss_nothing_and_the_scans_do) {
+  for (Preset preset : all_presets(Size::kQuick)) {
+    if (preset.name != "zipline") continue;
+    const std::size_t exact = static_cast<std::size_t>(&preset.study("exact") - preset.studies.data());
+    const auto misses = measure_planners({preset}, 0, exact);
+    BOOST_TEST(misses.size() == 7U);
+    for (const auto& [cell, numbers] : misses) {
+      double sum = 0;
+      for (double number : numbers) sum += number;
+      const std::string& name = preset.studies[exact].contenders[cell.contender].name;
+      BOOST_TEST((sum > 0) == name.ends_with("_scan"), name << " misses " << sum);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace psctl::reproduce
