@@ -104,6 +104,15 @@ def wrapped(text, width):
     return "\n".join(textwrap.wrap(text, int(width * 19)))
 
 
+def folded(label, width, size=8):
+    """A label in as many lines as it takes to be no longer than so many inches."""
+    return "\n".join(textwrap.wrap(label, max(12, int(width * 118 / size)), break_on_hyphens=False)) or label
+
+
+def lines(label):
+    return label.count("\n") + 1
+
+
 class Picture:
     name, does, width = "", "", HALF
 
@@ -150,7 +159,8 @@ class Curves(Picture):
         if any(why for _, _, why, *_ in self.curves):
             self.notes.append("A cross ends a run that did not come to its end, or diverged; it is in no mean.")
         self.limits = self._limits()
-        self.height = 3.9 + 0.17 * len(self.curves)
+        self.words = [folded(self._words(*curve), 4.4) for curve in self.curves]
+        self.height = 3.9 + 0.17 * sum(lines(words) for words in self.words)
 
     def _points(self, run):
         table = run.evals()[[self.x, self.y]].dropna()
@@ -179,11 +189,9 @@ class Curves(Picture):
             if half is not None:
                 band = axes.fill_between(x, y - half, y + half, color=colour, alpha=0.18, linewidth=0)
                 band.set_gid(f"{self.name}-band-{number}")
-            figure = ".3f" if self.y == "test_accuracy" else ".3g"
-            text = f"{label}: {y[-1]:{figure}}" + (f" ± {half[-1]:{figure}}" if half is not None else "")
-            text += (f" at {x[-1]:.4g} s" if self.x == "time_s" else f" at epoch {x[-1]:.4g}") + (f", {why}" if why else "")
             axes.plot(x, y, linestyle=dashes, color=colour, marker=marker, markersize=3.5,
-                      markevery=max(1, len(x) // 12), linewidth=0.8 if why else 1.3, label=text,
+                      markevery=max(1, len(x) // 12), linewidth=0.8 if why else 1.3,
+                      label=self.words[number],
                       gid=f"{self.name}-curve-{number}")
             if why:
                 axes.plot(x[-1:], y[-1:], "x", color=colour, markersize=9, markeredgewidth=1.8)
@@ -206,6 +214,12 @@ class Curves(Picture):
         axes.set_xlim(left=0)
         axes.grid(alpha=0.3)
         legend_below(axes, handlelength=4)
+
+    def _words(self, _, label, why, x, y, half):
+        """Of a curve in the legend: where it ends."""
+        figure = ".3f" if self.y == "test_accuracy" else ".3g"
+        text = f"{label}: {y[-1]:{figure}}" + (f" ± {half[-1]:{figure}}" if half is not None else "")
+        return text + (f" at {x[-1]:.4g} s" if self.x == "time_s" else f" at epoch {x[-1]:.4g}") + (f", {why}" if why else "")
 
     def _limits(self):
         """The steep beginning of a curve would press all that follows together: the axis begins below what comes after
@@ -256,7 +270,8 @@ class TimeToTarget(Picture):
         self.notes.insert(0, "A mark is a run" + ("; a bar is the median where it is known." if len(found) > 2 else "."))
         if any(time is None for time, _ in self.reached.values()):
             self.notes.insert(1, "Open marks: not reached by the end of the run, which is where they stand.")
-        self.height = 1.7 + 0.3 * len(self.groups)
+        self.labels = [folded(group.label, 2.4, 9) for group in self.groups]
+        self.height = 1.7 + max(0.3, 0.19 * max(lines(label) for label in self.labels)) * len(self.groups)
 
     def _reached(self, run):
         """The instant (None: not reached), and until when it was looked for."""
@@ -291,7 +306,7 @@ class TimeToTarget(Picture):
                 axes.plot([middle, middle], [row - 0.36, row + 0.36], "-", color="black", linewidth=2)
         axes.set(xlabel=clock_label(runs_of(self.groups)), ylim=(len(self.groups) - 0.5, -0.5),
                  title=f"time to {self.target:g} {looked_at(runs_of(self.groups))} accuracy")
-        axes.set_yticks(range(len(self.groups)), [group.label for group in self.groups])
+        axes.set_yticks(range(len(self.groups)), self.labels)
         axes.set_xlim(left=0)
         axes.grid(alpha=0.3, axis="x")
 
@@ -311,7 +326,7 @@ class WhereTimeWent(Picture):
         self.bars = []  # (label of the bar, or of what follows where there are no shares; shares)
         each = len(groups) + sum(workers) <= MOST_BARS
         for (group, tables), count in zip(groups, workers):
-            label = marked(group.label, group.runs)
+            label = folded(marked(group.label, group.runs), 4.2 if each or len(groups) == 1 else 2.2)
             stretches = bins(count, MOST_BARS) if each or len(groups) == 1 else [range(count)]
             if each or len(groups) == 1:
                 self.bars.append((label, None))
@@ -323,7 +338,7 @@ class WhereTimeWent(Picture):
                 self.notes.append(f"{count} workers: a bar is the mean of {len(stretches[0])} of them.")
         if not each and len(groups) > 1:
             self.notes.append("A bar is the mean of all workers of a configuration.")
-        self.height = 1.7 + 0.21 * len(self.bars)
+        self.height = 1.7 + 0.21 * len(self.bars) * max(1, 0.75 * max(lines(label) for label, _ in self.bars))
 
     def _shares(self, run):
         table = run.workers()
@@ -368,7 +383,8 @@ class Staleness(Picture):
                               "differently.")
         if any(len(group.runs) > 1 for group in self.groups):
             self.notes.append("The pushes of all runs of a configuration are counted together.")
-        self.height = 3.6 + (0.17 * len(self.counts) if len(self.counts) > 1 else 0)
+        self.labels = [folded(self._words(name, counts[0]), 4.5) for _, name, counts in self.counts]
+        self.height = 3.6 + (0.17 * sum(lines(label) for label in self.labels) if len(self.counts) > 1 else 0)
 
     @staticmethod
     def _counts(run):
@@ -386,17 +402,17 @@ class Staleness(Picture):
 
     def draw(self, area):
         panels = area.subplots(1, 2)
-        for which, (axes, label) in enumerate(zip(panels, ("staleness, updates", "gap to the slowest worker, steps"))):
+        for which, axes in enumerate(panels):
             axes.set_gid(f"staleness-panel-{which}")
             if len(self.counts) == 1:
                 self._draw_bars(axes, self.counts[0][2][which])
             else:
-                for index, name, counts in self.counts:
-                    self._draw_shares(axes, index, name, counts[which])
+                for (index, _, counts), label in zip(self.counts, self.labels):
+                    self._draw_shares(axes, index, label, counts[which])
                 axes.set(ylabel="share of pushes, at most so much", ylim=(0, 1.03))
-            axes.set(xlabel=label)
+            axes.set(xlabel=("staleness, updates", "gap to the slowest worker, steps")[which])
             axes.grid(alpha=0.3)
-        area.suptitle(self.does if len(self.counts) > 1 else f"{self.does}: {self.counts[0][1]}", fontsize=10)
+        area.suptitle(self.does if len(self.counts) > 1 else folded(f"{self.does}: {self.counts[0][1]}", 10, 10), fontsize=10)
         if len(self.counts) > 1:
             legend_below(panels[0], x=0, loc="upper left", handlelength=4)
 
@@ -411,17 +427,23 @@ class Staleness(Picture):
         axes.set(ylabel="share of pushes" + (f", {width} values a bar" if width > 1 else ""))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
-    def _draw_shares(self, axes, index, name, counts):
+    @staticmethod
+    def _words(name, counts):
+        if counts.empty:
+            return f"{name}: no push was used"
+        return f"{name}: mean {(counts.index * counts).sum() / counts.sum():.3g}, largest {counts.index[-1]}"
+
+    @staticmethod
+    def _draw_shares(axes, index, label, counts):
         colour, dashes, marker = style(index)
         if counts.empty:
-            axes.plot([], [], linestyle=dashes, color=colour, label=f"{name}: no push was used")
+            axes.plot([], [], linestyle=dashes, color=colour, label=label)
             return
         shares = counts.cumsum() / counts.sum()
         x = numpy.concatenate([[min(0, shares.index[0])], shares.index, [shares.index[-1]]])
         y = numpy.concatenate([[0], shares, [1]])
-        mean_value = (counts.index * counts).sum() / counts.sum()
         axes.plot(x, y, linestyle=dashes, color=colour, marker=marker, markersize=3.5, markevery=max(1, len(x) // 12),
-                  drawstyle="steps-post", linewidth=1.3, label=f"{name}: mean {mean_value:.3g}, largest {shares.index[-1]}")
+                  drawstyle="steps-post", linewidth=1.3, label=label)
         if shares.index[-1] > 200:
             axes.set_xscale("symlog", linthresh=10)
             axes.set_xlim(left=0)
@@ -456,7 +478,8 @@ class Waits(Picture):
         self.columns = 2 if len(self.panels) == 4 else min(3, len(self.panels))
         rows = -(-len(self.panels) // self.columns)
         self.width = HALF if len(self.panels) == 1 else FULL
-        self.height = 0.7 + rows * (4.2 if self.columns == 1 else 4.0 if self.columns == 2 else 3.6)
+        longest = max(len(label) for label, _ in self.panels)
+        self.height = 0.7 + rows * ({1: 4.2, 2: 4.0, 3: 3.6}[self.columns] + 0.15 * (longest // 30))
 
     @staticmethod
     def _matrix(run):
@@ -510,7 +533,8 @@ class Waits(Picture):
                     axes.text(j, i, f"{seconds:.3g}", ha="center", va="center", fontsize=7,
                               color="white" if shades(seconds) > 0.5 else "black" if seconds else "#aaaaaa")
             waited = total.sum()
-            axes.set_title(f"{label}: {'nobody waited' if waited == 0 else f'{waited:.3g} s in all'}", fontsize=9)
+            title = f"{label}: {'nobody waited' if waited == 0 else f'{waited:.3g} s in all'}"
+            axes.set_title(folded(title, {1: 4.5, 2: 4.0, 3: 2.9}[self.columns], 9), fontsize=9)
             axes.set(xlabel="for this worker")
             if number % self.columns == 0:
                 axes.set_ylabel("this worker waited")
@@ -560,7 +584,7 @@ class Gantt(Picture):
                               "only trace.timeline records: without it, a step ends where its push arrives, "
                               "and waiting is drawn after computing.")
         self.notes.append("White: what is in none of these, or a step that the end cut off.")
-        self.height = 1.2 + sum(0.6 + max(0.9, 0.24 * len(workers)) for _, workers, _ in self.panels)
+        self.height = 1.4 + sum(0.6 + max(0.9, 0.24 * len(workers)) for _, workers, _ in self.panels)
 
     def _pieces(self, run):
         """Columns worker, part, begin, end; and how long a worker takes from push to push."""
@@ -593,12 +617,12 @@ class Gantt(Picture):
                                  linewidth=0 if hatch else 0.4)  # so that steps in a row can be told apart
             thin(axes.yaxis, [str(worker) for worker in workers], 32)
             axes.set(ylim=(len(workers) - 0.5, -0.5), xlim=self.window, ylabel="worker")
-            axes.set_title(label, fontsize=9, loc="left")
+            axes.set_title(folded(label, 10, 9), fontsize=9, loc="left")
             axes.tick_params(labelsize=8)
         grid[-1][0].set_xlabel(clock_label([run for group in self.groups for run in group.runs]))
         parts = [Patch(facecolor=colour, hatch=hatch, edgecolor=ink, linewidth=0, label=name)
                  for part, (name, colour, hatch, ink) in PARTS.items() if part in used]
-        grid[0][0].legend(handles=parts, loc="lower right", bbox_to_anchor=(1, 1), ncols=7, frameon=False, fontsize=8)
+        legend_below(grid[-1][0], handles=parts, ncols=7)
         area.suptitle(self.does, fontsize=10, x=0.02, ha="left")
 
 
@@ -711,10 +735,11 @@ class HeatMap(Picture):
         # A lower bound has no colour: it would look like a figure.
         axes.imshow(numpy.where(is_open, 0, numpy.nan), cmap="Greys", vmin=0, vmax=1, aspect="auto")
         image = axes.imshow(known, cmap="viridis", aspect="auto", interpolation="nearest")
-        thin(axes.xaxis, [self._text(x) for x in self.xs], 24)
-        thin(axes.yaxis, [self._text(y) for y in self.ys], 30)
+        across = [folded(self._text(x), 1.6) for x in self.xs]
+        thin(axes.xaxis, across, 24)
+        thin(axes.yaxis, [folded(self._text(y), 1.9) for y in self.ys], 30)
         axes.tick_params(labelsize=8)
-        if sum(len(self._text(x)) + 2 for x in self.xs) > self.width * 10:
+        if sum(max(len(line) for line in label.split("\n")) + 2 for label in across[:24]) > self.width * 10:
             axes.tick_params(axis="x", labelrotation=35)
         axes.set(xlabel=self.x_key, title=self.value.replace("_", " "))
         axes.spines[:].set_visible(True)
