@@ -54,33 +54,35 @@ def parse(words):
                     description="Draws runs: readable in grey, and the same bytes each time.\n\nKinds:\n" +
                     "\n".join(f"  {kind:<{width}}{does}" for kind, does in KINDS.items()) +
                     f"\n  {'all':<{width}}every kind for which these runs have what it takes", epilog=EXAMPLES)
-    parser.add_argument("runs", nargs="*", metavar="RUN", help="folders of runs, or folders under which some lie")
-    parser.add_argument("-o", "--output", metavar="FILE", help="picture to write (.png, .svg, .pdf), with all kinds in "
-                        "it; or a folder, for a file a kind")
-    parser.add_argument("-k", "--kind", action="append", metavar="KIND", help="what to draw, several by commas; default: "
-                        "what suits the runs")
-    parser.add_argument("--format", default="png", metavar="FORMAT", help="of the files in a folder: png, svg or pdf, "
-                        "several by commas (default: png)")
-    parser.add_argument("--where", action="append", default=[], metavar="KEY=VALUE", help="only runs of which the "
-                        "configuration has this value; may be given many times")
-    parser.add_argument("--stage", metavar="NAME", help="of a tuned sweep: search, one_for_all or own_best (default: the "
-                        "last)")
-    parser.add_argument("--by", metavar="KEY,...", help="put runs together that agree in these keys (default: in all "
-                        "but the seed)")
-    parser.add_argument("--target", type=float, metavar="ACCURACY", help="target: of this accuracy (default: that of the runs)")
-    parser.add_argument("--from", dest="begin", type=float, default=0.0, metavar="S", help="gantt: window's begin")
-    parser.add_argument("--to", dest="end", type=float, metavar="S", help="gantt: window's end")
-    parser.add_argument("--x", metavar="KEY", help="heatmap: key across; `strategy` stands for name and parameters")
-    parser.add_argument("--y", metavar="KEY", help="heatmap: key down")
-    parser.add_argument("--value", metavar="FIGURE", help="heatmap: a figure of summary.json")
-    parser.add_argument("--dpi", type=int, default=150, help="pixels an inch of PNG (default: 150)")
-    parser.add_argument("--quiet", action="store_true", help="say nothing but errors")
-    parser.add_argument("-h", "--help", action="help", help="this text")
+    add = parser.add_argument
+    add("runs", nargs="*", metavar="RUN", help="folders of runs, or folders under which some lie")
+    add("-o", "--output", metavar="FILE",
+        help="picture to write (.png, .svg, .pdf), with all kinds in it; or a folder, for a file a kind")
+    add("-k", "--kind", action="append", metavar="KIND",
+        help="what to draw, several by commas; default: what suits the runs")
+    add("--format", default="png", metavar="FORMAT",
+        help="of the files in a folder: png, svg or pdf, several by commas (default: png)")
+    add("--where", action="append", default=[], metavar="KEY=VALUE",
+        help="only runs of which the configuration has this value; may be given many times")
+    add("--by", metavar="KEY,...", help="put runs together that agree in these keys (default: in all but the seed)")
+    add("--stage", metavar="NAME",
+        help="of a tuned sweep: search, one_for_all or own_best (default: the last in its plan)")
+    add("--target", type=float, metavar="ACCURACY", help="target: of this accuracy (default: that of the runs)")
+    add("--from", dest="begin", type=float, default=0.0, metavar="S", help="gantt: begin of the window")
+    add("--to", dest="end", type=float, metavar="S", help="gantt: end of the window")
+    add("--x", metavar="KEY", help="heatmap: key across; `strategy` stands for name and parameters")
+    add("--y", metavar="KEY", help="heatmap: key down")
+    add("--value", metavar="FIGURE", help="heatmap: a figure of summary.json")
+    add("--dpi", type=int, default=150, help="pixels an inch of PNG (default: 150)")
+    add("--quiet", action="store_true", help="say nothing but errors")
+    add("-h", "--help", action="help", help="this text")
     options = parser.parse_args(words)
     if not options.runs:
         raise Refused(f"{parser.prog}: name the folder of a run; {parser.prog} --help tells more")
     if not options.output:
         raise Refused(f"{parser.prog}: -o is missing: the picture to write (.png, .svg, .pdf), or a folder")
+    if options.target is not None and not 0 < options.target <= 1:
+        raise Refused(f"{parser.prog}: --target {options.target:g} is not within 0 and 1")
     if not 10 <= options.dpi <= 1200:
         raise Refused(f"{parser.prog}: --dpi {options.dpi} is not within 10 and 1200")
     options.kinds = split(options.kind or [], [*KINDS, "all"], "kind")
@@ -100,8 +102,8 @@ def split(words, known, what):
     for word in [part.strip() for word in words for part in word.split(",")]:
         if word not in known:
             near = difflib.get_close_matches(word, known, 1)
-            raise Refused(f"there is no {what} {word or 'without a name'}" + (f" (did you mean {near[0]}?)" if near else "") +
-                          f"; it is one of {', '.join(known)}")
+            meant = f" (did you mean {near[0]}?)" if near else ""
+            raise Refused(f"there is no {what} {word or 'without a name'}{meant}; it is one of {', '.join(known)}")
         if word not in found:
             found.append(word)
     return found
@@ -231,14 +233,15 @@ def main(words):
             "(apt-get install python3-matplotlib python3-pandas)", 31)
         return 1
     matplotlib.rcdefaults()  # not what somebody has in a file of their own
-    matplotlib.rcParams.update({"font.size": 9, "axes.titlesize": 10, "axes.spines.top": False, "axes.spines.right": False,
-                                "svg.hashsalt": "psctl", "hatch.linewidth": 0.7, "pdf.fonttype": 42})
+    matplotlib.rcParams.update({"font.size": 9, "axes.titlesize": 10, "axes.spines.top": False,
+                                "axes.spines.right": False, "hatch.linewidth": 0.7, "pdf.fonttype": 42,
+                                "svg.hashsalt": "psctl"})
     try:
         runs, unreadable = psctl_runs.find_runs(options.runs)
         notes = [f"left out: {what}" for what in unreadable]
         if not runs:
-            raise Refused("; ".join(unreadable) or f"there is no run in {', '.join(options.runs)}: no folder there holds "
-                          "summary.json or config.yaml")
+            raise Refused("; ".join(unreadable) or f"there is no run in {', '.join(options.runs)}: no folder there "
+                          "holds summary.json or config.yaml")
         runs, stage = psctl_runs.of_stage(runs, options.stage)
         psctl_runs.tell_parameters(runs)
         runs = chosen(runs, options.where)

@@ -5,6 +5,7 @@ lines differ in style and marker, areas in brightness and hatch. What was left o
 import textwrap
 
 import numpy
+import pandas
 from matplotlib.colors import Normalize
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, MaxNLocator
@@ -164,7 +165,7 @@ class Curves(Picture):
 
     def _points(self, run):
         table = run.evals()[[self.x, self.y]].dropna()
-        table = table[numpy.isfinite(table[self.y])]
+        table = table[numpy.isfinite(table).all(axis=1)]
         if table.empty:
             raise RunError(f"{run.path} has no evaluation with a finite {self.y}")
         return table[self.x].to_numpy(), table[self.y].to_numpy()
@@ -219,7 +220,8 @@ class Curves(Picture):
         """Of a curve in the legend: where it ends."""
         figure = ".3f" if self.y == "test_accuracy" else ".3g"
         text = f"{label}: {y[-1]:{figure}}" + (f" ± {half[-1]:{figure}}" if half is not None else "")
-        return text + (f" at {x[-1]:.4g} s" if self.x == "time_s" else f" at epoch {x[-1]:.4g}") + (f", {why}" if why else "")
+        text += f" at {x[-1]:.4g} s" if self.x == "time_s" else f" at epoch {x[-1]:.4g}"
+        return f"{text}, {why}" if why else text
 
     def _limits(self):
         """The steep beginning of a curve would press all that follows together: the axis begins below what comes after
@@ -230,7 +232,9 @@ class Curves(Picture):
         end = max(x[-1] for _, _, _, x, *_ in self.curves)
         sign = 1 if self.y == "test_accuracy" else -1
         late = [v * sign for _, _, _, x, y, _ in self.curves for v in y[(x >= end / 10) | (x == x[-1])]]
-        late += [(y[-1] + side) * sign for *_, y, half in self.curves if half is not None for side in (-half[-1], half[-1])]
+        for *_, y, half in self.curves:
+            if half is not None:
+                late += [(y[-1] - half[-1]) * sign, (y[-1] + half[-1]) * sign]
         every = [v * sign for *_, y, _ in self.curves for v in y] + late
         margin = max(0.06 * (max(every) - min(late)), 0.002)
         if len(late) < 3 or min(every) >= min(late) - margin:
@@ -267,7 +271,8 @@ class TimeToTarget(Picture):
             self.target = targets.pop()
         found, self.notes = readable(runs_of(self.groups), self._reached, self.name)
         self.reached = {run.path: value for run, value in found}
-        self.notes.insert(0, "A mark is a run" + ("; a bar is the median where it is known." if len(found) > 2 else "."))
+        bars = "; a bar is the median where it is known" if len(found) > 2 else ""
+        self.notes.insert(0, f"A mark is a run{bars}.")
         if any(time is None for time, _ in self.reached.values()):
             self.notes.insert(1, "Open marks: not reached by the end of the run, which is where they stand.")
         self.labels = [folded(group.label, 2.4, 9) for group in self.groups]
@@ -412,7 +417,8 @@ class Staleness(Picture):
                 axes.set(ylabel="share of pushes, at most so much", ylim=(0, 1.03))
             axes.set(xlabel=("staleness, updates", "gap to the slowest worker, steps")[which])
             axes.grid(alpha=0.3)
-        area.suptitle(self.does if len(self.counts) > 1 else folded(f"{self.does}: {self.counts[0][1]}", 10, 10), fontsize=10)
+        of_one = f": {self.counts[0][1]}" if len(self.counts) == 1 else ""
+        area.suptitle(folded(self.does + of_one, 10, 10), fontsize=10)
         if len(self.counts) > 1:
             legend_below(panels[0], x=0, loc="upper left", handlelength=4)
 
@@ -456,83 +462,76 @@ class Waits(Picture):
 
     def prepare(self):
         at_most(self.groups, MOST_MATRICES, self.name)
-        found, self.notes = readable(runs_of(self.groups), self._matrix, self.name)
-        matrices = {run.path: matrix for run, matrix in found}
+        found, self.notes = readable(runs_of(self.groups), self._charges, self.name)
+        charges = {run.path: value for run, value in found}
         self.panels = []
         for group in self.groups:
-            mine = [matrices[run.path] for run in group.runs if run.path in matrices]
+            mine = [charges[run.path] for run in group.runs if run.path in charges]
             if not mine:
                 continue
-            size = max(len(matrix) for matrix in mine)
-            total = numpy.zeros((size, size + 1))  # the last column: deadlines
-            for matrix in mine:
-                total[:len(matrix), :len(matrix)] += matrix[:, :-1] / len(mine)
-                total[:len(matrix), -1] += matrix[:, -1] / len(mine)
-            self.panels.append((marked(group.label, group.runs), total))
+            size = max(workers for workers, _ in mine)
+            stretches = bins(size, MOST_CELLS)
+            width = len(stretches[0])
+            seconds = numpy.zeros((len(stretches), len(stretches) + 1))  # the last column: deadlines
+            for _, held in mine:
+                for worker, whom, time in held:
+                    seconds[worker // width, len(stretches) if whom is None else whom // width] += time / len(mine)
+            self.panels.append((marked(group.label, group.runs), [name_of(stretch) for stretch in stretches], seconds))
+            if width > 1:
+                self.notes.append(f"{size} workers are put together: a cell adds up what {width} neighbours waited.")
         if any(len(group.runs) > 1 for group in self.groups):
             self.notes.append("Means over the runs of a configuration.")
-        largest = max(len(total) for _, total in self.panels)
-        if largest > MOST_CELLS:
-            self.notes.append(f"Workers are put together: a cell adds up what {len(bins(largest, MOST_CELLS)[0])} "
-                              "neighbours waited.")
         self.columns = 2 if len(self.panels) == 4 else min(3, len(self.panels))
         rows = -(-len(self.panels) // self.columns)
         self.width = HALF if len(self.panels) == 1 else FULL
-        longest = max(len(label) for label, _ in self.panels)
+        longest = max(len(label) for label, *_ in self.panels)
         self.height = 0.7 + rows * ({1: 4.2, 2: 4.0, 3: 3.6}[self.columns] + 0.15 * (longest // 30))
 
     @staticmethod
-    def _matrix(run):
-        """Seconds that each worker (row) waited for each (column); the last column: for a deadline."""
+    def _charges(run):
+        """How many workers there are; and who waited, for whom (None: a deadline), for how many seconds."""
         table = run.workers()
         if "held_by" not in table:
             raise RunError(f"{run.path / 'workers.csv'} has no column held_by")
-        size = int(table["worker"].max()) + 1 if len(table) else 0
-        if not size:
+        if table.empty:
             raise RunError(f"{run.path / 'workers.csv'} has no worker")
-        matrix = numpy.zeros((size, size + 1))
+        size, charges = int(table["worker"].max()) + 1, []
         try:
             for worker, held_by in zip(table["worker"], table["held_by"].fillna("")):
                 for charge in filter(None, held_by.split(";")):
                     whom, seconds = charge.split(":")
-                    matrix[int(worker), size if whom == "deadline" else int(whom)] += float(seconds)
-        except (ValueError, IndexError) as error:
+                    charges.append((int(worker), None if whom == "deadline" else int(whom), float(seconds)))
+                    if charges[-1][1] is not None and not 0 <= charges[-1][1] < size:
+                        raise ValueError(f"there is no worker {whom}")
+        except ValueError as error:
             raise RunError(f"{run.path / 'workers.csv'}: held_by is no list of WORKER:SECONDS: {error}") from error
-        return matrix
+        return size, charges
 
     def draw(self, area):
         rows = -(-len(self.panels) // self.columns)
         grid = area.subplots(rows, self.columns, squeeze=False)
-        put_together = []
-        for _, total in self.panels:
-            stretches = bins(len(total), MOST_CELLS)
-            summed = numpy.array([[total[numpy.ix_(list(a), list(b))].sum() for b in stretches] for a in stretches])
-            if total[:, -1].any():
-                last = numpy.array([[total[list(a), -1].sum()] for a in stretches])
-                summed = numpy.concatenate([summed, last], axis=1)
-            put_together.append((stretches, summed))
-        shades = Normalize(0, max(summed.max() for _, summed in put_together) or 1)
+        shades = Normalize(0, max(seconds.max() for *_, seconds in self.panels) or 1)
         for number, axes in enumerate(grid.flat):
             if number >= len(self.panels):
                 axes.set_visible(False)
                 continue
-            label, total = self.panels[number]
-            stretches, summed = put_together[number]
+            label, names, seconds = self.panels[number]
+            deadlines = seconds[:, -1].any()
+            shown = seconds if deadlines else seconds[:, :-1]
             axes.set_gid(f"waits-panel-{number}")
-            image = axes.imshow(summed, cmap="Greys", norm=shades, aspect="equal", interpolation="nearest")
-            names = [name_of(stretch) for stretch in stretches]
+            image = axes.imshow(shown, cmap="Greys", norm=shades, aspect="equal", interpolation="nearest")
             thin(axes.yaxis, names, 20)
-            thin(axes.xaxis, names + (["deadline"] if summed.shape[1] > len(names) else []), 12)
+            thin(axes.xaxis, names + (["deadline"] if deadlines else []), 12)
             axes.tick_params(labelsize=7)
             axes.spines[:].set_visible(True)
             axes.spines[:].set_color("#999999")
             if max(len(name) for name in names) > 3:
                 axes.tick_params(axis="x", labelrotation=90)
-            if len(summed) <= 10:
-                for (i, j), seconds in numpy.ndenumerate(summed):
-                    axes.text(j, i, f"{seconds:.3g}", ha="center", va="center", fontsize=7,
-                              color="white" if shades(seconds) > 0.5 else "black" if seconds else "#aaaaaa")
-            waited = total.sum()
+            if len(shown) <= 10:
+                for (i, j), time in numpy.ndenumerate(shown):
+                    axes.text(j, i, f"{time:.3g}", ha="center", va="center", fontsize=7,
+                              color="white" if shades(time) > 0.5 else "black" if time else "#aaaaaa")
+            waited = seconds.sum()
             title = f"{label}: {'nobody waited' if waited == 0 else f'{waited:.3g} s in all'}"
             axes.set_title(folded(title, {1: 4.5, 2: 4.0, 3: 2.9}[self.columns], 9), fontsize=9)
             axes.set(xlabel="for this worker")
@@ -560,7 +559,8 @@ class Gantt(Picture):
             # As long as a worker takes for some 16 pushes, in the slowest of the runs.
             end = min(last, begin + max(16 * cycle for _, (_, cycle) in found))
         if not begin < end or begin >= last:
-            raise RunError(f"{self.name}: there is nothing between {begin:g} s and {end:g} s; the runs end at {last:g} s")
+            raise RunError(f"{self.name}: there is nothing between {begin:g} s and {end:g} s; the runs end at "
+                           f"{last:g} s")
         self.window = (begin, end)
         if end < last or begin > 0:
             self.notes.append(f"From {begin:g} s to {end:.4g} s of {last:.4g} s.")
@@ -568,6 +568,9 @@ class Gantt(Picture):
         overlapped = False
         for run, (pieces, _) in found:
             inside = pieces[(pieces["end"] > begin) & (pieces["begin"] < end)]
+            if inside.empty:
+                self.notes.append(f"{labels[run.path]} is over before {begin:g} s.")
+                continue
             workers = sorted(pieces["worker"].unique())
             if len(workers) > MOST_ROWS:
                 shown = [workers[i] for i in numpy.linspace(0, len(workers) - 1, MOST_ROWS).round().astype(int)]
@@ -597,6 +600,9 @@ class Gantt(Picture):
             float(steps["time_s"].max())
         exact = run.timeline()
         if exact is not None and not exact.empty:
+            strange = set(exact["part"]) - set(PARTS)
+            if strange:
+                raise RunError(f"{run.path / 'timeline.json'}: a worker does {min(strange)}, which is unknown")
             pieces = exact.assign(end=exact["begin"] + exact["length"])
             pieces.attrs["rearranged"] = False
             return pieces, cycle
@@ -636,7 +642,6 @@ def from_steps(steps, overlapping):
     """The stretches of steps.csv's rows. A push ends at its row's instant; the hold and the pull follow. Before it, in
     this order: data, compute, delay. A worker that overlaps has computed while it was held: what it then still waited
     for comes after that, before its next push, as far as the rows tell."""
-    import pandas
     steps = steps.sort_values(["worker", "time_s"], kind="stable")
     columns = {part: steps[f"{part}_s"].to_numpy() for part in ("data", "compute", "delay", "push", "wait", "pull")}
     workers, ends = steps["worker"].to_numpy(), steps["time_s"].to_numpy()
@@ -652,8 +657,9 @@ def from_steps(steps, overlapping):
         after = numpy.where(hidden, numpy.maximum(ends, next_push - exchange), ends)
         rests = numpy.append(0, numpy.where(hidden, exchange, 0)[:-1])
         before = before - rests
-    starts = {"data": before, "compute": before + columns["data"], "delay": before + columns["data"] + columns["compute"],
-              "push": ends - columns["push"], "wait": after, "pull": after + columns["wait"]}
+    starts = {"data": before, "compute": before + columns["data"],
+              "delay": before + columns["data"] + columns["compute"], "push": ends - columns["push"],
+              "wait": after, "pull": after + columns["wait"]}
     pieces = pandas.concat([pandas.DataFrame({"worker": workers, "part": part, "begin": begin,
                                               "end": begin + columns[part]})[columns[part] > 0]
                             for part, begin in starts.items()], ignore_index=True)
@@ -674,15 +680,18 @@ class HeatMap(Picture):
         free = [key for key in differ if key != "seed"]
         for key in (self.options.x, self.options.y):
             if key is not None and all(run.setting(key) is None for run in runs):
-                raise RunError(f"{self.name}: no run has the key {key}; the runs differ in {listed(differ, 12) or 'none'}")
+                raise RunError(f"{self.name}: no run has the key {key}; the runs differ in "
+                               f"{listed(differ, 12) or 'none'}")
         rest = [key for key in free if key not in (self.options.x, self.options.y)]
         self.y_key = self.options.y or (rest.pop(0) if rest and len(free) > 1 else None)
         self.x_key = self.options.x or (rest.pop(0) if rest else None)
         if self.x_key is None:
             raise RunError(f"{self.name}: the runs differ in no key but their seeds; name an axis with --x KEY")
-        self.value = self.options.value or ("time_to_target_s" if any(r.number("target_accuracy") for r in runs) else
-                                            "final_accuracy" if any(r.number("final_accuracy") is not None for r in runs)
-                                            else "time_s")
+        self.value = self.options.value
+        if self.value is None:
+            measured = any(run.number("final_accuracy") is not None for run in runs)
+            targets = any(run.number("target_accuracy") for run in runs)
+            self.value = "time_to_target_s" if targets else "final_accuracy" if measured else "time_s"
         known = sorted({key for run in runs for key in run.summary if run.number(key) is not None})
         if self.value not in known and self.value != "time_to_target_s":
             raise RunError(f"{self.name}: no run has a number {self.value}; there are {', '.join(known)}")
@@ -702,14 +711,17 @@ class HeatMap(Picture):
             raise RunError(f"{self.name}: no run has a number {self.value}")
         self.xs = self._in_order({x for _, x in cells}, [run.setting(self.x_key) for run in runs])
         self.ys = self._in_order({y for y, _ in cells}, [run.setting(self.y_key) if self.y_key else "" for run in runs])
-        self.table = numpy.array([[mean(cells[y, x]) if cells.get((y, x)) else numpy.nan for x in self.xs] for y in self.ys])
+        means = {cell: mean(numbers) for cell, numbers in cells.items() if numbers}
+        self.table = numpy.array([[means.get((y, x), numpy.nan) for x in self.xs] for y in self.ys])
         counts = sorted({len(v) for v in cells.values() if v})
         averaged = [key for key in differ if key not in (self.x_key, self.y_key)]
         if counts[-1] > 1:
-            self.notes.append(f"A cell is the mean of {' to '.join(str(c) for c in dict.fromkeys((counts[0], counts[-1])))} "
-                              f"runs" + (f", over {listed(averaged)}" if averaged else "") + ".")
+            many = str(counts[0]) if counts[0] == counts[-1] else f"{counts[0]} to {counts[-1]}"
+            over = f", over {listed(averaged)}" if averaged else ""
+            self.notes.append(f"A cell is the mean of {many} runs{over}.")
         if self.open_cells:
-            self.notes.append("White: a run did not reach the target; the mean, with the time at its end, is a lower bound.")
+            self.notes.append("White: a run did not reach the target; the mean, with the time at its end, is a lower "
+                              "bound.")
         if any(run.judged(self.value) != run.number(self.value) for run in runs):
             self.notes.append("Runs that diverged count with the accuracy of chance.")
         if lacking:

@@ -28,7 +28,8 @@ class Run:
             self._of_text("strategy:\n  name") or "unknown strategy"
         self.strategy = self.summary.get("strategy") or self.label
         self.stages = []  # of a sweep, in which it was made or asked for
-        self.seed = self.summary.get("seed", self._of_text("seed"))
+        seed = self.summary.get("seed", self._of_text("seed"))
+        self.seed = int(seed) if str(seed).isdigit() else None
         self.clock = self.summary.get("clock", self._of_text("clock"))
 
     def _read_summary(self):
@@ -40,6 +41,10 @@ class Run:
             raise RunError(f"{self.path / 'summary.json'}: {error}") from error
         if not isinstance(summary, dict):
             raise RunError(f"{self.path / 'summary.json'} is no object of JSON")
+        for key, kind in (("status", str), ("error", str), ("strategy", str), ("strategy_label", str), ("clock", str),
+                          ("seed", int), ("config", dict)):
+            if summary.get(key) is not None and not isinstance(summary[key], kind):
+                raise RunError(f"{self.path / 'summary.json'}: {key} is {json.dumps(summary[key])[:40]}")
         return summary
 
     def _read_config(self):
@@ -53,7 +58,7 @@ class Run:
     def _of_text(self, key):
         """A value of config.yaml, of a run that has no summary."""
         found = re.search(rf"^{key}: (\S+)", self.config_text, re.MULTILINE)
-        return found and (int(found[1]) if found[1].isdigit() else found[1])
+        return found and found[1]
 
     @property
     def unusual(self):
@@ -63,7 +68,8 @@ class Run:
     def number(self, key):
         """A figure of summary.json; None where it is null or missing."""
         value = self.summary.get(key)
-        return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+        plain = isinstance(value, (int, float)) and not isinstance(value, bool)
+        return value if plain and math.isfinite(value) else None
 
     def judged(self, key):
         """As number(), but a run that diverged has the accuracy of chance."""
@@ -114,7 +120,7 @@ class Run:
         try:
             text = path.read_text(encoding="utf-8").rstrip().rstrip(",")
             events = json.loads(text if text.endswith("]") else text + "]")  # a run that was killed leaves it open
-            slices = [(event["tid"] - 1, event["name"], event["ts"] / 1e6, event["dur"] / 1e6)
+            slices = [(int(event["tid"]) - 1, str(event["name"]), event["ts"] / 1e6, event["dur"] / 1e6)
                       for event in events if event.get("ph") == "X"]
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise RunError(f"{path} is no timeline: {error}") from error
@@ -130,6 +136,8 @@ class Run:
                 raise RunError(f"{path} has no column {', '.join(missing)}")
             for column in numbers:
                 table[column] = pandas.to_numeric(table[column])
+            if "worker" in numbers and not table["worker"].between(0, 1_000_000).all():
+                raise RunError(f"{path} has a worker without a number")
         except FileNotFoundError as error:
             raise RunError(f"{self.path} has no {name} (the run: {self.status})") from error
         except (OSError, ValueError) as error:  # what pandas throws of a damaged table is a ValueError
@@ -232,7 +240,8 @@ def group(runs, by=None):
         same = [m for m in members if m.clock == run.clock == "virtual" and m.seed == run.seed and run.seed is not None
                 and m.status == run.status and m.identity() == run.identity()]
         (copies if same else members).append(run)
-    groups = [Group("", sorted(members, key=lambda run: (run.seed is None, run.seed or 0))) for members in keyed.values()]
+    groups = [Group("", sorted(members, key=lambda run: (run.seed is None, run.seed or 0)))
+              for members in keyed.values()]
     if by:
         for one in groups:
             values = [(k, one.runs[0].setting(k)) for k in by]

@@ -48,6 +48,7 @@ cluster: {{workers: {workers}, compute_ms: {compute}, network: {{latency_ms: {la
 stop: {{{stop}}}
 trace: {{steps: true, timeline: {timeline}}}
 """
+EVALS = "time_s,version,epoch,samples,train_loss,test_loss,test_accuracy\n"
 
 
 def psctl(*words, **variables):
@@ -99,8 +100,8 @@ class Plots(unittest.TestCase):
         cls.temporary = tempfile.TemporaryDirectory()
         cls.folder = pathlib.Path(cls.temporary.name)
         cls.made = 0
-        code, _, said = psctl("data", "synth", "blobs", "--samples", 600, "--test", 300, "--classes", 3, "--features", 4,
-                              "--distance", 5, "--quiet", "-o", cls.folder / "set.psctl")
+        code, _, said = psctl("data", "synth", "blobs", "--samples", 600, "--test", 300, "--classes", 3,
+                              "--features", 4, "--distance", 5, "--quiet", "-o", cls.folder / "set.psctl")
         assert code == 0, said
         cls.trained = cls.folder / "trained"
         for strategy in ("bsp", "asp"):
@@ -175,7 +176,8 @@ class Plots(unittest.TestCase):
         for path in folder.iterdir():
             pixels = matplotlib.image.imread(path)[:, :, :3]
             self.assertGreater((pixels.min(axis=2) < 0.9).mean(), 0.01, path)
-            self.assertEqual(pixels.shape[1], psctl_pictures.KINDS[path.stem].width * 60 if path.stem != "waits" else 672)
+            width = psctl_pictures.FULL if path.stem == "waits" else psctl_pictures.KINDS[path.stem].width
+            self.assertEqual(pixels.shape[1], width * 60)
         for suffix in ("svg", "pdf"):
             self.draw(self.trained, "-k", "all", "-o", folder / f"all.{suffix}")
         self.assertTrue((folder / "all.pdf").read_bytes().startswith(b"%PDF-"))
@@ -199,8 +201,8 @@ class Plots(unittest.TestCase):
             self.assertEqual(path.read_bytes(), (two / path.name).read_bytes(), path)
 
     def test_what_is_drawn_without_a_kind_suits_the_runs(self):
-        for paths, kinds in (([self.trained], ["accuracy", "time", "target"]), ([self.one_trained()], ["accuracy", "time"]),
-                             ([self.timed], ["time", "gantt"])):
+        for paths, kinds in (([self.trained], ["accuracy", "time", "target"]),
+                             ([self.one_trained()], ["accuracy", "time"]), ([self.timed], ["time", "gantt"])):
             runs, _ = psctl_runs.find_runs(paths)
             self.assertEqual(plot.suitable(psctl_runs.group(runs)[0]), kinds)
 
@@ -233,8 +235,8 @@ class Plots(unittest.TestCase):
         one, two = self.copy(self.one_trained()), self.copy(self.one_trained())
         for run, seed, times, values in ((one, 1, (0, 10, 30), (0.0, 0.5, 0.9)), (two, 2, (5, 25), (0.3, 0.7))):
             self.change(run, seed=seed)
-            (run / "evals.csv").write_text("time_s,version,epoch,samples,train_loss,test_loss,test_accuracy\n" + "".join(
-                f"{t},1,1,1,1,1,{v}\n" for t, v in zip(times, values)))
+            rows = "".join(f"{time},1,1,1,1,1,{value}\n" for time, value in zip(times, values))
+            (run / "evals.csv").write_text(EVALS + rows)
         _, _, _, x, y, half = self.picture("accuracy", one, two).curves[0]
         self.assertEqual(list(x), [5, 10, 25])
         numpy.testing.assert_allclose(y, [(0.25 + 0.3) / 2, (0.5 + 0.4) / 2, (0.8 + 0.7) / 2])
@@ -273,7 +275,8 @@ class Plots(unittest.TestCase):
         self.assertAlmostEqual(sum(shares.values()), 1)
 
     def test_who_waits_for_whom_is_what_the_account_says(self):
-        ((label, seconds),) = self.picture("waits", self.timed).panels
+        ((label, names, seconds),) = self.picture("waits", self.timed).panels
+        self.assertEqual(names, ["0", "1", "2"])
         self.assertEqual(label, "bsp")
         numpy.testing.assert_allclose(seconds, [[0, 0, 0.5, 0], [0, 0, 0.4, 0], [0, 0, 0, 0]])
 
@@ -351,13 +354,15 @@ class Plots(unittest.TestCase):
 
     def test_runs_of_a_sweep_stand_in_the_order_of_its_plan_and_what_is_missing_is_told(self):
         config = self.folder / "swept.yaml"
-        config.write_text(TIMED.format(strategy="bsp", workers=2, compute=20, latency=0, stop="time_s: 0.2", timeline="false"))
+        config.write_text(TIMED.format(strategy="bsp", workers=2, compute=20, latency=0, stop="time_s: 0.2",
+                                       timeline="false"))
         code, _, said = psctl("sweep", "--quiet", "--config", config, "--out", self.folder, "--name", "swept",
                               "strategy={name: ssp, staleness: 16},{name: ssp, staleness: 3},bsp")
         self.assertEqual(code, 0, said)
         sweep = self.folder / "swept"
         bars = self.picture("time", sweep).bars
-        self.assertEqual([label for label, shares in bars if shares is None], ["ssp(staleness=16)", "ssp(staleness=3)", "bsp"])
+        self.assertEqual([label for label, shares in bars if shares is None],
+                         ["ssp(staleness=16)", "ssp(staleness=3)", "bsp"])
         plan = json.loads((sweep / "plan.json").read_text())
         for run, stage in zip(plan["runs"], ("search", "search", "own_best")):
             run["stage"] = stage
@@ -423,12 +428,11 @@ class Plots(unittest.TestCase):
 
     def test_evaluations_that_are_missing_or_not_finite_are_left_out_and_none_at_all_is_refused(self):
         run = self.copy(self.one_trained())
-        header = "time_s,version,epoch,samples,train_loss,test_loss,test_accuracy\n"
-        (run / "evals.csv").write_text(header + "0,0,0,0,2,2,0.1\n1,5,1,9,-nan,-nan,0\n")
+        (run / "evals.csv").write_text(EVALS + "0,0,0,0,2,2,0.1\n1,5,1,9,-nan,-nan,0\n")
         self.assertEqual(list(self.picture("loss", run).curves[0][3]), [0])
-        (run / "evals.csv").write_text(header + "1,5,1,9,0.5,0.5,0.8\n")
+        (run / "evals.csv").write_text(EVALS + "1,5,1,9,0.5,0.5,0.8\n")
         self.draw(run, "-k", "accuracy,epochs,loss", "-o", self.folder / "few.svg")
-        (run / "evals.csv").write_text(header)
+        (run / "evals.csv").write_text(EVALS)
         self.assertIn(f"{run} has no evaluation with a finite test_accuracy", self.refused(run, "-k", "accuracy"))
 
     def test_a_run_that_diverged_is_marked_and_never_reached_a_target(self):
@@ -440,11 +444,21 @@ class Plots(unittest.TestCase):
         self.assertAlmostEqual(picture.table[0, picture.xs.index("bsp")], 1 / 3)
         self.assertIn("the accuracy of chance", " ".join(picture.notes))
 
+    def workers(self, number):
+        """A table of workers with this one."""
+        header = "worker,data_s,compute_s,delay_s,push_s,wait_s,pull_s,other_s,wall_s,held_by\n"
+        return f"{header}{number},0,1,0,0,0,0,0,1,\n"
+
     def test_broken_files_are_told_by_name(self):
         for name, text, says in (("summary.json", '{"status"', "summary.json"), ("summary.json", "[]", "no object"),
+                                 ("summary.json", '{"config": [1]}', "config is [1]"),
+                                 ("summary.json", '{"seed": "x"}', 'seed is "x"'),
+                                 ("workers.csv", self.workers(-1), "a worker without a number"),
+                                 ("workers.csv", self.workers(10 ** 9), "a worker without a number"),
                                  ("evals.csv", "a,b\n1,2\n", "evals.csv has no column time_s"),
                                  ("evals.csv", "", "evals.csv: No columns to parse"),
-                                 ("evals.csv", "time_s,epoch,train_loss,test_loss,test_accuracy\n1,2,3,4,x\n", "evals.csv"),
+                                 ("evals.csv", "time_s,epoch,train_loss,test_loss,test_accuracy\n1,2,3,4,x\n",
+                                  "evals.csv"),
                                  ("workers.csv", "worker\n1\n", "workers.csv has no column"),
                                  ("workers.csv", b"\xff\xfe\x00", "workers.csv")):
             run = self.copy(self.one_trained())
@@ -455,7 +469,11 @@ class Plots(unittest.TestCase):
         run = self.copy(self.timed)
         (run / "workers.csv").write_text((run / "workers.csv").read_text().replace("2:0.", "two:0."))
         self.assertIn("held_by is no list of WORKER:SECONDS", self.refused(run, "-k", "waits"))
+        (run / "workers.csv").write_text((self.timed / "workers.csv").read_text().replace("2:0.", "7:0."))
+        self.assertIn("there is no worker 7", self.refused(run, "-k", "waits"))
         run = self.copy(self.timed)
+        (run / "timeline.json").write_text('[{"ph": "X", "tid": 1, "name": "sleep", "ts": 0, "dur": 5}]')
+        self.assertIn("a worker does sleep, which is unknown", self.refused(run, "-k", "gantt"))
         (run / "timeline.json").write_text("{")
         self.assertIn("timeline.json is no timeline", self.refused(run, "-k", "gantt"))
         # One of many is named, and the others are drawn.
@@ -473,7 +491,8 @@ class Plots(unittest.TestCase):
         self.assertIn("No such file or directory", self.refused(self.folder / "nowhere"))
         self.assertIn("no target in common", self.refused(self.timed, "-k", "target"))
         self.assertIn("differ in no key but their seeds", self.refused(self.timed, "-k", "heatmap"))
-        self.assertIn("no run has the key cluster.worker", self.refused(self.trained, "-k", "heatmap", "--x", "cluster.worker"))
+        self.assertIn("no run has the key cluster.worker",
+                      self.refused(self.trained, "-k", "heatmap", "--x", "cluster.worker"))
         self.assertIn("no run has a number speed", self.refused(self.trained, "-k", "heatmap", "--value", "speed"))
         self.assertIn("nothing between 5 s and 6 s", self.refused(self.timed, "-k", "gantt", "--from", 5, "--to", 6))
         steps = self.copy(self.timed)
@@ -481,9 +500,11 @@ class Plots(unittest.TestCase):
         self.assertIn("has no steps.csv", self.refused(steps, "-k", "staleness"))
 
     def test_requests_that_are_wrong_are_refused(self):
-        for words, says in ((["--kind", "acuracy"], "did you mean accuracy?"), (["--by", "strategy.nam"], "strategy.name?"),
-                            (["--where", "seed"], "KEY=VALUE"), (["--where", "seed=4"], "there are 1, 2, 3"),
-                            (["--dpi", "0"], "--dpi 0"), (["--nonsense"], "--nonsense"), (["--from", "x"], "--from")):
+        for words, says in ((["--kind", "acuracy"], "did you mean accuracy?"),
+                            (["--by", "strategy.nam"], "strategy.name?"), (["--where", "seed"], "KEY=VALUE"),
+                            (["--where", "seed=4"], "there are 1, 2, 3"),
+                            (["--dpi", "0"], "--dpi 0"), (["--target", "70"], "--target 70"),
+                            (["--nonsense"], "--nonsense"), (["--from", "x"], "--from")):
             self.assertIn(says, self.refused(self.trained, *words))
         for words, says in ((["-o", "x.gif"], "not .gif"), ([], "-o is missing"),
                             (["-o", "x", "--format", "gif"], "no format gif")):
@@ -493,7 +514,9 @@ class Plots(unittest.TestCase):
         self.assertIn("name the folder of a run", call("-o", "x.png")[2])
 
     def test_a_place_that_cannot_be_written_is_told(self):
-        self.assertIn(f"there is no folder {self.folder}/none", call(self.timed, "-o", self.folder / "none" / "x.png")[2])
+        code, _, said = call(self.timed, "-o", self.folder / "none" / "x.png")
+        self.assertEqual(code, 2)
+        self.assertIn(f"there is no folder {self.folder}/none", said)
         file = self.folder / "file"
         file.write_text("kept")
         code, _, said = psctl("plot", self.timed, "-k", "waits", "-o", file)
@@ -511,8 +534,8 @@ class Plots(unittest.TestCase):
         options = plot.parse([str(self.trained), "-o", str(png), "--dpi", "60", "--quiet"])
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            plot.write([psctl_pictures.KINDS[kind](groups, options) for kind in ("accuracy", "target", "staleness")], png,
-                       options, "")
+            plot.write([psctl_pictures.KINDS[kind](groups, options) for kind in ("accuracy", "target", "staleness")],
+                       png, options, "")
         self.assertEqual(matplotlib.image.imread(png).shape[1], psctl_pictures.FULL * 60)
 
     def test_what_stands_side_by_side_differs_in_grey(self):
@@ -521,7 +544,8 @@ class Plots(unittest.TestCase):
         parts = list(psctl_pictures.PARTS.values())
         for one, two in ((a, b) for a in parts for b in parts if a[0] < b[0]):
             self.assertTrue(abs(brightness(one[1]) - brightness(two[1])) > 0.12 or one[2] != two[2], (one[0], two[0]))
-        self.assertEqual(len({(str(line), marker) for _, line, marker in psctl_pictures.STYLES}), len(psctl_pictures.STYLES))
+        styles = psctl_pictures.STYLES
+        self.assertEqual(len({(str(line), marker) for _, line, marker in styles}), len(styles))
 
     # ---- the verb
 
@@ -549,7 +573,8 @@ class Plots(unittest.TestCase):
         (there / "share/psctl").mkdir(parents=True)
         shutil.copy(PSCTL, there / "bin/psctl")
         (there / "share/psctl/plot.py").write_text("import sys\nprint('installed', sys.argv[1:])\nsys.exit(3)\n")
-        done = subprocess.run([there / "bin/psctl", "plot", "a b", "-k", "time"], capture_output=True, text=True, check=False)
+        done = subprocess.run([there / "bin/psctl", "plot", "a b", "-k", "time"], capture_output=True, text=True,
+                              check=False)
         self.assertEqual((done.returncode, done.stdout), (3, "installed ['a b', '-k', 'time']\n"))
 
     def test_the_scripts_can_be_called_by_themselves(self):
