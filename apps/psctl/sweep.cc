@@ -10,6 +10,7 @@
 #include "config/config.h"
 #include "sweep/plan.h"
 #include "sweep/runner.h"
+#include "sweep/tune.h"
 #include "sweep_view.h"
 #include "verbs.h"
 
@@ -24,7 +25,8 @@ void print_plan(const sweep::Planned& planned, const std::string& folder, const 
   say(fmt::format("{} in {}: {} there, {} missing\n", counted(plan.runs.size(), "run"), folder, done,
                   plan.runs.size() - done));
   for (std::size_t i = 0; i < plan.runs.size(); ++i) {
-    say(fmt::format("{:<8} {}  {}\n", there[i] ? "there" : "missing", plan.runs[i].id, sweep::to_text(plan.runs[i].point)));
+    say(fmt::format("{:<8} {}  {}\n", there[i] ? "there" : "missing", plan.runs[i].id,
+                    sweep::to_text(plan.runs[i].point)));
   }
   if (done == plan.runs.size()) return;
   const sweep::Estimate estimate = sweep::estimate(plan, folder, options);
@@ -33,10 +35,39 @@ void print_plan(const sweep::Planned& planned, const std::string& folder, const 
           : fmt::format("how long it will take is not known: {}\n", estimate.told));
 }
 
+std::string time_text(const sweep::Trial& trial) {
+  const auto median = trial.median_time_s();
+  return median ? fmt::format("{:.2f} s", *median) : "not reached";
+}
+
+// What the search says of every strategy, and what it is worth.
+void print_tuning(const sweep::Tuning& tuning, const std::string& key) {
+  const auto result = [&](const sweep::Trial& trial) {
+    const std::string accuracy = fmt::format("{:.4f}", trial.mean_accuracy());
+    return tuning.by_time ? fmt::format("{} in {}", accuracy, time_text(trial)) : accuracy;
+  };
+  std::size_t width = 8;
+  for (const sweep::Choice& choice : tuning.choices) width = std::max(width, sweep::to_text(choice).size());
+  say(fmt::format("\n{} of {}, judged on validation samples; both results on test samples, means over seeds{}\n", key,
+                  counted(tuning.values.size(), "value"), tuning.by_time ? ", times are medians" : ""));
+  say(fmt::format("{:<{}} {:>10} {:>14} {:>14}  {:<26} {}\n", "strategy", width, "best", "within a point",
+                  "one step away", "one for all", "its own best"));
+  for (const sweep::Choice& choice : tuning.choices) {
+    const sweep::Trial& best = choice.trials[choice.best];
+    say(fmt::format("{:<{}} {:>9g}{} {:>12g} x {:>7.1f} points  {:<26} {}\n", sweep::to_text(choice), width, best.value,
+                    choice.at_edge() ? "*" : " ", choice.factor_within_point(), -100 * choice.loss_one_step(),
+                    fmt::format("{} ({:g})", result(*choice.at_one_for_all), choice.one_for_all),
+                    result(*choice.at_own_best)));
+  }
+  if (std::ranges::any_of(tuning.choices, [](const sweep::Choice& choice) { return choice.at_edge(); })) {
+    say("* at the edge of the grid: there may be better ones beyond it\n");
+  }
+}
+
 int tell_end(const sweep::Plan& plan, const sweep::Outcome& outcome, const std::string& folder, bool quiet) {
   if (!quiet) {
-    say(fmt::format("{}: {} of {} done, {} of them there before, in {}\n", folder, outcome.reused + outcome.made,
-                    counted(plan.runs.size(), "run"), outcome.reused, duration_text(outcome.wall_s)));
+    say(fmt::format("{}: {} of {} done, {} of them now, in {}\n", folder, outcome.done,
+                    counted(plan.runs.size(), "run"), outcome.made, duration_text(outcome.wall_s)));
     if (outcome.made > 0) {
       say(fmt::format("the runs took {} of processor time, {:.0f} % of the cores\n",
                       duration_text(outcome.children_cpu_s), outcome.busy() * 100));
@@ -44,8 +75,8 @@ int tell_end(const sweep::Plan& plan, const sweep::Outcome& outcome, const std::
   }
   for (const sweep::Failure& failure : outcome.failures) {
     const sweep::PlannedRun& run = plan.runs[failure.run];
-    std::fputs(fmt::format("psctl: error: {} ({}): {}\n  what there is of it is in {}\n", run.id, sweep::to_text(run.point),
-                           failure.reason, failure.folder)
+    std::fputs(fmt::format("psctl: error: {} ({}): {}\n  what there is of it is in {}\n", run.id,
+                           sweep::to_text(run.point), failure.reason, failure.folder)
                    .c_str(),
                stderr);
   }
@@ -77,6 +108,16 @@ int sweep(int argc, char** argv) {
            "  psctl sweep --config configs/vectors.yaml strategy=bsp,asp cluster.compute_ms='[2000,3000,7000],4000' "
            "--dry-run\n"
            "  psctl sweep --config configs/quickstart.yaml clock=virtual --grid grid.yaml --name staleness\n\n"
+           "--tune tries the same values with the same seeds for every strategy and judges them on validation samples: "
+           "by\n"
+           "the time to evaluate.target_accuracy where that is given, else by the accuracy at the end. A best at the "
+           "edge\n"
+           "of the values adds one, for all. Then every strategy of the grid runs with one value for all (the best of\n"
+           "bsp, or of the first strategy) and with its own best, as the configuration says. tuning.csv and "
+           "tuning.json\n"
+           "hold what was seen and chosen.\n\n"
+           "  psctl sweep --config configs/quickstart.yaml clock=virtual strategy=bsp,asp seed='range(0,5)' "
+           "--tune optimizer.learning_rate=0.01,0.03,0.1,0.3\n\n"
            "A grid file has the keys `grid: {KEY: [values]}`, `include: [{KEY: value}]`, points of their own, and\n"
            "`exclude: [{KEY: value}]`, points that are left out.\n",
        .options = {{"config", Kind::kWord, "the configuration, a YAML file", nullptr, true},
@@ -84,6 +125,11 @@ int sweep(int argc, char** argv) {
                    {"name", Kind::kWord, "of the sweep's folder; default: the configuration's name and -sweep", ""},
                    {"out", Kind::kWord, "folder in which the sweep has its folder", "results"},
                    {"jobs", Kind::kNumber, "runs side by side; 0: as many as there are cores", "0"},
+                   {"tune", Kind::kWord,
+                    "KEY=V1,V2,...: search the best value for every strategy, on validation samples"},
+                   {"tune-seeds", Kind::kNumber, "seeds of the search, others than those of the final runs", "3"},
+                   {"tune-widen", Kind::kNumber, "most times that the values grow where a best lies at their edge",
+                    "2"},
                    {"dry-run", Kind::kFlag, "say what there is, what is missing and how long it will take"},
                    {"fail-fast", Kind::kFlag, "start no run after one that failed"},
                    {"quiet", Kind::kFlag, "no progress, no table"},
@@ -97,7 +143,21 @@ int sweep(int argc, char** argv) {
 
   const sweep::Grid grid = sweep::parse_grid(arguments->words("axis"), arguments->word("grid"));
   sweep::Planner planner;
-  sweep::Planned planned = sweep::make_plan(path, grid, arguments->word("name"), planner);
+  const bool tuned = !arguments->words("tune").empty();
+  sweep::Search search;
+  if (tuned) {
+    sweep::TuneRequest request{.config = path,
+                               .grid = grid,
+                               .name = arguments->word("name"),
+                               .key = {},
+                               .values = {},
+                               .seeds = arguments->number("tune-seeds"),
+                               .widen = arguments->number("tune-widen")};
+    sweep::parse_tuned_key(arguments->word("tune"), request);
+    search = sweep::prepare_search(request, planner);
+    for (const std::string& notice : search.notices) view.note(notice);
+  }
+  sweep::Planned planned = tuned ? search.planned : sweep::make_plan(path, grid, arguments->word("name"), planner);
   sweep::Plan& plan = planned.plan;
   if (plan.name.empty()) plan.name = plan.runs.front().config.name + "-sweep";
   const std::string folder = arguments->word("out") + "/" + plan.name;
@@ -120,6 +180,12 @@ int sweep(int argc, char** argv) {
   if (arguments->flag("dry-run")) {
     print_plan(planned, folder, options);
     return 0;
+  }
+  if (tuned) {
+    const sweep::Tuning tuning = sweep::tune(search, planner, sweep::Folder(folder), options);
+    const int code = tell_end(tuning.plan, tuning.outcome, folder, quiet);
+    if (code == 0 && !quiet) print_tuning(tuning, search.request.key);
+    return code;
   }
   const sweep::Outcome outcome = sweep::execute(plan, folder, options);
   return tell_end(plan, outcome, folder, quiet);

@@ -67,6 +67,13 @@ std::optional<std::string> fault_of(const PlannedRun& run, const std::string& pa
   return "";
 }
 
+std::optional<double> final_accuracy(const std::string& path) {
+  const auto summary = nlohmann::json::parse(read_file(path + "/summary.json"), nullptr, false);
+  if (!summary.is_object() || !summary.contains("final_accuracy")) return std::nullopt;
+  const auto& value = summary["final_accuracy"];
+  return value.is_number() ? std::optional(value.get<double>()) : std::nullopt;
+}
+
 // Gets what is not whole out of the way, with what was there of that name before it.
 void set_aside(const std::string& from, const std::string& to) {
   std::error_code error;
@@ -143,6 +150,7 @@ class Execution {
     }
     if (interrupted()) end_jobs();
     outcome_.wall_s = std::chrono::duration<double>(steady_clock::now() - began).count();
+    outcome_.done = static_cast<std::size_t>(std::ranges::count(states_, State::kDone, &RunStatus::state));
     write_table(plan_, states_, folder_);
     return std::move(outcome_);
   }
@@ -166,13 +174,13 @@ class Execution {
       if (!old.is_object() || !old.contains("runs") || !old["runs"].is_array()) {
         notice(fmt::format("{} was damaged; it is written anew, and every run that is there is looked at", path));
       } else {
-        std::set<std::string> ids;
+        std::set<std::string> ids, gone, kept;
         for (const PlannedRun& run : plan_.runs) ids.insert(run.id);
-        std::set<std::string> gone;
         for (const auto& run : old["runs"]) {
           const std::string id = run.is_object() ? run.value("id", "") : "";
-          if (!id.empty() && !ids.contains(id)) gone.insert(id);
+          if (!id.empty()) (ids.contains(id) ? kept : gone).insert(id);
         }
+        if (options_.more_to_come && kept.size() == ids.size()) return;
         if (!gone.empty()) {
           notice(fmt::format("the plan has changed: {} of the former one {} not in it; what is there of them stays",
                              counted(gone.size(), "run"), gone.size() == 1 ? "is" : "are"));
@@ -193,7 +201,6 @@ class Execution {
       if (!faults[i]) continue;
       if (faults[i]->empty()) {
         states_[i] = {.state = State::kDone, .reused = true, .share = 1, .accuracy = {}, .wall_s = 0};
-        ++outcome_.reused;
       } else if (moved.insert(run.id).second) {
         const std::string aside = folder_ + "/damaged/" + run.id;
         set_aside(folder_ + "/" + run.folder(), aside);
@@ -271,6 +278,7 @@ class Execution {
       fs::remove(folder_ + "/failed", error);  // if nothing else is in it
       states_[index].state = State::kDone;
       states_[index].share = 1;
+      states_[index].accuracy = final_accuracy(folder_ + "/" + run.folder());
       ++outcome_.made;
     } else {
       const std::string kept = folder_ + "/failed/" + run.id;
@@ -282,7 +290,6 @@ class Execution {
     for (const auto& [twin, same] : twins_) {
       if (same != index) continue;
       states_[twin] = states_[index];
-      if (states_[index].state == State::kDone) ++outcome_.reused;
     }
     tell(index);
   }

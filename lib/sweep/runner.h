@@ -35,6 +35,7 @@ struct Progress {
 struct Options {
   std::size_t jobs = 0;  // runs side by side; 0: as many as there are cores
   bool fail_fast = false;
+  bool more_to_come = false;  // the plan will grow: a plan.json that has all of it and more is left as it is
   const std::atomic<bool>* interrupted = nullptr;       // becomes true: the runs under way end, nothing is kept of them
   std::function<void(const Progress&)> progress = {};   // when a run begins or ends, and a few times a second
   std::function<void(const std::string&)> notice = {};  // what was found damaged, and the like
@@ -47,7 +48,8 @@ struct Failure {
 };
 
 struct Outcome {
-  std::size_t reused = 0, made = 0;
+  std::size_t done = 0;  // runs of the plan that are there now
+  std::size_t made = 0;  // of them, by this call
   std::vector<Failure> failures;
   bool interrupted = false;
   double wall_s = 0;

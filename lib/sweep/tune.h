@@ -1,8 +1,8 @@
-// The same search for every strategy: one grid of one key, the same seeds, judged on validation samples; then every
-// strategy with one value for all, and with its own best.
+// The same search for every strategy: one grid of one key, the same seeds, judged on validation samples. Then every
+// strategy at one value for all, and at its own best, judged as the configuration says.
 #pragma once
 
-#include <cstdint>
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,51 +12,85 @@
 
 namespace psctl::sweep {
 
+// The stages of the plan.
 inline constexpr const char* kSearch = "search";
 inline constexpr const char* kOneForAll = "one_for_all";
 inline constexpr const char* kOwnBest = "own_best";
 
+// Accuracies closer than that to the best are as good, for how sensitive a strategy is.
+inline constexpr double kPoint = 0.01;
+
 struct TuneRequest {
   std::string config;          // path
-  Grid grid;                   // without the key that is tuned; `seed` of it is of the final runs
-  std::string name;            // of the sweep
+  Grid grid;                   // without the key that is tuned; its seeds are those of the final runs
+  std::string name;            // of the sweep; empty: the configuration's name and -sweep
   std::string key;             // such as optimizer.learning_rate
-  std::vector<double> values;  // above 0, ascending, two or more
+  std::vector<double> values;  // two or more, above 0, ascending
   std::size_t seeds = 3;       // of the search, none of them a seed of the final runs
-  std::size_t widen = 2;       // times that the grid grows when a best lies at its edge
+  std::size_t widen = 2;       // most times that the grid grows
 };
 
-// How one value did under one strategy, over the seeds of the search.
+// KEY=V1,V2: the key and the values. Throws UserError.
+void parse_tuned_key(const std::string& word, TuneRequest& request);
+
+// How runs of one strategy at one value did, over their seeds.
 struct Trial {
   double value = 0;
-  std::vector<double> accuracy;                         // final, on validation samples; chance where it diverged
+  std::vector<double> accuracy;                         // final; chance where it diverged
   std::vector<std::optional<double>> time_to_target_s;  // none: censored
-  std::vector<double> time_s;                           // of each run
-  double score_accuracy = 0;                            // mean
-  std::optional<double> score_time_s;                   // median; none: half or more are censored
+  std::size_t diverged = 0;
+
+  double mean_accuracy() const;
+  std::optional<double> median_time_s() const;  // censored ones are the longest; none: the median is one of them
+  std::size_t censored() const;
 };
 
-// What the search says of one strategy, and what came of it.
+// Whether `a` is better than `b`: by the median time to the target, censored ones last, and then by mean accuracy; or
+// by mean accuracy alone.
+bool better(const Trial& a, const Trial& b, bool by_time);
+
+// What the search says of one strategy at one point of the other axes, and what came of it.
 struct Choice {
-  std::string label;  // the point without the tuned key and without seeds
-  std::vector<Trial> trials;
-  double best = 0;
-  double one_for_all = 0;
-  bool at_edge = false;            // still, after the last widening
-  double factor_within_point = 1;  // greatest value over least one among those within 1 point of the best, around it
-  std::optional<double> loss_one_step = {};  // points of accuracy lost one step away, the worse side
+  Point point;                // without the tuned key and seeds
+  std::vector<Trial> trials;  // of the search, by ascending value
+  std::size_t best = 0;       // of the trials
+  double one_for_all = 0;     // the value that all strategies at this point of the other axes get
+  std::optional<Trial> at_one_for_all = {}, at_own_best = {};  // the final runs; none: they are not complete
+
+  bool at_edge() const { return best == 0 || best + 1 == trials.size(); }
+  // The greatest over the least of the values around the best one that lose less than a point of accuracy.
+  double factor_within_point() const;
+  // What is lost of accuracy one value away from the best, on the worse side.
+  double loss_one_step() const;
+};
+std::string to_text(const Choice& choice);  // "ssp staleness=8"
+
+struct Tuning {
+  Plan plan;  // of all stages, as far as they came
+  Outcome outcome;
+  std::vector<Choice> choices;
+  std::vector<double> values;  // with what was added
+  std::size_t widened = 0;
+  bool by_time = false;
+  double target = 0;
+  std::vector<std::uint64_t> search_seeds;
+  std::vector<std::string> references;  // whose best is the one for all: bsp, or the first strategy of the grid
+  std::vector<std::string> notices;     // a sentence each
 };
 
-struct Tuned {
-  Outcome outcome;  // of all stages together
-  Plan plan;        // of all stages
-  std::vector<Choice> choices;
-  std::size_t widened = 0;
+// What is searched, before anything starts: checks the request and tells what the search will be. Throws UserError.
+struct Search {
+  TuneRequest request;
+  Grid grid;  // of the search: what is changed at every point for it
+  bool by_time = false;
+  double target = 0;
+  std::vector<std::uint64_t> seeds;
+  Planned planned;
   std::vector<std::string> notices;
 };
+Search prepare_search(const TuneRequest& request, Planner& planner);
 
-// Searches, chooses and makes the final runs; writes tuning.csv and tuning.json beside plan.json. Throws UserError
-// before anything starts where the request cannot be carried out.
-Tuned tune(const TuneRequest& request, Planner& planner, const Folder& folder, const Options& options);
+// Searches, chooses, makes the final runs, and writes tuning.csv and tuning.json into the folder when all is there.
+Tuning tune(const Search& search, Planner& planner, const Folder& folder, const Options& options);
 
 }  // namespace psctl::sweep
