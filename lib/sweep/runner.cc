@@ -228,6 +228,7 @@ class Execution {
       if (states_[next_].state == State::kDone) continue;
       if (const auto same = made_.find(run.id); same != made_.end()) {  // as a run of another stage
         twins_.emplace_back(next_, same->second);
+        states_[next_] = states_[same->second];
         continue;
       }
       if (!fits(run)) return;

@@ -259,7 +259,7 @@ class Tuner {
                                     {kOwnBest, json_of(*choice.at_own_best)}});
       const auto row = [&](const char* stage, const Trial& trial, bool best) {
         const auto median = trial.median_time_s();
-        table += fmt::format("\"{}\",{},{},{},{},{},{},{},{},{},{}\n", to_text(choice), stage, number_text(trial.value),
+        table += fmt::format("{},{},{},{},{},{},{},{},{},{},{}\n", to_text(choice), stage, number_text(trial.value),
                              best ? 1 : 0, trial.accuracy.size(), trial.mean_accuracy(),
                              median ? fmt::format("{}", *median) : "",
                              tuning_.by_time ? fmt::format("{}", trial.censored()) : "", trial.diverged,

@@ -70,7 +70,7 @@ BOOST_AUTO_TEST_CASE(how_sensitive_a_strategy_is_is_told_by_the_values_around_it
   BOOST_TEST(!choice.at_edge());
   choice.best = 0;
   BOOST_TEST(choice.at_edge());
-  BOOST_TEST(choice.factor_within_point() == 3, boost::test_tools::tolerance(1e-12));  // better ones are within it
+  BOOST_TEST(choice.factor_within_point() == 30, boost::test_tools::tolerance(1e-12));  // better ones are within it
 }
 
 BOOST_AUTO_TEST_CASE(the_values_of_the_tuned_key_are_numbers_above_0_in_order) {
