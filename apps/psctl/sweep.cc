@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cctype>
 #include <csignal>
 #include <filesystem>
 #include <fmt/format.h>
@@ -17,7 +18,17 @@
 namespace psctl::app {
 namespace {
 
-// A row a point, without the seeds: what there is and what is missing.
+void check_name(const std::string& name) {
+  const auto fits = [](char letter) {
+    return std::isalnum(static_cast<unsigned char>(letter)) || letter == '.' || letter == '_' || letter == '-';
+  };
+  if (name.front() == '.' || !std::ranges::all_of(name, fits)) {
+    throw UserError(
+        fmt::format("--name '{}': expected letters, digits, '.', '_' and '-', not beginning with '.'", name));
+  }
+}
+
+// A row a run: what there is and what is missing.
 void print_plan(const sweep::Planned& planned, const std::string& folder, const sweep::Options& options) {
   const sweep::Plan& plan = planned.plan;
   const std::vector<bool> there = sweep::present(plan, folder, options.notice);
@@ -160,6 +171,7 @@ int sweep(int argc, char** argv) {
   sweep::Planned planned = tuned ? search.planned : sweep::make_plan(path, grid, arguments->word("name"), planner);
   sweep::Plan& plan = planned.plan;
   if (plan.name.empty()) plan.name = plan.runs.front().config.name + "-sweep";
+  check_name(plan.name);
   const std::string folder = arguments->word("out") + "/" + plan.name;
   for (const std::vector<std::string>* notices : {&std::as_const(planned.notices), &planner.notices()}) {
     for (const std::string& notice : *notices) view.note(notice);

@@ -257,11 +257,13 @@ class Tuner {
                                     {"search", std::move(trials)},
                                     {kOneForAll, json_of(*choice.at_one_for_all)},
                                     {kOwnBest, json_of(*choice.at_own_best)}});
+      // Lists hold commas.
+      const std::string text = to_text(choice);
+      const std::string cell = text.find(',') == std::string::npos ? text : fmt::format("\"{}\"", text);
       const auto row = [&](const char* stage, const Trial& trial, bool best) {
         const auto median = trial.median_time_s();
-        table += fmt::format("{},{},{},{},{},{},{},{},{},{},{}\n", to_text(choice), stage, number_text(trial.value),
-                             best ? 1 : 0, trial.accuracy.size(), trial.mean_accuracy(),
-                             median ? fmt::format("{}", *median) : "",
+        table += fmt::format("{},{},{},{},{},{},{},{},{},{},{}\n", cell, stage, number_text(trial.value), best ? 1 : 0,
+                             trial.accuracy.size(), trial.mean_accuracy(), median ? fmt::format("{}", *median) : "",
                              tuning_.by_time ? fmt::format("{}", trial.censored()) : "", trial.diverged,
                              best ? fmt::format("{}", choice.factor_within_point()) : "",
                              best ? fmt::format("{}", choice.loss_one_step()) : "");
