@@ -133,7 +133,7 @@ BOOST_AUTO_TEST_CASE(a_run_that_fails_is_named_and_the_others_go_on_or_not_as_wa
   const Ended fast = run(with(grid, {"--fail-fast", "--jobs", "1"}));
   BOOST_TEST(fast.code == 1);
   BOOST_TEST(contains(fast.error, "raise strategy.max_iteration_ms"), fast.error);
-  BOOST_TEST(contains(fast.error, "psctl: error: bap-seed1-"));
+  BOOST_TEST(contains(fast.error, "psctl: error: bap-seed3-"));
   BOOST_TEST(whole() == 0U);
   BOOST_TEST(folders("failed").size() == 1U);
   const Ended all = run(grid);
