@@ -70,28 +70,38 @@ def draw_claims(rows, path):
     plt.close(figure)
 
 
+def draw_shares(axis, rows):
+    curves = defaultdict(list)
+    for row in rows:
+        curves[row["contender"]].append((100 * number(row["network_part"]), 100 * number(row["mean"])))
+    axis.axhspan(55, 72, color="#e8e0c8", zorder=0)
+    axis.axhline(91, color="#333333", linestyle=":", linewidth=1)
+    # Curves that lie on each other are told apart by their strokes.
+    for place, (contender, points) in enumerate(curves.items()):
+        points.sort()
+        axis.plot(*zip(*points), linestyle=("-", (0, (4, 4)), (0, (1, 2)))[place % 3],
+                  linewidth=(4, 2.5, 2)[place % 3], label=contender)
+    axis.set_xscale("log")
+    ticks = sorted({part for points in curves.values() for part, _ in points if part > 0})
+    axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks], fontsize=7)
+    axis.minorticks_off()
+    axis.set_xlabel("a push and a pull, % of a step")
+    axis.grid(color="#dddddd")
+
+
 def draw_network(rows, path):
     rows = [row for row in rows if row["measure"] == "compute_share" and row["network_part"] and row["rates"] == "given"]
     if not rows:
         return
+    studies = list(dict.fromkeys(row["study"] for row in rows))
     profiles = sorted({row["profile"] for row in rows})
-    figure, axes = plt.subplots(1, len(profiles), figsize=(4.2 * len(profiles), 4), sharey=True, squeeze=False,
-                                layout="constrained")
-    for axis, profile in zip(axes[0], profiles):
-        curves = defaultdict(list)
-        for row in rows:
-            if row["profile"] == profile:
-                curves[row["contender"]].append((100 * number(row["network_part"]), 100 * number(row["mean"])))
-        axis.axhspan(55, 72, color="#e8e0c8", zorder=0)
-        axis.axhline(91, color="#333333", linestyle=":", linewidth=1)
-        for contender, points in curves.items():
-            points.sort()
-            axis.plot(*zip(*points), marker="o", markersize=3, label=contender)
-        axis.set_xscale("symlog", linthresh=1)
-        axis.set_xlabel("a push and a pull, % of a step")
-        axis.set_title(profile)
-        axis.grid(color="#dddddd")
-    axes[0][0].set_ylabel("share of computing, %")
+    figure, axes = plt.subplots(len(studies), len(profiles), figsize=(4.2 * len(profiles), 3.6 * len(studies)),
+                                sharey=True, squeeze=False, layout="constrained")
+    for row_of_axes, study in zip(axes, studies):
+        for axis, profile in zip(row_of_axes, profiles):
+            draw_shares(axis, [row for row in rows if row["study"] == study and row["profile"] == profile])
+            axis.set_title(f"{study.replace('_', ' ')}: {profile}", fontsize=10)
+        row_of_axes[0].set_ylabel("share of computing, %")
     axes[0][0].set_ylim(0, 103)
     axes[0][-1].legend(loc="lower left", fontsize=8, frameon=False)
     figure.suptitle("Published: 55 to 72 % (band) for others, 91 % (dots) for WBSP", fontsize=10)

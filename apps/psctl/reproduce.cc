@@ -205,14 +205,17 @@ int reproduce(int argc, char** argv) {
     left_out += preset.left_out.size();
   }
   if (!quiet || arguments->flag("dry-run")) {
-    const sweep::Plan more = campaign.expected_more();
+    const Campaign::Expected more = campaign.expected_more();
     const sweep::Estimate first = sweep::estimate(campaign.plan(), folder, options);
-    const sweep::Estimate rest = sweep::estimate(more, folder, options);
+    double seconds = first.seconds;
+    if (more.runs > 0) {
+      seconds += sweep::estimate(more.sample, folder, options).seconds * static_cast<double>(more.runs) /
+                 static_cast<double>(more.sample.runs.size());
+    }
     fmt::print("{} of {}{}; {} now and up to {} when rates are chosen: about {} ({})\n", counted(claims, "claim"),
                counted(presets.size(), "preset"),
                left_out > 0 ? fmt::format(" ({} more at a larger size)", left_out) : "",
-               counted(campaign.plan().runs.size(), "run"), more.runs.size(),
-               duration_text(first.seconds + rest.seconds), first.told);
+               counted(campaign.plan().runs.size(), "run"), more.runs, duration_text(seconds), first.told);
     std::fflush(stdout);
   }
   if (arguments->flag("dry-run")) return 0;
@@ -251,8 +254,9 @@ int reproduce(int argc, char** argv) {
                  arguments->given("publish") ? arguments->word("publish") : "");
     fmt::print("{}", reproduce::table(verdicts));
   }
-  for (const std::string& notice : campaign.notices()) print_notice(notice);
   fmt::print("\n{}/report.md\n", folder);
+  std::fflush(stdout);
+  for (const std::string& notice : campaign.notices()) print_notice(notice);
   if (failures.empty()) return 0;
   for (const std::string& failure : failures) print_error(failure);
   throw WorldError(

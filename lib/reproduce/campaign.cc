@@ -296,6 +296,24 @@ void Campaign::add_finals(std::size_t preset, std::size_t of, std::size_t search
   }
 }
 
+// Where the grid could not be widened far enough.
+void Campaign::tell_edges() {
+  for (const auto& [of, grid] : grids_) {
+    const Preset& preset = presets_[of.first];
+    const Study& one = preset.studies[of.second];
+    std::vector<std::string> edges;
+    for (const Cell& cell : cells(of.first, of.second)) {
+      if (one.rates != Rates::kSearch || !chosen_.at(cell).at_edge) continue;
+      edges.push_back(fmt::format("{}{} ({:g})", one.contenders[cell.contender].name,
+                                  one.settings.size() > 1 ? " in " + one.settings[cell.setting].name() : "",
+                                  chosen_.at(cell).best));
+    }
+    if (edges.empty()) continue;
+    notices_.push_back(fmt::format("{}, study {}: the best rate is still at the edge of the grid, {:g} to {:g}, for {}", preset.name,
+                                   one.name, grid.front(), grid.back(), enumerate(edges)));
+  }
+}
+
 bool Campaign::grow(const std::string& folder) {
   if (stage_ == Stage::kDone) return false;
   if (stage_ == Stage::kFinal || grids_.empty()) {
@@ -303,35 +321,27 @@ bool Campaign::grow(const std::string& folder) {
     return false;
   }
   if (widen(folder)) return true;
-  for (const auto& [cell, chosen] : chosen_) {
-    const Study& of = study(cell);
-    if (of.rates != Rates::kSearch || !chosen.at_edge) continue;
-    notices_.push_back(fmt::format("{}, study {}, {} in {}: the best rate, {:g}, is still at the edge of the grid",
-                                   presets_[cell.preset].name, of.name, of.contenders[cell.contender].name,
-                                   of.settings[cell.setting].name(), chosen.best));
-  }
+  tell_edges();
   add_finals();
   stage_ = Stage::kFinal;
   return true;
 }
 
-sweep::Plan Campaign::expected_more() const {
-  sweep::Plan plan;
-  plan.name = plan_.name;
+Campaign::Expected Campaign::expected_more() const {
+  Expected more;
+  more.sample.name = plan_.name;
   for (std::size_t p = 0; p < presets_.size(); ++p) {
     for (std::size_t s = 0; s < presets_[p].studies.size(); ++s) {
       const Study& of = presets_[p].studies[s];
       if (of.kind != StudyKind::kRuns || of.rates == Rates::kGiven) continue;
       const std::vector<double>& grid = presets_[p].grid(of);
       for (const Cell& cell : cells(p, s)) {
-        for (std::size_t i = 0; i < of.seeds; ++i) {
-          add(cell, grid[grid.size() / 2], 1 + i, false, plan);
-          if (of.rates == Rates::kSearch) add(cell, grid[grid.size() / 2 - 1], 1 + i, false, plan);
-        }
+        add(cell, grid[grid.size() / 2], 1, false, more.sample);
+        more.runs += of.seeds * (of.rates == Rates::kSearch ? 2 : 1);
       }
     }
   }
-  return plan;
+  return more;
 }
 
 std::optional<RunFigures> read_figures(const std::string& folder) {

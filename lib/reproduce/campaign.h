@@ -50,8 +50,13 @@ class Campaign {
   // holds of it, wider grids; then the rest. `grow` returns false when nothing is missing any more.
   const sweep::Plan& plan() const { return plan_; }
   bool grow(const std::string& folder);
-  // As many runs as may still come, at a rate in the middle of the grid; for an estimate.
-  sweep::Plan expected_more() const;
+  // What comes when rates are chosen, for an estimate: so many runs at most, and the first seed of them at a rate in the
+  // middle of the grid.
+  struct Expected {
+    std::size_t runs = 0;
+    sweep::Plan sample;
+  };
+  Expected expected_more() const;
 
   // How a cell came out in every seed under one mode: the runs' folders.
   struct Result {
@@ -71,6 +76,7 @@ class Campaign {
   void add_final(const Cell& cell, Mode mode, std::optional<double> rate);
   bool widen(const std::string& folder);
   void choose(const std::string& folder);
+  void tell_edges();
   void add_finals();
   void add_finals(std::size_t preset, std::size_t of, std::size_t searched);
   std::vector<Cell> cells(std::size_t preset, std::size_t study) const;

@@ -226,6 +226,7 @@ void read_settings(Map& study_map, Study& study) {
   if (!network) return;
   Map map(*network, study_map.at("network"), study_map.size(), study_map.faults());
   const double step_ms = map.number("step_ms", 0);
+  const double bytes = static_cast<double>(map.whole("bytes", 0, 1));  // of the model; none: a transfer is all latency
   const std::vector<double> parts = map.numbers("parts");
   if (!(step_ms > 0) || parts.empty()) map.fault(*network, study_map.at("network"), "needs step_ms above 0 and parts");
   std::vector<Setting> swept;
@@ -234,7 +235,11 @@ void read_settings(Map& study_map, Study& study) {
       if (!(part >= 0)) map.fault(*network, map.at("parts"), "a part is at least 0");
       Setting at = setting;
       at.network_part = part;
-      at.changes.push_back(fmt::format("cluster.network.latency_ms={}", part * step_ms / 2));
+      const double transfer_ms = part * step_ms / 2;
+      if (bytes == 0) at.changes.push_back(fmt::format("cluster.network.latency_ms={}", transfer_ms));
+      if (bytes > 0 && part > 0) {
+        at.changes.push_back(fmt::format("cluster.network.bandwidth_mbps={}", bytes * 8 / 1e3 / transfer_ms));
+      }
       swept.push_back(std::move(at));
     }
   }
@@ -318,7 +323,8 @@ void read_criterion(Map& map, const Node& node, Claim& claim) {
     map.fault(node, map.at("margin"), "has no effect with less and more; there is factor");
   const double centre = ratio ? std::log(factor) : 0;
   const double up = ratio ? std::log1p(margin) : margin, down = ratio ? std::log1p(-margin) : -margin;
-  const std::string of = factor == 1 ? "" : fmt::format(" than {:g} of", factor);
+  const std::string times = factor == 1 ? "" : fmt::format(" {:g} times", factor);
+  const std::string than = factor == 1 ? "" : fmt::format(" than {:g} times", factor);
   const std::string within = margin == 0 ? ""
                              : ratio     ? fmt::format(", within {:g} %", 100 * margin)
                                          : fmt::format(", within {:g} points", 100 * margin);
@@ -326,25 +332,25 @@ void read_criterion(Map& map, const Node& node, Claim& claim) {
     case 0:
       claim.region.high = centre;
       claim.region.open = true;
-      claim.criterion = "less" + of;
+      claim.criterion = "less" + than;
       break;
     case 1:
       claim.region.low = centre;
       claim.region.open = true;
-      claim.criterion = "more" + of;
+      claim.criterion = "more" + than;
       break;
     case 2:
       claim.region.low = centre + down;
-      claim.criterion = "at least" + within;
+      claim.criterion = "at least" + times + within;
       break;
     case 3:
       claim.region.high = centre + up;
-      claim.criterion = factor == 1 ? "at most" + within : fmt::format("at most {:g} of{}", factor, within);
+      claim.criterion = "at most" + times + within;
       break;
     case 4:
       claim.region.low = centre + down;
       claim.region.high = centre + up;
-      claim.criterion = "about" + within;
+      claim.criterion = "about" + times + within;
       break;
     default: {
       const double low = map.number("low", 0), high = map.number("high", 0);
@@ -352,7 +358,7 @@ void read_criterion(Map& map, const Node& node, Claim& claim) {
         map.fault(node, map.at("low"), "low is below high, and of a ratio above 0");
       claim.region.low = ratio ? std::log(low) : low;
       claim.region.high = ratio ? std::log(high) : high;
-      claim.criterion = fmt::format("between {:g} and {:g}{}", low, high, ratio ? " of" : "");
+      claim.criterion = ratio ? fmt::format("{:g} to {:g} times", low, high) : fmt::format("{:g} to {:g}", low, high);
       break;
     }
   }

@@ -33,24 +33,24 @@ std::string number(std::optional<double> value) {
 
 Json json_number(std::optional<double> value) { return value && std::isfinite(*value) ? Json(*value) : Json(nullptr); }
 
-// "a2s 81.3 %, bsp 80.9 %".
+// "a2s 81.3 %, bsp 80.9 %"; a rival that is a number stands in the criterion already.
 std::string figures(const Judged& one, const Comparison& comparison) {
   if (comparison.finding.effect.n == 0) return "";
   const std::string& measure = one.claim->grows_from.empty() ? one.claim->measure : "";
-  return fmt::format("{} {}, {}{}", comparison.subject, number_text(measure, comparison.subject_mean), comparison.rival,
-                     comparison.rival == fmt::format("{:g}", comparison.rival_mean)
-                         ? ""
-                         : " " + number_text(measure, comparison.rival_mean));
+  const std::string mine = fmt::format("{} {}", comparison.subject, number_text(measure, comparison.subject_mean));
+  if (comparison.rival.find_first_not_of("0123456789.") == std::string::npos) return mine;
+  return fmt::format("{}, {} {}", mine, comparison.rival, number_text(measure, comparison.rival_mean));
 }
 
-// What the verdict rests on, in a line: the tightest comparison.
+// What the verdict rests on, in a line: the tightest comparison, and where the claim holds if not everywhere.
 std::string measured_text(const Judged& one) {
   const Comparison* tightest = one.tightest();
   if (!tightest) return one.notes.empty() ? "-" : one.notes.front();
   const bool alone = one.comparisons.size() == 1;
-  return fmt::format("{} ({}{}; n = {})", effect_text(*one.claim, tightest->finding),
-                     alone ? "" : "tightest: ", figures(one, *tightest) + (alone ? "" : ", " + tightest->setting),
-                     tightest->finding.effect.n);
+  const std::string where = where_text(one);
+  return fmt::format("{} ({}{}{}; n = {}){}", effect_text(*one.claim, tightest->finding), alone ? "" : "tightest: ",
+                     figures(one, *tightest), one.settings.size() < 2 ? "" : ", " + tightest->setting,
+                     tightest->finding.effect.n, where.empty() ? "" : "; " + where);
 }
 
 struct Counts {

@@ -135,7 +135,10 @@ class Judge {
       of_settings = growth();
     } else {
       for (std::size_t setting = 0; setting < study_.settings.size(); ++setting) {
-        if (const auto verdict = in_setting(setting)) of_settings.push_back(*verdict);
+        const auto verdict = in_setting(setting);
+        if (!verdict) continue;
+        of_settings.push_back(*verdict);
+        judged_.settings.push_back({&study_.settings[setting], *verdict});
       }
     }
     if (of_settings.empty() && claim_.where) {
@@ -271,6 +274,7 @@ class Judge {
         comparison.finding.reason = "runs are missing, or did not reach the target";
       }
       verdicts.push_back(comparison.finding.verdict);
+      judged_.settings.push_back({&last, comparison.finding.verdict});
       judged_.comparisons.push_back(std::move(comparison));
     }
     return verdicts;
@@ -332,6 +336,33 @@ Verdicts judge(const Campaign& campaign, const std::string& folder,
     }
   }
   return verdicts;
+}
+
+std::string where_text(const Judged& judged) {
+  const auto& all = judged.settings;
+  const auto same = [&](const Judged::InSetting& one) { return one.verdict == all.front().verdict; };
+  if (all.size() < 2 || std::ranges::all_of(all, same)) return {};
+  std::string text;
+  for (Verdict verdict : {Verdict::kHeld, Verdict::kNotHeld, Verdict::kInconclusive}) {
+    std::string where;
+    std::size_t count = 0;
+    for (std::size_t i = 0; i < all.size();) {
+      // Neighbours on the network of one profile, told by the first and the last.
+      std::size_t end = i + 1;
+      const auto next = [&](std::size_t j) {
+        return all[j].setting->profile == all[i].setting->profile && all[j].setting->network_part && all[j].verdict == verdict;
+      };
+      if (all[i].verdict == verdict) {
+        while (end < all.size() && next(end)) ++end;
+        count += end - i;
+        where += (where.empty() ? "" : "; ") + all[i].setting->name();
+        if (end - i > 1) where += fmt::format(" to {:g} %", 100 * *all[end - 1].setting->network_part);
+      }
+      i = end;
+    }
+    if (count > 0) text += fmt::format("{}{} in {} of {} ({})", text.empty() ? "" : ", ", word(verdict), count, all.size(), where);
+  }
+  return text;
 }
 
 std::string effect_text(const Claim& claim, const Finding& finding) {

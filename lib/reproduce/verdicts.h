@@ -26,6 +26,11 @@ struct Judged {
   Mode mode = Mode::kGiven;
   Verdict verdict = Verdict::kInconclusive;
   std::vector<Comparison> comparisons;
+  struct InSetting {
+    const Setting* setting;
+    Verdict verdict;
+  };
+  std::vector<InSetting> settings;  // of those that it speaks of
   std::vector<std::string> notes;
   // The one that is nearest to refuting the claim, or refutes it most; none where there is none.
   const Comparison* tightest() const;
@@ -48,6 +53,8 @@ struct Verdicts {
 Verdicts judge(const Campaign& campaign, const std::string& folder,
                const std::map<Cell, std::vector<double>>& planners);
 
+// "held in 11 of 15 settings: h1 to network 15 %; ...", where a claim speaks of several and they differ; else empty.
+std::string where_text(const Judged& judged);
 // The effect in words of its scale: "0.62 [0.55, 0.70] times" or "+1.2 [0.4, 2.0] points".
 std::string effect_text(const Claim& claim, const Finding& finding);
 // A number of this measure: "81.3 %", "12.4 s".
