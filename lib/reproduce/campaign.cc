@@ -353,6 +353,7 @@ std::optional<RunFigures> read_figures(const std::string& folder) {
     if (value.is_number()) run.numbers.emplace(key, value.get<double>());
   }
   run.diverged = summary.value("diverged", false);
+  run.stop = summary.value("stop", "");
   std::ifstream evals(folder + "/evals.csv");
   std::string line;
   std::getline(evals, line);
@@ -400,6 +401,8 @@ std::optional<Measured> measured(const RunFigures& run, std::string_view measure
       if (run.looks[i].accuracy >= *target && next) return Measured{.value = run.looks[i].time_s, .censored = false};
     }
     return missed;
+  } else if (measure == "time_to_plateau_s") {
+    return !run.diverged && run.stop == "plateau" ? Measured{.value = end_s, .censored = false} : missed;
   } else if (measure == "time_s" && run.diverged) {
     return missed;
   }

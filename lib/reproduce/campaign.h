@@ -102,6 +102,7 @@ struct Look {
 };
 struct RunFigures {
   bool diverged = false;
+  std::string stop;  // what ended it
   std::map<std::string, double, std::less<>> numbers;  // of summary.json, those that are not null
   std::vector<Look> looks;
 };

@@ -169,6 +169,14 @@ BOOST_AUTO_TEST_CASE(a_run_that_diverged_guesses_and_is_censored_where_the_longe
   BOOST_TEST(measured(run, "time_s", 4, 80)->censored);
 }
 
+BOOST_AUTO_TEST_CASE(a_run_that_ended_before_its_plateau_is_censored) {
+  RunFigures run = run_of(50, {});
+  run.stop = "plateau";
+  BOOST_TEST(!measured(run, "time_to_plateau_s", 10, 80)->censored);
+  run.stop = "epochs";
+  BOOST_TEST(measured(run, "time_to_plateau_s", 10, 80)->censored);
+}
+
 BOOST_AUTO_TEST_CASE(what_a_run_does_not_tell_is_no_number) {
   BOOST_TEST(!measured(run_of(50, 20), "compute_share", 10, 80));
   RunFigures run = run_of(50, {});
