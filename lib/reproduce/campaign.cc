@@ -309,8 +309,8 @@ void Campaign::tell_edges() {
                                   chosen_.at(cell).best));
     }
     if (edges.empty()) continue;
-    notices_.push_back(fmt::format("{}, study {}: the best rate is still at the edge of the grid, {:g} to {:g}, for {}", preset.name,
-                                   one.name, grid.front(), grid.back(), enumerate(edges)));
+    notices_.push_back(fmt::format("{}, study {}: the best rate is still at the edge of the grid, {:g} to {:g}, for {}",
+                                   preset.name, one.name, grid.front(), grid.back(), enumerate(edges)));
   }
 }
 

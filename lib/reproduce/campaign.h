@@ -50,8 +50,8 @@ class Campaign {
   // holds of it, wider grids; then the rest. `grow` returns false when nothing is missing any more.
   const sweep::Plan& plan() const { return plan_; }
   bool grow(const std::string& folder);
-  // What comes when rates are chosen, for an estimate: so many runs at most, and the first seed of them at a rate in the
-  // middle of the grid.
+  // What comes when rates are chosen, for an estimate: so many runs at most, and the first seed of them at a rate in
+  // the middle of the grid.
   struct Expected {
     std::size_t runs = 0;
     sweep::Plan sample;
@@ -102,7 +102,7 @@ struct Look {
 };
 struct RunFigures {
   bool diverged = false;
-  std::string stop;  // what ended it
+  std::string stop;                                    // what ended it
   std::map<std::string, double, std::less<>> numbers;  // of summary.json, those that are not null
   std::vector<Look> looks;
 };

@@ -48,9 +48,10 @@ std::string measured_text(const Judged& one) {
   if (!tightest) return one.notes.empty() ? "-" : one.notes.front();
   const bool alone = one.comparisons.size() == 1;
   const std::string where = where_text(one);
-  return fmt::format("{} ({}{}{}; n = {}){}", effect_text(*one.claim, tightest->finding), alone ? "" : "tightest: ",
-                     figures(one, *tightest), one.settings.size() < 2 ? "" : ", " + tightest->setting,
-                     tightest->finding.effect.n, where.empty() ? "" : "; " + where);
+  return fmt::format("{} ({}{}{}; n = {}){}", effect_text(*one.claim, tightest->finding),
+                     alone ? "" : "tightest: ", figures(one, *tightest),
+                     one.settings.size() < 2 ? "" : ", " + tightest->setting, tightest->finding.effect.n,
+                     where.empty() ? "" : "; " + where);
 }
 
 struct Counts {

@@ -350,7 +350,8 @@ std::string where_text(const Judged& judged) {
       // Neighbours on the network of one profile, told by the first and the last.
       std::size_t end = i + 1;
       const auto next = [&](std::size_t j) {
-        return all[j].setting->profile == all[i].setting->profile && all[j].setting->network_part && all[j].verdict == verdict;
+        return all[j].setting->profile == all[i].setting->profile && all[j].setting->network_part &&
+               all[j].verdict == verdict;
       };
       if (all[i].verdict == verdict) {
         while (end < all.size() && next(end)) ++end;
@@ -360,7 +361,8 @@ std::string where_text(const Judged& judged) {
       }
       i = end;
     }
-    if (count > 0) text += fmt::format("{}{} in {} of {} ({})", text.empty() ? "" : ", ", word(verdict), count, all.size(), where);
+    if (count > 0)
+      text += fmt::format("{}{} in {} of {} ({})", text.empty() ? "" : ", ", word(verdict), count, all.size(), where);
   }
   return text;
 }

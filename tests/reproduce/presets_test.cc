@@ -11,7 +11,7 @@ namespace {
 std::vector<Preset> all_presets(Size size) {
   std::vector<Preset> presets;
   for (const auto& entry : std::filesystem::directory_iterator(PSCTL_SOURCE_DIR "/configs/papers")) {
-    presets.push_back(load_preset(entry.path(), size));
+    if (entry.path().extension() == ".yaml") presets.push_back(load_preset(entry.path(), size));
   }
   return presets;
 }
