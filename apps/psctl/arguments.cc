@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <signal.h>
+#include <sstream>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -93,6 +94,17 @@ const std::vector<std::string>& Arguments::words(const std::string& name) const 
   static const std::vector<std::string> kNone;
   const auto found = words_.find(name);
   return found == words_.end() ? kNone : found->second;
+}
+
+std::vector<std::string> parted_by_commas(const std::vector<std::string>& words) {
+  std::vector<std::string> parts;
+  for (const std::string& word : words) {
+    std::istringstream stream(word);
+    for (std::string part; std::getline(stream, part, ',');) {
+      if (!part.empty()) parts.push_back(part);
+    }
+  }
+  return parts;
 }
 
 const std::atomic<bool>& catch_signals() {

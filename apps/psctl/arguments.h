@@ -51,6 +51,9 @@ class Arguments {
   std::map<std::string, std::vector<std::string>> words_;
 };
 
+// "a,b" is two words; empty ones are left out.
+std::vector<std::string> parted_by_commas(const std::vector<std::string>& words);
+
 // Set by SIGINT and SIGTERM from now on; sleeps are interrupted.
 const std::atomic<bool>& catch_signals();
 

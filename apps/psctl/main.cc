@@ -18,6 +18,8 @@ namespace {
 constexpr psctl::app::Verb kVerbs[] = {
     {"train", "one run, with real processes or on a virtual clock", psctl::app::train},
     {"sweep", "a grid of runs, side by side; only what is missing or failed is made again", psctl::app::sweep},
+    {"runs", "a table of runs: sort, filter, choose columns", psctl::app::runs},
+    {"compare", "runs side by side, and which differences are more than luck", psctl::app::compare},
     {"replay", "recompute a run from its decision log: equal decisions, equal weights", psctl::app::replay},
     {"plot", "pictures of runs: accuracy, where time went, who waited for whom", psctl::app::plot},
     {"reproduce", "the papers' claims on this harness: held, not held or inconclusive", psctl::app::reproduce},
@@ -40,6 +42,7 @@ void print_help() {
       "  psctl train --config configs/quickstart.yaml\n"
       "  psctl train --config configs/quickstart.yaml clock=virtual strategy=bsp seed=2\n"
       "  psctl sweep --config configs/quickstart.yaml clock=virtual strategy=bsp,asp,ssp seed='range(0,3)'\n"
+      "  psctl compare results/quickstart-sweep\n"
       "  psctl replay results/quickstart-20260102-030405\n"
       "  psctl plot results/quickstart-20260102-030405 -o run.png\n"
       "  psctl strategies ssp\n"

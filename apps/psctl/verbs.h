@@ -21,6 +21,8 @@ const Verb& find_verb(std::span<const Verb> verbs, std::string_view name, const 
 
 int train(int argc, char** argv);
 int sweep(int argc, char** argv);
+int runs(int argc, char** argv);
+int compare(int argc, char** argv);
 int replay(int argc, char** argv);
 int reproduce(int argc, char** argv);
 int plot(int argc, char** argv);

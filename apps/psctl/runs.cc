@@ -1,0 +1,172 @@
+#include <algorithm>
+#include <cstdio>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "arguments.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "results/filter.h"
+#include "results/run.h"
+#include "terminal.h"
+#include "text_table.h"
+#include "verbs.h"
+
+namespace psctl::app {
+namespace {
+
+const std::vector<std::string> kColumns = {"run",           "status",         "label",
+                                           "clock",         "seed",           "time_s",
+                                           "samples_per_s", "final_accuracy", "time_to_target_s",
+                                           "compute_share", "wait_share",     "staleness_p99"};
+
+struct Row {
+  std::vector<std::optional<std::string>> cells;
+  std::optional<std::string> order;  // what it is sorted by
+};
+
+// To be read: six digits.
+std::string rounded(const std::string& cell) {
+  const auto number = results::as_number(cell);
+  if (!number || cell.find_first_of(".eE") == std::string::npos) return cell;
+  return fmt::format("{:.6g}", *number);
+}
+
+bool comes_before(const Row& a, const Row& b, bool reverse) {
+  if (!a.order || !b.order) return a.order.has_value() && !b.order;  // what is not known is last
+  const auto first = results::as_number(*a.order), second = results::as_number(*b.order);
+  if (first && second) return reverse ? *first > *second : *first < *second;
+  if (first.has_value() != second.has_value()) return first.has_value() != reverse;
+  return reverse ? *a.order > *b.order : *a.order < *b.order;
+}
+
+nlohmann::ordered_json as_json(const std::vector<Row>& rows, const std::vector<std::string>& columns) {
+  using Json = nlohmann::ordered_json;
+  Json list = Json::array();
+  for (const Row& row : rows) {
+    Json object = Json::object();
+    for (std::size_t i = 0; i < columns.size(); ++i) {
+      if (!row.cells[i]) {
+        object[columns[i]] = nullptr;
+        continue;
+      }
+      const Json value = Json::parse(*row.cells[i], nullptr, false);  // a number, a flag or a list
+      object[columns[i]] = value.is_discarded() || columns[i] == "run" ? Json(*row.cells[i]) : value;
+    }
+    list.push_back(std::move(object));
+  }
+  return list;
+}
+
+TextTable as_table(const std::vector<Row>& rows, const std::vector<std::string>& columns, Format format) {
+  TextTable table;
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    const bool numbers = std::ranges::all_of(
+        rows, [&](const Row& row) { return !row.cells[i] || results::as_number(*row.cells[i]).has_value(); });
+    table.columns.push_back({columns[i], !numbers});
+  }
+  for (const Row& row : rows) {
+    std::vector<std::string>& cells = table.rows.emplace_back();
+    for (const auto& cell : row.cells) {
+      cells.push_back(format == Format::kCsv ? cell.value_or("") : cell ? rounded(*cell) : "-");
+    }
+  }
+  return table;
+}
+
+}  // namespace
+
+int runs(int argc, char** argv) {
+  using Kind = Option::Kind;
+  const auto arguments = Arguments::parse(
+      {.program = "psctl runs",
+       .description =
+           "A table of runs: those in the folders that are named, at any depth, or in results. Columns are what "
+           "summary.json has (final_accuracy), keys of the configuration (strategy.staleness, stragglers.0.delay_ms), "
+           "run, status and label. A run that failed, was interrupted, is not finished or cannot be read has that as "
+           "its status.",
+       .synopsis = "[DIR ...] [--columns KEY,...] [--where KEY=VALUE] [--sort KEY] [--top N]",
+       .examples = "  psctl runs\n"
+                   "  psctl runs results/tuned-sweep --sort final_accuracy --reverse --top 5\n"
+                   "  psctl runs --where strategy=ssp --where 'strategy.staleness<8' --columns +strategy.staleness\n"
+                   "  psctl runs --columns run,seed,time_s --format csv\n",
+       .options = {{"folder", Kind::kWords, "a run, or a folder with runs in it; default: results"},
+                   {"columns", Kind::kWords, "keys, by commas; +KEY adds to the usual ones"},
+                   {"where", Kind::kWords, "KEY=VALUE, or with !=, <, <=, >, >=; all that are given must hold"},
+                   {"sort", Kind::kWord, "by this key, the least first, the unknown last"},
+                   {"reverse", Kind::kFlag, "the greatest first"},
+                   {"top", Kind::kNumber, "only so many"},
+                   {"format", Kind::kWord, kFormats, "table"},
+                   {"quiet", Kind::kFlag, "no notes, only the table"}},
+       .positional = "folder"},
+      argc, argv);
+  if (!arguments) return 0;
+  const Format format = parse_format(arguments->word("format"));
+  std::vector<std::string> columns;
+  for (const std::string& column : parted_by_commas(arguments->words("columns"))) {
+    const bool adds = column.starts_with('+');
+    if (adds && columns.empty()) columns = kColumns;
+    columns.push_back(adds ? column.substr(1) : column);
+  }
+  if (columns.empty()) columns = kColumns;
+  std::vector<results::Condition> conditions;
+  for (const std::string& where : arguments->words("where")) conditions.push_back(results::parse_condition(where));
+  std::vector<std::string> folders = arguments->words("folder");
+  if (folders.empty()) folders.emplace_back("results");
+
+  results::Found found = results::find_runs(folders);
+  // A usual column need not be in any run; what was asked for must.
+  if (!arguments->words("columns").empty()) {
+    for (const std::string& column : columns) {
+      if (std::ranges::find(kColumns, column) == kColumns.end()) results::check_key(found.runs, column, "--columns");
+    }
+  }
+  for (const results::Condition& condition : conditions) results::check_key(found.runs, condition.key, "--where");
+  const bool sorted = arguments->given("sort");
+  if (sorted) results::check_key(found.runs, arguments->word("sort"), "--sort");
+
+  const std::vector<results::Run> chosen = results::matching(std::move(found.runs), conditions);
+  const std::vector<std::string> labels = results::labels(chosen);
+  std::vector<Row> rows;
+  for (std::size_t i = 0; i < chosen.size(); ++i) {
+    const auto cell = [&](const std::string& key) {
+      return key == "label" ? std::optional(labels[i]) : results::field(chosen[i], key);
+    };
+    Row& row = rows.emplace_back();
+    for (const std::string& column : columns) row.cells.push_back(cell(column));
+    if (sorted) row.order = cell(arguments->word("sort"));
+  }
+  // Nobody knows what would hold for them.
+  for (const results::Unreadable& unreadable : found.unreadable) {
+    if (!conditions.empty()) break;
+    Row& row = rows.emplace_back();
+    for (const std::string& column : columns) {
+      row.cells.push_back(column == "run"      ? std::optional(unreadable.path)
+                          : column == "status" ? std::optional<std::string>("unreadable")
+                                               : std::nullopt);
+    }
+  }
+  const bool reverse = arguments->flag("reverse");
+  if (sorted) {
+    std::ranges::stable_sort(rows, [&](const Row& a, const Row& b) { return comes_before(a, b, reverse); });
+  } else if (reverse) {
+    std::ranges::reverse(rows);
+  }
+  if (arguments->given("top")) rows.resize(std::min(rows.size(), arguments->number("top")));
+
+  if (format == Format::kJson) {
+    fmt::print("{}\n", as_json(rows, columns).dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+  } else {
+    fmt::print("{}", to_text(as_table(rows, columns, format), format));
+  }
+  std::fflush(stdout);
+  if (arguments->flag("quiet")) return 0;
+  for (const results::Unreadable& unreadable : found.unreadable) {
+    print_notice(fmt::format("{}: {}", unreadable.path, unreadable.why));
+  }
+  if (rows.empty())
+    print_notice(fmt::format("no run {}in {}", conditions.empty() ? "" : "of that kind ", enumerate(folders)));
+  return 0;
+}
+
+}  // namespace psctl::app

@@ -1,0 +1,107 @@
+// Groups of runs side by side: what each came to, and which differences between them are more than luck. Runs that
+// shared their luck, those of one seed, are compared with each other; what cannot be compared is refused.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "results/run.h"
+#include "stats/interval.h"
+
+namespace psctl::results {
+
+// What is judged. Of the other figures none is.
+enum class Metric { kTimeToTarget, kFinalAccuracy, kThroughput };
+inline constexpr Metric kMetrics[] = {Metric::kTimeToTarget, Metric::kFinalAccuracy, Metric::kThroughput};
+const char* key_of(Metric metric);    // in summary.json
+const char* title_of(Metric metric);  // "time to target"
+bool is_ratio(Metric metric);         // compared as ratio; else as difference
+bool less_is_better(Metric metric);
+
+struct Outcome {
+  double value = 0;
+  bool censored = false;  // a time that would have been longer
+};
+// What a run came to. Nothing if it was not measured. A run that did not reach its target is censored at its end, one
+// that diverged at the time it was given if that was longer; its accuracy is that of guessing, 1 / classes.
+std::optional<Outcome> outcome(const Run& run, Metric metric);
+
+struct Figure {  // of one group under one metric
+  std::size_t n = 0;
+  std::size_t censored = 0;
+  std::optional<stats::Interval> interval;  // of the mean; none if any is censored, or n is 0
+  std::optional<double> median;             // of times, by Kaplan and Meier; none if it lies beyond the censored ones
+  double censored_at = 0;                   // the longest of these times
+};
+
+struct Group {
+  std::string label;
+  std::vector<const Run*> runs;
+  std::vector<Figure> figures;  // by metric, in the order of kMetrics
+  std::size_t diverged = 0;
+  std::size_t disturbed = 0;
+};
+
+enum class Verdict {
+  kBetter,        // the first is, than the second
+  kWorse,         //
+  kNotShown,      // no difference shown
+  kInconclusive,  // it hangs on times that are not known
+  kOneBlock,      // a single pair shows nothing
+  kNothing        // no pair at all
+};
+const char* name_of(Verdict verdict);  // "better", "worse", "no difference shown", ...
+
+// Of the first group to the second, over the blocks that both have.
+struct Difference {
+  std::size_t first = 0, second = 0;
+  Metric metric{};
+  // Of the ratio first / second (of geometric means), or of first - second. Of censored times only what is known: the
+  // ratio is at least, or at most, so large, or nothing.
+  enum class Known { kAll, kAtLeast, kAtMost, kNothing } known = Known::kNothing;
+  stats::Interval interval;
+  std::size_t n = 0;         // pairs
+  std::size_t censored = 0;  // pairs with a censored time
+  double p = 1;
+  double adjusted_p = 1;  // by Holm's correction over the family that it stands in
+  Verdict verdict = Verdict::kNothing;
+};
+
+struct Judgement {  // under one metric
+  Metric metric{};
+  std::vector<std::size_t> ranking;          // groups, the best first
+  std::vector<Difference> against_baseline;  // of every other group to the baseline: one family
+  std::vector<Difference> pairs;             // each pair once, the better placed first: another family
+};
+
+struct Block {
+  std::string name;                              // "seed=1, cluster.workers=4"
+  std::vector<std::optional<std::size_t>> runs;  // a group each: its run among Group::runs
+};
+
+struct Options {
+  std::vector<std::string> by = {"strategy"};  // strategy: its label; else keys of the configuration
+  std::string baseline;                        // a group's label or its strategy; empty: bsp, or else the first
+  double level = 0.95;
+};
+
+struct Comparison {
+  std::vector<Group> groups;
+  std::size_t baseline = 0;
+  std::vector<Block> blocks;
+  std::vector<std::string> block_keys;  // that name a block: seed, and what else varies within groups
+  std::size_t seeds = 0;                // different ones
+  std::vector<Judgement> judgements;    // of the metrics that were measured
+  std::vector<std::string> left_out;    // runs that are not compared, and why
+  std::vector<std::string> notes;       // what a reader must know to read the figures right
+  double level = 0.95;
+};
+
+// Refers to the runs, which must live on. Throws UserError if they cannot be compared: nothing to compare, different
+// data, models, ends, clocks or looks, or no such baseline; it says which key differs and how.
+Comparison compare(std::span<const Run> runs, const Options& options);
+
+}  // namespace psctl::results
