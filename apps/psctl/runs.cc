@@ -40,6 +40,17 @@ bool comes_before(const Row& a, const Row& b, bool reverse) {
   return reverse ? *a.order > *b.order : *a.order < *b.order;
 }
 
+// Columns in which no row has anything.
+void leave_out_empty(std::vector<Row>& rows, std::vector<std::string>& columns) {
+  if (rows.empty()) return;
+  for (std::size_t i = columns.size(); i-- > 0;) {
+    if (std::ranges::any_of(rows, [&](const Row& row) { return row.cells[i].has_value(); })) continue;
+    const auto at = static_cast<std::ptrdiff_t>(i);
+    columns.erase(columns.begin() + at);
+    for (Row& row : rows) row.cells.erase(row.cells.begin() + at);
+  }
+}
+
 nlohmann::ordered_json as_json(const std::vector<Row>& rows, const std::vector<std::string>& columns) {
   using Json = nlohmann::ordered_json;
   Json list = Json::array();
@@ -154,6 +165,8 @@ int runs(int argc, char** argv) {
   }
   if (arguments->given("top")) rows.resize(std::min(rows.size(), arguments->number("top")));
 
+  const bool for_people = format == Format::kTable || format == Format::kMarkdown;
+  if (for_people && arguments->words("columns").empty()) leave_out_empty(rows, columns);
   if (format == Format::kJson) {
     fmt::print("{}\n", as_json(rows, columns).dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
   } else {

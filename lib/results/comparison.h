@@ -84,7 +84,7 @@ struct Block {
 
 struct Options {
   std::vector<std::string> by = {"strategy"};  // strategy: its label; else keys of the configuration
-  std::string baseline;                        // a group's label or its strategy; empty: bsp, or else the first
+  std::string baseline = {};                   // a group's label or its strategy; empty: bsp, or else the first
   double level = 0.95;
 };
 

@@ -1,4 +1,306 @@
+#include "results/comparison.h"
+
 #include <boost/test/unit_test.hpp>
+#include <cmath>
+#include <deque>
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "base/random.h"
+#include "results/filter.h"
+#include "results/support.h"
+
+using namespace psctl;
+using namespace psctl::results;
+using psctl::test::Keys;
+using psctl::test::summary_of;
+
+namespace {
+
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+class Runs {
+ public:
+  void add(const std::string& strategy, int seed, const Keys& change = {}, const Keys& config = {}) {
+    const auto summary = summary_of(strategy, seed, change, config);
+    all_.emplace_back(fmt::format("run-{}", all_.size() + 1), summary.dump());
+  }
+  // One of a time to its target, with the seed's luck in it.
+  void add_time(const std::string& strategy, int seed, double time) {
+    add(strategy, seed, {{"time_to_target_s", time}});
+  }
+  void add_missed(const std::string& strategy, int seed, double budget) {
+    add(strategy, seed, {{"time_to_target_s", nullptr}, {"time_s", budget}});
+  }
+  void add_unfinished() { all_.push_back(Run::unfinished("run-unfinished")); }
+
+  Comparison compared(const Options& options = {}) const { return compare(all_, options); }
+  std::string refusal(const Options& options = {}) const {
+    try {
+      compared(options);
+    } catch (const UserError& error) {
+      return error.what();
+    }
+    return {};
+  }
+
+ private:
+  std::vector<Run> all_;
+};
+
+const Judgement& judgement(const Comparison& comparison, Metric metric) {
+  for (const Judgement& judgement : comparison.judgements) {
+    if (judgement.metric == metric) return judgement;
+  }
+  throw std::runtime_error("it was not measured");
+}
+
+const Difference& to_baseline(const Comparison& comparison, Metric metric, const std::string& group) {
+  for (const Difference& difference : judgement(comparison, metric).against_baseline) {
+    if (comparison.groups[difference.first].label == group) return difference;
+  }
+  throw std::runtime_error("there is no such group");
+}
+
+bool noted(const std::vector<std::string>& notes, const std::string& part) {
+  return std::ranges::any_of(notes, [&](const std::string& note) { return contains(note, part); });
+}
+
+}  // namespace
 
 BOOST_AUTO_TEST_SUITE(comparisons)
+
+BOOST_AUTO_TEST_CASE(runs_of_one_seed_are_paired_so_that_their_common_luck_falls_out) {
+  // The seeds differ by a factor of three, the strategies in every seed by 1.1 and a little.
+  Runs runs;
+  const double luck[] = {10, 14, 20, 25, 30};
+  const double little[] = {1.09, 1.10, 1.11, 1.10, 1.10};
+  for (int seed = 0; seed < 5; ++seed) {
+    runs.add_time("bsp", seed, luck[seed] * little[seed]);
+    runs.add_time("ssp", seed, luck[seed]);
+  }
+  const Comparison comparison = runs.compared();
+  BOOST_TEST(comparison.blocks.size() == 5U);
+  const Difference& seen = to_baseline(comparison, Metric::kTimeToTarget, "ssp");
+  BOOST_TEST(seen.n == 5U);
+  BOOST_TEST(std::abs(seen.interval.mean - 1 / 1.1) < 0.001);
+  BOOST_TEST(seen.interval.high < 0.93);
+  BOOST_TEST((seen.verdict == Verdict::kBetter));
+  BOOST_TEST((to_baseline(comparison, Metric::kFinalAccuracy, "ssp").verdict == Verdict::kNotShown));
+}
+
+BOOST_AUTO_TEST_CASE(differences_of_accuracy_are_of_means_and_have_the_interval_of_a_worked_example) {
+  Runs runs;
+  const double differences[] = {0.00, 0.01, 0.02, 0.03, 0.04};
+  for (int seed = 0; seed < 5; ++seed) {
+    runs.add("bsp", seed, {{"final_accuracy", 0.7}});
+    runs.add("asp", seed, {{"final_accuracy", 0.7 - differences[seed]}});
+  }
+  const Difference seen = to_baseline(runs.compared(), Metric::kFinalAccuracy, "asp");
+  // Mean 0.02, standard error 0.0070711, t 2.776: +- 0.019632; p of t = 2.8284.
+  BOOST_TEST(std::abs(seen.interval.mean + 0.02) < 1e-9);
+  BOOST_TEST(std::abs(seen.interval.low + 0.039632) < 1e-5);
+  BOOST_TEST(std::abs(seen.interval.high + 0.000368) < 1e-5);
+  BOOST_TEST(std::abs(seen.p - 0.047421) < 1e-5);
+  BOOST_TEST((seen.verdict == Verdict::kWorse));
+}
+
+BOOST_AUTO_TEST_CASE(among_equal_strategies_a_difference_is_seldom_shown) {
+  std::size_t found = 0;
+  constexpr int kExperiments = 300;
+  for (int experiment = 0; experiment < kExperiments; ++experiment) {
+    Draws draws({.seed = 1, .purpose = Purpose::kTest, .step = static_cast<std::uint64_t>(experiment)});
+    Runs runs;
+    for (const char* strategy : {"bsp", "asp", "ssp", "dssp"}) {
+      for (int seed = 0; seed < 5; ++seed) runs.add(strategy, seed, {{"final_accuracy", 0.8 + 0.01 * draws.normal()}});
+    }
+    const Comparison comparison = runs.compared();
+    const auto& pairs = judgement(comparison, Metric::kFinalAccuracy).pairs;
+    BOOST_REQUIRE(pairs.size() == 6U);
+    const bool any = std::ranges::any_of(pairs, [](const Difference& pair) {
+      return pair.verdict == Verdict::kBetter || pair.verdict == Verdict::kWorse;
+    });
+    found += any ? 1 : 0;
+  }
+  BOOST_TEST(found <= 0.09 * kExperiments, found << " of " << kExperiments);  // 5 %, and three deviations
+}
+
+BOOST_AUTO_TEST_CASE(one_seed_shows_nothing) {
+  Runs runs;
+  runs.add_time("bsp", 1, 100);
+  runs.add_time("asp", 1, 1);
+  const Comparison comparison = runs.compared();
+  const Difference& seen = to_baseline(comparison, Metric::kTimeToTarget, "asp");
+  BOOST_TEST((seen.verdict == Verdict::kOneBlock));
+  BOOST_TEST((seen.interval.method == stats::Method::kNone));
+  BOOST_TEST(noted(comparison.notes, "one seed shows nothing"));
+}
+
+BOOST_AUTO_TEST_CASE(a_target_that_was_never_reached_is_slower_only_where_every_longer_time_says_so) {
+  Runs runs;
+  for (int seed = 0; seed < 5; ++seed) {
+    runs.add_time("bsp", seed, 10 + 0.5 * seed);
+    runs.add_missed("asp", seed, 60);
+    runs.add_missed("ssp", seed, 10.5 + 0.5 * seed);  // a budget that bsp nearly needed
+  }
+  const Comparison comparison = runs.compared();
+  const Difference& never = to_baseline(comparison, Metric::kTimeToTarget, "asp");
+  BOOST_TEST(never.censored == 5U);
+  BOOST_TEST((never.known == Difference::Known::kAtLeast));
+  BOOST_TEST(never.interval.mean > 5);
+  BOOST_TEST((never.verdict == Verdict::kWorse));
+  const Difference& nearly = to_baseline(comparison, Metric::kTimeToTarget, "ssp");
+  BOOST_TEST((nearly.verdict == Verdict::kInconclusive));
+  const auto& figures = comparison.groups[never.first].figures;
+  BOOST_TEST(figures[0].n == 5U);
+  BOOST_TEST(figures[0].censored == 5U);
+  BOOST_TEST(!figures[0].median);
+  BOOST_TEST(!figures[0].interval);
+  BOOST_TEST(comparison.groups[judgement(comparison, Metric::kTimeToTarget).ranking.front()].label == "bsp");
+}
+
+BOOST_AUTO_TEST_CASE(of_two_that_never_reached_the_target_nothing_is_said_of_time) {
+  Runs runs;
+  for (int seed = 0; seed < 5; ++seed) {
+    runs.add_missed("bsp", seed, 60);
+    runs.add_missed("asp", seed, 20);
+  }
+  const Difference seen = to_baseline(runs.compared(), Metric::kTimeToTarget, "asp");
+  BOOST_TEST((seen.known == Difference::Known::kNothing));
+  BOOST_TEST((seen.verdict == Verdict::kInconclusive));
+}
+
+BOOST_AUTO_TEST_CASE(a_run_that_diverged_has_the_accuracy_of_guessing_and_reached_no_target) {
+  const auto summary =
+      summary_of("asp", 1, {{"diverged", true}, {"time_s", 5.0}, {"final_accuracy", 0.79}}, {{"stop.time_s", 60}});
+  const Run run("r", summary.dump());
+  BOOST_TEST(outcome(run, Metric::kFinalAccuracy)->value == 0.25);
+  BOOST_TEST(outcome(run, Metric::kTimeToTarget)->value == 60);
+  BOOST_TEST(outcome(run, Metric::kTimeToTarget)->censored);
+  BOOST_TEST(outcome(run, Metric::kThroughput)->value == 100);
+}
+
+BOOST_AUTO_TEST_CASE(blocks_that_lack_a_run_are_named_and_left_out_of_the_pairs) {
+  Runs runs;
+  for (int seed = 0; seed < 4; ++seed) runs.add_time("bsp", seed, 20 + seed);
+  for (int seed = 2; seed < 6; ++seed) runs.add_time("asp", seed, 10 + seed);
+  runs.add_unfinished();
+  const Comparison comparison = runs.compared();
+  BOOST_TEST(to_baseline(comparison, Metric::kTimeToTarget, "asp").n == 2U);
+  BOOST_TEST(noted(comparison.notes, "seed=0 (not in asp)"));
+  BOOST_TEST(noted(comparison.notes, "seed=5 (not in bsp)"));
+  BOOST_TEST(noted(comparison.left_out, "run-unfinished: unfinished"));
+}
+
+BOOST_AUTO_TEST_CASE(what_varies_within_a_group_makes_blocks_and_what_goes_with_it_is_noted) {
+  Runs runs;
+  for (int seed = 0; seed < 2; ++seed) {
+    for (const int workers : {4, 8}) {
+      runs.add("bsp", seed, {}, {{"cluster.workers", workers}, {"optimizer.learning_rate", 0.1}});
+      runs.add("asp", seed, {}, {{"cluster.workers", workers}, {"optimizer.learning_rate", 0.02}});
+    }
+  }
+  const Comparison comparison = runs.compared();
+  BOOST_TEST(comparison.block_keys == (std::vector<std::string>{"seed", "cluster.workers"}),
+             boost::test_tools::per_element());
+  BOOST_TEST(comparison.blocks.size() == 4U);
+  BOOST_TEST(noted(comparison.notes, "optimizer.learning_rate differs too: 0.1 in bsp and 0.02 in asp"));
+}
+
+BOOST_AUTO_TEST_CASE(runs_that_do_different_things_are_refused_with_the_key_that_differs) {
+  const std::pair<const char*, nlohmann::ordered_json> kOthers[] = {
+      {"data.source", "large"}, {"data.train_limit", 100},         {"model.hidden", {8}},
+      {"stop.epochs", 6},       {"evaluate.every_epochs", 0.5},    {"evaluate.every_s", 3},
+      {"clock", "real"},        {"evaluate.target_accuracy", 0.9}, {"data.partition.alpha", 1}};
+  for (const auto& [key, value] : kOthers) {
+    Runs runs;
+    runs.add("bsp", 1);
+    runs.add("asp", 1, {}, {{key, value}});
+    BOOST_TEST(contains(runs.refusal(), key), key);
+    BOOST_TEST(contains(runs.refusal(), "run-2"), key);
+    // Unless they are compared by it.
+    BOOST_TEST(runs.refusal({.by = {"strategy", key}, .baseline = {}}).empty(), key);
+  }
+  for (const char* key : {"name", "trace.steps", "data.batch_size", "model.save"}) {
+    Runs runs;
+    runs.add("bsp", 1, {}, {{key, "a"}});
+    runs.add("asp", 1, {}, {{key, "b"}});
+    BOOST_TEST(runs.refusal().empty(), key);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(looks_that_are_counted_in_updates_are_refused_across_strategies) {
+  Runs runs;
+  runs.add("bsp", 1, {}, {{"evaluate.every_updates", 10}});
+  BOOST_TEST(runs.refusal().empty());
+  runs.add("asp", 1, {}, {{"evaluate.every_updates", 10}});
+  BOOST_TEST(contains(runs.refusal(), "evaluate.every_updates"));
+}
+
+BOOST_AUTO_TEST_CASE(groups_may_be_made_by_any_key) {
+  Runs runs;
+  for (int seed = 0; seed < 3; ++seed) {
+    for (const double delay : {2.5, 7.5}) {
+      nlohmann::ordered_json rule = {{"workers", {1}}, {"delay_ms", delay}};
+      runs.add("bsp", seed, {{"samples_per_s", 100 / delay + seed * 0.1}},
+               {{"stragglers", nlohmann::ordered_json::array({rule})}});
+    }
+  }
+  const Comparison comparison =
+      runs.compared({.by = {"stragglers.0.delay_ms"}, .baseline = "stragglers.0.delay_ms=7.5"});
+  BOOST_TEST(comparison.groups.size() == 2U);
+  const auto& seen = to_baseline(comparison, Metric::kThroughput, "stragglers.0.delay_ms=2.5");
+  BOOST_TEST(seen.n == 3U);
+  BOOST_TEST((seen.verdict == Verdict::kBetter));
+  BOOST_TEST(contains(runs.refusal({.by = {"cluster.worker"}, .baseline = {}}), "did you mean cluster.workers?"));
+}
+
+BOOST_AUTO_TEST_CASE(the_baseline_is_bsp_the_first_or_the_one_that_is_named) {
+  Runs runs;
+  runs.add("asp", 1);
+  runs.add("ssp", 1, {{"strategy_label", "ssp(staleness=8)"}});
+  BOOST_TEST(runs.compared().baseline == 0U);
+  BOOST_TEST(runs.compared({.baseline = "ssp"}).baseline == 1U);
+  BOOST_TEST(runs.compared({.baseline = "ssp(staleness=8)"}).baseline == 1U);
+  BOOST_TEST(contains(runs.refusal({.baseline = "bap"}), "there is no such group"));
+  runs.add("bsp", 1);
+  BOOST_TEST(runs.compared().baseline == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(the_same_virtual_run_twice_counts_once_and_a_real_one_is_a_repetition) {
+  Runs virtual_runs, real_runs;
+  for (int i = 0; i < 2; ++i) {
+    virtual_runs.add("bsp", 1);
+    real_runs.add("bsp", 1, {{"clock", "real"}, {"time_to_target_s", 30 + i}}, {{"clock", "real"}});
+  }
+  BOOST_TEST(virtual_runs.compared().groups[0].runs.size() == 1U);
+  BOOST_TEST(noted(virtual_runs.compared().left_out, "the same run as run-1"));
+  BOOST_TEST(real_runs.compared().groups[0].runs.size() == 2U);
+  BOOST_TEST(real_runs.compared().blocks.size() == 2U);
+  virtual_runs.add("bsp", 1, {{"time_s", 61.0}});
+  BOOST_TEST(noted(virtual_runs.compared().notes, "one configuration and different results"));
+}
+
+BOOST_AUTO_TEST_CASE(nothing_to_compare_is_refused_with_the_reasons) {
+  Runs runs;
+  runs.add("bsp", 1, {{"status", "failed"}, {"error", "worker 1 is gone"}});
+  runs.add_unfinished();
+  BOOST_TEST(contains(runs.refusal(), "failed: worker 1 is gone"));
+  BOOST_TEST(contains(runs.refusal(), "run-unfinished: unfinished"));
+  BOOST_TEST(!Runs().refusal().empty());
+}
+
+BOOST_AUTO_TEST_CASE(runs_are_chosen_by_figures_and_by_keys_of_their_configuration) {
+  const Run run("r", summary_of("ssp", 3, {}, {{"strategy.staleness", 8}}).dump());
+  for (const char* text :
+       {"strategy=ssp", "strategy.staleness=8.0", "strategy.staleness<9", "strategy.staleness>=8", "final_accuracy>0.5",
+        "status=done", "nothing!=3", "strategy!=bsp", "stragglers.0.kind=constant"}) {
+    BOOST_TEST(holds(parse_condition(text), run), text);
+  }
+  for (const char* text : {"strategy=bsp", "strategy.staleness<8", "nothing=3", "nothing<3", "seed!=3", "run=x"}) {
+    BOOST_TEST(!holds(parse_condition(text), run), text);
+  }
+  for (const char* text : {"", "ssp", "=3", "<"}) BOOST_CHECK_THROW(parse_condition(text), UserError);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
