@@ -431,9 +431,13 @@ int compare(int argc, char** argv) {
   results::Found found = results::find_runs(arguments->words("run"));
   for (const results::Condition& condition : conditions) results::check_key(found.runs, condition.key, "--where");
   std::vector<results::Run> runs = results::matching(std::move(found.runs), conditions);
-  if (runs.empty() && found.unreadable.empty()) {
-    throw UserError(fmt::format("there is no run {}in {}", conditions.empty() ? "" : "of that kind ",
-                                enumerate(arguments->words("run"))));
+  if (runs.empty()) {
+    std::string message = fmt::format("there is no run {}in {}", conditions.empty() ? "" : "of that kind ",
+                                      enumerate(arguments->words("run")));
+    for (const results::Unreadable& unreadable : found.unreadable) {
+      message += fmt::format("\n  {}: {}", unreadable.path, unreadable.why);
+    }
+    throw UserError(message);
   }
   if (!arguments->flag("quiet")) {
     for (const results::Unreadable& unreadable : found.unreadable) {
