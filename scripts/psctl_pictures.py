@@ -255,6 +255,14 @@ class LossOverTime(Curves):
     name, does, y = "loss", "training loss over time", "train_loss"
 
 
+def median(times, ends):
+    """The middle of some times and of some that are longer than these ends; None where that is not known."""
+    ranked = sorted([(time, False) for time in times] + [(end, True) for end in ends])
+    below, above = (len(ranked) - 1) // 2, len(ranked) // 2
+    known = ranked and not any(longer for _, longer in ranked[:above + 1])
+    return (ranked[below][0] + ranked[above][0]) / 2 if known else None
+
+
 class TimeToTarget(Picture):
     name, does = "target", "time to the target accuracy"
 
@@ -304,10 +312,8 @@ class TimeToTarget(Picture):
                       gid=f"target-reached-{row}")
             axes.plot(open_ends, [row + s for s in shift[len(times):]], ">", markerfacecolor="white", color="black",
                       markersize=7, linestyle="none", gid=f"target-censored-{row}")
-            # The middle one is known when it is one of those that arrived before any of the others was given up.
-            ranked = sorted([(time, 0) for time in times] + [(end, 1) for end in open_ends])
-            if len(ranked) >= 3 and len(ranked) % 2 and not any(late for _, late in ranked[:len(ranked) // 2 + 1]):
-                middle = ranked[len(ranked) // 2][0]
+            middle = median(times, open_ends)
+            if len(values) > 2 and middle is not None:
                 axes.plot([middle, middle], [row - 0.36, row + 0.36], "-", color="black", linewidth=2)
         axes.set(xlabel=clock_label(runs_of(self.groups)), ylim=(len(self.groups) - 0.5, -0.5),
                  title=f"time to {self.target:g} {looked_at(runs_of(self.groups))} accuracy")
@@ -753,7 +759,7 @@ class HeatMap(Picture):
         axes.tick_params(labelsize=8)
         if sum(max(len(line) for line in label.split("\n")) + 2 for label in across[:24]) > self.width * 10:
             axes.tick_params(axis="x", labelrotation=35)
-        axes.set(xlabel=self.x_key, title=self.value.replace("_", " "))
+        axes.set(xlabel=self.x_key, title=self._title())
         axes.spines[:].set_visible(True)
         if self.y_key:
             axes.set_ylabel(self.y_key)
@@ -768,6 +774,10 @@ class HeatMap(Picture):
                               color="black" if is_open[i, j] or shades(value) > 0.55 else "white")
         if numpy.isfinite(known).any():
             area.colorbar(image, ax=axes)
+
+    def _title(self):
+        seconds = self.value.endswith("_s") and not self.value.endswith("_per_s")
+        return (self.value[:-2] + ", s" if seconds else self.value).replace("_", " ")
 
     @staticmethod
     def _text(value):

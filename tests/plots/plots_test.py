@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -253,6 +254,11 @@ class Plots(unittest.TestCase):
         self.assertEqual(paths_in(svg, "target-censored-1"), 0)
         self.assertEqual(paths_in(svg, "target-reached-0"), 4)
         self.assertIn("not reached", " ".join(labels(svg)))
+
+    def test_a_median_is_known_where_enough_runs_arrived_before_any_was_given_up(self):
+        for times, ends, middle in (([1, 2, 3], [], 2), ([1, 2], [9], 2), ([1, 2], [1.5], None), ([1], [2, 3], None),
+                                    ([1, 2, 4], [9], 3), ([1, 2], [9, 9], None), ([], [1], None), ([], [], None)):
+            self.assertEqual(psctl_pictures.median(times, ends), middle, (times, ends))
 
     def test_the_time_to_another_target_is_worked_out_as_psctl_does(self):
         given = self.picture("target", self.trained).reached
@@ -566,6 +572,14 @@ class Plots(unittest.TestCase):
             self.assertIn(f"\n  {kind} ", out)
         self.assertEqual(list(psctl_pictures.KINDS), list(plot.KINDS))
 
+
+    def test_the_examples_of_the_help_are_requests_that_it_takes(self):
+        examples = [line.strip() for line in plot.EXAMPLES.splitlines() if line.startswith("  psctl plot ")]
+        self.assertGreaterEqual(len(examples), 5)
+        for example in examples:
+            with self.subTest(example):
+                options = plot.parse(shlex.split(example)[2:])
+                self.assertTrue(options.runs[0].startswith("results/"))
 
     def test_an_installed_verb_uses_what_was_installed_with_it(self):
         there = self.folder / "installed"
