@@ -26,8 +26,8 @@ EXAMPLES = """Examples:
   psctl plot results/quickstart-* -k accuracy,time,waits -o runs.pdf
   psctl plot results/sweep -k all -o pictures --format svg,png
   psctl plot results/quickstart-* -k gantt --from 1 --to 1.5 -o workers.svg
-  psctl plot results/sweep -k heatmap --x strategy --y cluster.workers --value wait_share -o waiting.png
-  psctl plot results/sweep -k accuracy --where strategy.name=ssp --by strategy.staleness -o ssp.png
+  psctl plot results/sweep -k heatmap --x label --y cluster.workers --value wait_share -o waiting.png
+  psctl plot results/sweep -k accuracy --where strategy=ssp --by strategy.staleness -o ssp.png
 """
 
 
@@ -63,14 +63,14 @@ def parse(words):
     add("--format", default="png", metavar="FORMAT",
         help="of the files in a folder: png, svg or pdf, several by commas (default: png)")
     add("--where", action="append", default=[], metavar="KEY=VALUE",
-        help="only runs of which the configuration has this value; may be given many times")
+        help="only runs that have this value; also !=, <, <=, >, >=; may be given many times")
     add("--by", metavar="KEY,...", help="put runs together that agree in these keys (default: in all but the seed)")
     add("--stage", metavar="NAME",
         help="of a tuned sweep: search, one_for_all or own_best (default: the last in its plan)")
     add("--target", type=float, metavar="ACCURACY", help="target: of this accuracy (default: that of the runs)")
     add("--from", dest="begin", type=float, default=0.0, metavar="S", help="gantt: begin of the window")
     add("--to", dest="end", type=float, metavar="S", help="gantt: end of the window")
-    add("--x", metavar="KEY", help="heatmap: key across; `strategy` stands for name and parameters")
+    add("--x", metavar="KEY", help="heatmap: key across; `label` is the strategy with its parameters")
     add("--y", metavar="KEY", help="heatmap: key down")
     add("--value", metavar="FIGURE", help="heatmap: a figure of summary.json")
     add("--dpi", type=int, default=150, help="pixels an inch of PNG (default: 150)")
@@ -107,34 +107,6 @@ def split(words, known, what):
         if word not in found:
             found.append(word)
     return found
-
-
-def chosen(runs, conditions):
-    for condition in conditions:
-        key, equals, value = condition.partition("=")
-        if not equals:
-            raise Refused(f"--where {condition}: it is KEY=VALUE")
-        check_key(runs, key, f"--where {condition}")
-        kept = [run for run in runs if is_value(run.setting(key), value)]
-        if not kept:
-            seen = dict.fromkeys(str(run.setting(key)) for run in runs)
-            raise Refused(f"--where {condition}: no run has it; there are {', '.join(list(seen)[:12])}")
-        runs = kept
-    return runs
-
-
-def check_key(runs, key, where):
-    known = ["strategy", *dict.fromkeys(key for run in runs for key in run.config)]
-    if key not in known and all(run.setting(key) is None for run in runs):
-        near = difflib.get_close_matches(key, known, 1)
-        raise Refused(f"{where}: no run has the key {key}" + (f" (did you mean {near[0]}?)" if near else ""))
-
-
-def is_value(setting, text):
-    try:
-        return float(text) == setting if isinstance(setting, (int, float)) else text == setting
-    except ValueError:
-        return False
 
 
 def suitable(groups):
@@ -243,13 +215,14 @@ def main(words):
             raise Refused("; ".join(unreadable) or f"there is no run in {', '.join(options.runs)}: no folder there "
                           "holds summary.json or config.yaml")
         runs, stage = psctl_runs.of_stage(runs, options.stage)
+        for condition in options.where:
+            runs = psctl_runs.matching(runs, condition)
         psctl_runs.tell_parameters(runs)
-        runs = chosen(runs, options.where)
         notes += [f"{run.path} is {run.status}" + (f": {run.summary['error']}" if run.summary.get("error") else "")
                   for run in runs if run.status != "done"]
         by = options.by.split(",") if options.by else None
         for key in by or []:
-            check_key(runs, key, f"--by {options.by}")
+            psctl_runs.check_key(runs, key, f"--by {options.by}")
         groups, copies = psctl_runs.group(runs, by)
         notes += [f"{run.path} is left out: it says what another run of its seed says" for run in copies]
         pictures = draw(options.kinds or suitable(groups), groups, options, notes)

@@ -759,10 +759,10 @@ class HeatMap(Picture):
         axes.tick_params(labelsize=8)
         if sum(max(len(line) for line in label.split("\n")) + 2 for label in across[:24]) > self.width * 10:
             axes.tick_params(axis="x", labelrotation=35)
-        axes.set(xlabel=self.x_key, title=self._title())
+        axes.set(xlabel=self._axis(self.x_key), title=self._title())
         axes.spines[:].set_visible(True)
         if self.y_key:
-            axes.set_ylabel(self.y_key)
+            axes.set_ylabel(self._axis(self.y_key))
         else:
             axes.set_yticks([])
         if self.table.size <= 240:
@@ -778,6 +778,10 @@ class HeatMap(Picture):
     def _title(self):
         seconds = self.value.endswith("_s") and not self.value.endswith("_per_s")
         return (self.value[:-2] + ", s" if seconds else self.value).replace("_", " ")
+
+    @staticmethod
+    def _axis(key):
+        return "strategy" if key == "label" else key
 
     @staticmethod
     def _text(value):

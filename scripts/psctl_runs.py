@@ -1,6 +1,7 @@
 """Run folders as Python sees them: found under paths, read with every fault told, grouped by configuration; and the
 interval over the seeds of a group. Needs Debian's python3-pandas."""
 
+import difflib
 import functools
 import json
 import math
@@ -78,10 +79,13 @@ class Run:
         return self.number(key)
 
     def setting(self, key):
-        """A value of the configuration as people write it, or of the key `strategy`, which stands for the label."""
-        if key == "strategy":
-            return self.label
-        value = self.config.get(key)
+        """A figure of the summary or, where it has none of that name, a value of the configuration, as people write it;
+        of lists JSON. None where there is neither. The key `label` is the strategy with its parameters."""
+        if key in ("label", "strategy", "status", "seed"):
+            return getattr(self, key)
+        value = self.summary.get(key)
+        if value is None or isinstance(value, (dict, list)):
+            value = self.config.get(key)
         for number, part in enumerate(key.split(".")):  # an element of a list, as in stragglers.0.delay_ms
             if value is None and part.isdigit():
                 value = self.config.get(".".join(key.split(".")[:number]))
@@ -208,6 +212,42 @@ def _follow_plan(folder, runs, faults):
         faults.append(f"{folder}: {missing} of {len(places)} planned runs are not made")
 
 
+RELATIONS = {"!=": lambda a, b: a != b, "<=": lambda a, b: a <= b, ">=": lambda a, b: a >= b, "=": lambda a, b: a == b,
+             "<": lambda a, b: a < b, ">": lambda a, b: a > b}
+
+
+def matching(runs, condition):
+    """The runs for which KEY=VALUE holds, or KEY!=VALUE, KEY<VALUE, ...: numbers compare as numbers, all else letter by
+    letter. A run without the key differs from every value, and is neither less nor greater."""
+    parts = re.fullmatch(r"([^=<>!]+)(!=|<=|>=|=|<|>)(.*)", condition)
+    if not parts:
+        raise RunError(f"--where {condition}: neither KEY=VALUE nor one with !=, <, <=, > or >=")
+    key, sign, wanted = parts.groups()
+    check_key(runs, key, f"--where {condition}")
+
+    def holds(seen):
+        if seen is None:
+            return sign == "!="
+        try:
+            return RELATIONS[sign](float(seen), float(wanted))
+        except ValueError:
+            return RELATIONS[sign](str(seen), wanted)
+
+    kept = [run for run in runs if holds(run.setting(key))]
+    if not kept:
+        seen = list(dict.fromkeys(brief(run.setting(key)) for run in runs))
+        raise RunError(f"--where {condition}: no run has it; there are {listed(seen, 12)}")
+    return kept
+
+
+def check_key(runs, key, where):
+    """Throws, with the likeliest slip, if no run has the key."""
+    if all(run.setting(key) is None for run in runs):
+        known = ["label", "strategy", *dict.fromkeys(known for run in runs for known in [*run.config, *run.summary])]
+        near = difflib.get_close_matches(key, known, 1)
+        raise RunError(f"{where}: no run has the key {key}" + (f" (did you mean {near[0]}?)" if near else ""))
+
+
 def of_stage(runs, stage=None):
     """Of sweeps that have several stages the runs of one: the one asked for, else the last of the plan. Returns the
     stage's name, too; empty where nothing had to be chosen."""
@@ -245,19 +285,19 @@ def group(runs, by=None):
     if by:
         for one in groups:
             values = [(k, one.runs[0].setting(k)) for k in by]
-            one.label = ", ".join(str(v) if k in ("strategy", "strategy.name") else f"{k.split('.')[-1]}={brief(v)}"
-                                  for k, v in values)
+            plain = ("label", "strategy", "strategy.name")
+            one.label = ", ".join(str(v) if k in plain else f"{short(k, by)}={brief(v)}" for k, v in values)
     else:
         _tell_apart(groups)
     return groups, copies
 
 
 def varying(runs):
-    """The keys of the configurations in which these runs differ; all of the strategy's count as one, `strategy`. Of
-    lists of sections each key counts, as in stragglers.0.delay_ms."""
+    """The keys of the configurations in which these runs differ; all of the strategy's count as one, `label`. Of lists
+    of sections each key counts, as in stragglers.0.delay_ms."""
     found, seen = [], set()
     for key in dict.fromkeys(key for run in runs for key in keys_of(run)):
-        name = "strategy" if key.startswith("strategy.") else key
+        name = "label" if key.startswith("strategy.") else key
         if name in seen or name == "name":
             continue
         seen.add(name)
@@ -307,7 +347,7 @@ def _tell_apart(groups):
         if len(alike) < 2:
             continue
         first = [one.runs[0] for one in alike]
-        keys = [key for key in varying(first) if key not in ("seed", "strategy")]
+        keys = [key for key in varying(first) if key not in ("seed", "label")]
         for one in alike:
             words = [f"{short(key, keys)}={brief(one.runs[0].setting(key))}" for key in keys]
             one.label = f"{label}, {listed(words)}" if words else f"{label} ({one.runs[0].path.name})"
@@ -336,7 +376,7 @@ def brief(value):
 
 def confounded(groups):
     """Keys in which groups differ though their labels do not tell; and those in which runs of a group differ."""
-    between = [key for key in varying([one.runs[0] for one in groups]) if key not in ("seed", "strategy") and
+    between = [key for key in varying([one.runs[0] for one in groups]) if key not in ("seed", "label") and
                not any(f"{key.split('.')[-1]}=" in one.label for one in groups)]
     within = dict.fromkeys(key for one in groups for key in varying(one.runs) if key != "seed")
     return [key for key in between if key not in within], list(within)

@@ -307,7 +307,7 @@ class Plots(unittest.TestCase):
         runs = {(strategy, workers): [self.time("grid", strategy=strategy, workers=workers, compute=compute)
                                       for compute in (20, 40)]
                 for strategy in ("bsp", "asp") for workers in (2, 3, 4) if (strategy, workers) != ("asp", 4)}
-        words = ["--x", "cluster.workers", "--y", "strategy", "--value", "updates"]
+        words = ["--x", "cluster.workers", "--y", "label", "--value", "updates"]
         picture = self.picture("heatmap", self.folder / "grid", words=words)
         self.assertEqual((picture.xs, picture.ys), ([2, 3, 4], ["bsp", "asp"]))
         for row, strategy in enumerate(picture.ys):
@@ -326,7 +326,7 @@ class Plots(unittest.TestCase):
         late = self.copy(self.one_trained())
         self.change(late, time_to_target_s=None, time_s=1000, seed=9)
         picture = self.picture("heatmap", self.trained, late)
-        self.assertEqual((picture.value, picture.x_key, picture.xs), ("time_to_target_s", "strategy", ["bsp", "asp"]))
+        self.assertEqual((picture.value, picture.x_key, picture.xs), ("time_to_target_s", "label", ["bsp", "asp"]))
         self.assertEqual(picture.open_cells, {("", "bsp")})
         self.assertGreater(picture.table[0, 0], 250)
         svg = self.folder / "bound.svg"
@@ -337,6 +337,34 @@ class Plots(unittest.TestCase):
         self.change(only, time_to_target_s=None)
         self.draw(late, only, "-k", "heatmap", "-o", svg)  # nothing has a colour
         self.assertEqual(sum(word.startswith("≥ ") for word in labels(svg)), 2)
+
+    def test_runs_are_found_labelled_and_chosen_as_psctl_runs_does(self):
+        for place in (self.trained, self.parameters()):
+            for condition in ("strategy=bsp", "strategy!=bsp", "seed>=2", "label!=ssp(staleness=3)", "status=done",
+                              "cluster.compute_ms>[1", "final_accuracy>0.9", "strategy.staleness>3",
+                              "strategy.staleness!=3"):
+                code, out, said = psctl("runs", place, "--columns", "run,label", "--format", "json", "--where",
+                                        condition)
+                with self.subTest(condition, place=place):
+                    runs, _ = psctl_runs.find_runs([place])
+                    try:
+                        runs = psctl_runs.matching(runs, condition)
+                        psctl_runs.tell_parameters(runs)
+                    except psctl_runs.RunError as error:
+                        self.assertTrue("no run has" in str(error))
+                        runs = []
+                    told = json.loads(out) if code == 0 else []
+                    self.assertEqual([(row["run"], row["label"]) for row in told],
+                                     [(str(run.path), run.label) for run in runs], said)
+
+    @classmethod
+    def parameters(cls):
+        """Runs of one strategy that differ in its parameters."""
+        if not (cls.folder / "parameters").exists():
+            for strategy in ("{name: ssp, staleness: 3}", "{name: ssp, staleness: 12, update_scale: mean}", "bsp",
+                             "{name: ssp, staleness: 8, apply: on_release}"):
+                cls.time("parameters", strategy=strategy)
+        return cls.folder / "parameters"
 
     def test_what_the_machine_itself_disturbed_is_told(self):
         run = self.copy(self.one_trained())
@@ -352,7 +380,7 @@ class Plots(unittest.TestCase):
         self.assertEqual({one.label: len(one.runs) for one in groups},
                          {"bsp": 3, "asp, learning_rate=0.05": 3, "asp, learning_rate=0.01": 1})
         svg = self.folder / "apart.svg"
-        self.draw(self.trained, slow, "-k", "accuracy", "--where", "strategy.name=asp", "--by", "strategy", "-o", svg)
+        self.draw(self.trained, slow, "-k", "accuracy", "--where", "strategy=asp", "--by", "strategy", "-o", svg)
         self.assertIn("Put together are runs that differ in optimizer.learning_rate.", labels(svg))
         bsp = [run for run in self.trained.iterdir() if '"bsp"' in (run / "summary.json").read_text()]
         self.draw(*bsp, slow, "-k", "accuracy", "-o", svg)
@@ -507,7 +535,7 @@ class Plots(unittest.TestCase):
 
     def test_requests_that_are_wrong_are_refused(self):
         for words, says in ((["--kind", "acuracy"], "did you mean accuracy?"),
-                            (["--by", "strategy.nam"], "strategy.name?"), (["--where", "seed"], "KEY=VALUE"),
+                            (["--by", "strategy.nam"], "strategy.name?"), (["--where", "seed"], "neither KEY=VALUE"),
                             (["--where", "seed=4"], "there are 1, 2, 3"),
                             (["--dpi", "0"], "--dpi 0"), (["--target", "70"], "--target 70"),
                             (["--nonsense"], "--nonsense"), (["--from", "x"], "--from")):
