@@ -176,8 +176,7 @@ def write(pictures, path, options, extra):
     for band, row in zip(bands, rows):
         for area, picture in zip(band.subfigures(1, len(row), squeeze=False)[0], row):
             picture.compose(area, full / len(row))
-    if extra:
-        figure.supxlabel(psctl_pictures.wrapped(extra, full), x=0.01, ha="left", fontsize=7, color="#444444")
+    psctl_pictures.print_below(figure, extra, full)
     kind = path.suffix[1:].lower()
     # Nothing that differs from one time to the next: not when it was made, nor by which release of matplotlib.
     metadata = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None},

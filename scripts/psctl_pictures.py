@@ -100,9 +100,11 @@ def legend_below(axes, inches=0.42, x=0.5, **more):
                    "fontsize": 8, **more})
 
 
-def wrapped(text, width):
-    """Small print for so many inches."""
-    return "\n".join(textwrap.wrap(text, int(width * 19)))
+def print_below(area, text, width):
+    """Small print below a (sub)figure of so many inches."""
+    if text:
+        area.supxlabel("\n".join(textwrap.wrap(text, int(width * 19))), x=0.11 / width, ha="left", fontsize=7,
+                       color="#444444")
 
 
 def folded(label, width, size=8):
@@ -125,9 +127,7 @@ class Picture:
     def compose(self, area, width):
         """Draws into a (sub)figure of so many inches, and what there is to say below."""
         self.draw(area)
-        text = wrapped(" ".join(self.notes), width)
-        if text:
-            area.supxlabel(text, x=0.02, ha="left", fontsize=7, color="#444444")
+        print_below(area, " ".join(self.notes), width)
 
 
 class Curves(Picture):
@@ -777,7 +777,8 @@ class HeatMap(Picture):
 
     def _title(self):
         seconds = self.value.endswith("_s") and not self.value.endswith("_per_s")
-        return (self.value[:-2] + ", s" if seconds else self.value).replace("_", " ")
+        words = (self.value[:-2] + ", s" if seconds else self.value).replace("_", " ")
+        return words.replace("accuracy", f"{looked_at(runs_of(self.groups))} accuracy")
 
     @staticmethod
     def _axis(key):
