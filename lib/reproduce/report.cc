@@ -33,12 +33,14 @@ std::string number(std::optional<double> value) {
 
 Json json_number(std::optional<double> value) { return value && std::isfinite(*value) ? Json(*value) : Json(nullptr); }
 
+bool is_number(const std::string& rival) { return rival.find_first_not_of("0123456789.") == std::string::npos; }
+
 // "a2s 81.3 %, bsp 80.9 %"; a rival that is a number stands in the criterion already.
 std::string figures(const Judged& one, const Comparison& comparison) {
   if (comparison.finding.effect.n == 0) return "";
   const std::string& measure = one.claim->grows_from.empty() ? one.claim->measure : "";
   const std::string mine = fmt::format("{} {}", comparison.subject, number_text(measure, comparison.subject_mean));
-  if (comparison.rival.find_first_not_of("0123456789.") == std::string::npos) return mine;
+  if (is_number(comparison.rival)) return mine;
   return fmt::format("{}, {} {}", mine, comparison.rival, number_text(measure, comparison.rival_mean));
 }
 
@@ -97,7 +99,8 @@ std::vector<std::string> shown_measures(const Preset& preset, const Study& study
       measures.push_back(claim.measure);
   }
   for (const char* usual : {"final_accuracy", "time_s"}) {
-    if (std::ranges::find(measures, usual) == measures.end()) measures.emplace_back(usual);
+    if (study.rates != Rates::kGiven && std::ranges::find(measures, usual) == measures.end())
+      measures.emplace_back(usual);
   }
   std::erase_if(measures, [&](const std::string& measure) {
     return std::ranges::none_of(verdicts.outcomes, [&](const Outcome& outcome) {
@@ -152,10 +155,14 @@ std::string outcome_tables(const Campaign& campaign, const Verdicts& verdicts, s
 }
 
 std::string comparison_table(const Judged& one) {
-  std::string text = "\n| setting | who | against | effect, 95 % | verdict |\n|---|---|---|---|---|\n";
+  const std::string measure = one.claim->grows_from.empty() ? one.claim->measure : "";
+  std::string text = "\n| setting | who | | against | | effect, 95 % | verdict |\n|---|---|---|---|---|---|---|\n";
   for (const Comparison& comparison : one.comparisons) {
-    text += fmt::format("| {} | {} | {} | {} | {}{} |\n", cell_text(comparison.setting), comparison.subject,
-                        comparison.rival, effect_text(*one.claim, comparison.finding), word(comparison.finding.verdict),
+    const bool known = comparison.finding.effect.n > 0;
+    text += fmt::format("| {} | {} | {} | {} | {} | {} | {}{} |\n", cell_text(comparison.setting), comparison.subject,
+                        known ? number_text(measure, comparison.subject_mean) : "-", comparison.rival,
+                        known && !is_number(comparison.rival) ? number_text(measure, comparison.rival_mean) : "",
+                        effect_text(*one.claim, comparison.finding), word(comparison.finding.verdict),
                         comparison.finding.reason.empty() ? "" : ": " + cell_text(comparison.finding.reason));
   }
   return text;
@@ -233,7 +240,7 @@ std::string markdown(const Campaign& campaign, const Verdicts& verdicts, const M
     for (std::size_t s = 0; s < preset.studies.size(); ++s) {
       const std::string tables = outcome_tables(campaign, verdicts, p, s);
       if (tables.empty()) continue;
-      text += fmt::format("\n### Study {}\n\n{}\n", preset.studies[s].name, preset.studies[s].says);
+      text += fmt::format("\n### Study {}\n\n{}\n\n", preset.studies[s].name, preset.studies[s].says);
       for (const Setting& setting : preset.studies[s].settings) {
         if (!setting.says.empty() &&
             (!setting.network_part || setting.network_part == preset.studies[s].settings.front().network_part)) {
