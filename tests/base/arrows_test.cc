@@ -28,6 +28,7 @@ const std::map<std::string, Folders> kArrows = {
     {"config", {"base", "delay", "sync", "data", "learn", "lead", "sim"}},
     {"rpc", {"base", "delay", "sync", "learn", "data", "trace", "lead"}},
     {"sim", {"base", "delay", "sync", "learn", "data", "trace", "lead"}},
+    {"report", {"base", "stats"}},
     {"run", {"base", "delay", "sync", "data", "learn", "trace", "lead", "config", "rpc", "sim"}},
     {"sweep", {"base", "trace", "config", "run", "results", "stats"}},
     {"reproduce", {"base", "sync", "config", "run", "results", "stats", "sweep"}},

@@ -1,0 +1,112 @@
+#include "report/report.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <fmt/format.h>
+
+#include "arguments.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "partition_view.h"
+#include "report/plans.h"
+#include "results/run.h"
+#include "run/version.h"
+#include "terminal.h"
+#include "trace/line_file.h"
+#include "verbs.h"
+
+namespace psctl::app {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The runs of one stage of those sweeps that have several: the last, unless one is asked for.
+std::vector<results::Run> of_stage(std::vector<results::Run> runs, const report::Planned& planned,
+                                   const std::string& asked, std::string& note) {
+  std::vector<results::Run> chosen;
+  const std::vector<std::string>& all = planned.all_stages;
+  if (!asked.empty() && std::ranges::find(all, asked) == all.end()) {
+    throw UserError(fmt::format("--stage: no run is of a stage {}; {}", asked,
+                                all.empty() ? "these runs are of none" : "there are " + enumerate(all)));
+  }
+  const std::string stage = !asked.empty() ? asked : all.size() > 1 ? all.back() : "";
+  for (const std::size_t i : planned.order) {
+    const std::vector<std::string>& stages = planned.stages[i];
+    const bool belongs =
+        stage.empty() || std::ranges::find(stages, stage) != stages.end() || (asked.empty() && stages.empty());
+    if (belongs) chosen.push_back(std::move(runs[i]));
+  }
+  if (const std::size_t others = runs.size() - chosen.size())
+    note = fmt::format("Runs of the stage {}. {} of other stages not shown here (--stage).", stage,
+                       counted(others, "run") + (others == 1 ? " is" : " are"));
+  return chosen;
+}
+
+std::string name_of(const std::string& folder) {
+  const fs::path path = fs::path(folder).lexically_normal();
+  return (path.has_filename() ? path : path.parent_path()).filename().string();
+}
+
+}  // namespace
+
+int report(int argc, char** argv) {
+  using Kind = Option::Kind;
+  const auto arguments = Arguments::parse(
+      {.program = "psctl report",
+       .description = "One page of HTML about a run, several runs or a sweep: pictures to look into, and everything "
+                      "the page needs "
+                      "is in it.",
+       .synopsis = "RUN ... -o FILE.html [--stage NAME] [--title TEXT] [--quiet]",
+       .examples = "  psctl report results/quickstart-20260102-030405 -o run.html\n"
+                   "  psctl report results/quickstart-sweep -o sweep.html --title \"One slow worker\"\n",
+       .options = {{"run", Kind::kWords, "the folder of a run, or one below which there are folders of runs"},
+                   {"o,output", Kind::kWord, "the page to write: a name that ends in .html", nullptr, true},
+                   {"stage", Kind::kWord, "of a tuned sweep, whose runs are shown; without it, the last"},
+                   {"title", Kind::kWord, "of the page; without it, the names of what it is about"},
+                   {"quiet", Kind::kFlag, "say nothing but what is wrong"}},
+       .positional = "run"},
+      argc, argv);
+  if (!arguments) return 0;
+  const std::string& output = arguments->word("output");
+  const std::vector<std::string>& folders = arguments->words("run");
+  if (folders.empty())
+    throw UserError("psctl report: name the folder of a run or of a sweep; psctl report --help tells more");
+  check_output(output, {".html", ".htm"});
+  if (fs::is_directory(output)) throw UserError(fmt::format("--output: {} is a folder", output));
+  const bool quiet = arguments->flag("quiet");
+
+  results::Found found = results::find_runs(folders);
+  std::vector<std::string> paths;
+  for (const results::Run& run : found.runs) paths.push_back(run.path());
+  const report::Planned planned = report::follow_plans(paths, folders);
+
+  report::Request request;
+  request.version = run::kVersion;
+  const std::vector<results::Run> runs =
+      of_stage(std::move(found.runs), planned, arguments->given("stage") ? arguments->word("stage") : "", request.note);
+  const std::vector<std::string> labels = results::labels(runs);
+  for (std::size_t i = 0; i < runs.size(); ++i) request.runs.push_back({.folder = runs[i].path(), .label = labels[i]});
+  for (const results::Unreadable& one : found.unreadable) request.problems.push_back({one.path, one.why});
+  request.problems.insert(request.problems.end(), planned.problems.begin(), planned.problems.end());
+  std::vector<std::string> names;
+  for (const std::string& folder : folders) names.push_back(name_of(folder));
+  request.title = arguments->given("title") ? arguments->word("title")
+                  : names.size() <= 3       ? enumerate(names)
+                                            : counted(request.runs.size(), "run");
+  report::Page page;
+  {
+    ProgressLine line(0, quiet);
+    request.progress = [&](double share) { line.show("reading " + counted(request.runs.size(), "run"), share); };
+    page = report::make_page(request);
+  }
+  for (const report::Problem& problem : page.problems) print_notice(fmt::format("{}: {}", problem.path, problem.text));
+  if (page.runs == 0)
+    throw UserError(fmt::format("psctl report: there is no run that can be read in {}", enumerate(folders)));
+  trace::write_whole(output, page.html);
+  if (quiet) return 0;
+  for (const std::string& thinned : page.thinned) fmt::print("thinned: {}\n", thinned);
+  fmt::print("{}: {}, {}\n", output, counted(page.runs, "run"), in_bytes(page.html.size()));
+  return 0;
+}
+
+}  // namespace psctl::app

@@ -1,0 +1,105 @@
+// Matrices of coloured cells: who waits for whom, and a measure over a sweep.
+
+// From the page's colour to a strong one, also in grey; the text on a cell is the one that can be read on it.
+const cell_fill = (share) => `color-mix(in oklab, var(--cell-high) ${Math.round(8 + 92 * share)}%, var(--cell-low))`;
+const cell_ink = (share) => (share > 0.55 ? "var(--cell-ink-high)" : "var(--ink)");
+
+function draw_holds(width) {
+  const run = run_at_hand(), workers = run.workers;
+  if (!workers || !workers.worker.length) return "There is no account of workers in this run.";
+  const waits = workers.worker.map((worker, i) => ({worker, wait: workers.wait_s[i] || 0, held_by: workers.held_by[i]}));
+  const held = waits.flatMap(({held_by}) => held_by.map(([cause]) => cause));
+  if (!held.length) return "Nobody waited for anybody in this run.";
+  // Of few workers all are columns, for a square to be read along its diagonal.
+  const causes = [...new Set([...held, ...(workers.worker.length <= 24 ? workers.worker : [])])].sort((a, b) => (a < 0 ? 1e9 - a : a) - (b < 0 ? 1e9 - b : b));
+  const cause_name = (cause) => (cause === -1 ? "deadline" : cause === -2 ? "others" : String(cause));
+  const named = causes.some((cause) => cause < 0);
+  const side = Math.max(9, Math.min(72, (width - 150) / causes.length));
+  const height = Math.max(9, Math.min(26, side));
+  const chart = new Chart(width, waits.length * height + (named ? 72 : 46), {left: 84, right: Math.max(16, width - 84 - causes.length * side), top: 6, bottom: named ? 66 : 40}, "who waits for whom");
+  const greatest = Math.max(...waits.flatMap(({held_by}) => held_by.map(([, time]) => time)));
+  const every = Math.ceil(Math.max(1, 34 / side)), every_row = Math.ceil(14 / height);
+  waits.forEach(({worker, wait, held_by}, i) => {
+    const y = chart.top + i * height;
+    if (i % every_row === 0) chart.row_label(`worker ${worker}`, y + height / 2);
+    const of = new Map(held_by);
+    causes.forEach((cause, j) => {
+      const time = of.get(cause) || 0, share = greatest > 0 ? time / greatest : 0;
+      const x = chart.left + j * side;
+      chart.draw("rect", {class: "cell", x, y, width: side - 1, height: height - 1, fill: time > 0 ? cell_fill(share) : "var(--cell-none)"});
+      if (time > 0 && side >= 56) chart.draw("text", {class: "value", x: x + side / 2, y: y + height / 2 + 4, "text-anchor": "middle", fill: cell_ink(share)}, seconds(time, 3));
+      chart.target(x, y, side - 1, height - 1, [`worker ${worker} waited for ${cause >= 0 ? "worker " : ""}${cause_name(cause)}`, seconds(time), `${percent(wait > 0 ? time / wait : 0)} of its waiting`]);
+    });
+  });
+  causes.forEach((cause, j) => {
+    if (j % every && cause >= 0) return;
+    const x = chart.left + (j + 0.5) * side, y = chart.bottom + 14;
+    const long = cause < 0 && side < 64;
+    chart.draw("text", {class: "row", x, y, "text-anchor": long ? "end" : "middle", transform: long ? `rotate(-40 ${x} ${y})` : undefined}, cause_name(cause));
+  });
+  chart.draw("text", {class: "title", x: chart.left, y: chart.height - 6}, `waited for worker \u2026 (strongest: ${seconds(greatest)})`);
+  return chart.node;
+}
+panels.push(new Panel("holds", "Who waits for whom", "A row a worker that waited, a column a worker that it waited for, in the chosen run.", draw_holds));
+
+// ---- over a sweep
+
+const kMeasures = {
+  final_accuracy: ["final accuracy", told, "high"], time_to_target_s: ["time to target (median)", seconds, "low"], time_s: ["time of the run", seconds, "low"],
+  wait_share: ["share of waiting", percent, "low"], compute_share: ["share of computing", percent, "high"], staleness_mean: ["mean staleness", told, "low"],
+  samples_per_s: ["samples per second", told, "high"], updates: ["updates", told, "high"], final_loss: ["final loss", told, "low"],
+};
+const kStrategy = "strategy";
+Object.assign(state, {measure: "final_accuracy", rows: kStrategy, columns: page.axes[0]?.key ?? kStrategy});
+
+function measured(groups, key) {
+  const runs = groups.flatMap(runs_of);
+  if (key === "time_to_target_s") return runs.length ? median_with_open(runs) : NaN;
+  return mean(runs.map((run) => judged(run, key)).filter((value) => typeof value === "number"));
+}
+function draw_sweep(width) {
+  const values_of = (key) => (key === kStrategy ? labels.filter((label) => !state.hidden.has(label)) : page.axes.find((axis) => axis.key === key).values);
+  const value_of = (group, key) => (key === kStrategy ? group.label : group.point[key]);
+  const names = (key) => values_of(key).map((value) => (key === kStrategy ? value : `${short_key(key)} ${plain(value)}`));
+  const rows = values_of(state.rows), columns = state.columns === state.rows ? [null] : values_of(state.columns);
+  if (!rows.length || !columns.length) return "Every strategy is switched off in the legend.";
+  // Of the axes that are in the picture all values are shown, of the others the chosen one.
+  const others = page.groups.filter((group) => !state.hidden.has(group.label) && page.axes.every((axis) =>
+    axis.key === state.rows || axis.key === state.columns || state.point[axis.key] === kAll || same(group.point[axis.key], axis.values[Number(state.point[axis.key])])));
+  const row_names = names(state.rows), column_names = columns[0] === null ? ["all"] : names(state.columns);
+  const height = 34, left = label_room(row_names, width);
+  const side = Math.max(46, Math.min(150, (width - left - 12) / columns.length));
+  const chart = new Chart(Math.max(width, left + side * columns.length + 12), rows.length * height + 58, {left, right: 10, top: 26, bottom: 30}, "a measure over the sweep");
+  const cells = rows.map((row) => columns.map((column) => {
+    const groups = others.filter((group) => same(value_of(group, state.rows), row) && (column === null || same(value_of(group, state.columns), column)));
+    return {groups, value: groups.length ? measured(groups, state.measure) : NaN};
+  }));
+  const [low, high] = extent(cells.flat().map((cell) => cell.value));
+  const [text, tell, good] = kMeasures[state.measure];
+  column_names.forEach((name, j) => {
+    const label = chart.draw("text", {class: "row", x: chart.left + (j + 0.5) * side, y: 18, "text-anchor": "middle"}, shortened(name, side - 6));
+    label.append(svg("title", {}, name));
+  });
+  cells.forEach((line, i) => {
+    chart.row_label(row_names[i], chart.top + (i + 0.5) * height);
+    line.forEach(({groups, value}, j) => {
+      const x = chart.left + j * side, y = chart.top + i * height;
+      const share = high > low ? (value - low) / (high - low) : 0.5;
+      const best = Number.isFinite(value) && value === (good === "high" ? high : low);
+      chart.draw("rect", {class: "cell", x, y, width: side - 2, height: height - 2, fill: Number.isFinite(value) ? cell_fill(share) : "var(--cell-none)"});
+      chart.draw("text", {class: best ? "value best" : "value", x: x + side / 2, y: y + height / 2 + 4, "text-anchor": "middle", fill: Number.isFinite(value) ? cell_ink(share) : "var(--ink)"},
+                 value === Infinity ? "not reached" : tell(value, 3));
+      const runs = groups.flatMap(runs_of);
+      chart.target(x, y, side - 2, height - 2, [[row_names[i], columns[0] === null ? "" : column_names[j]].filter(Boolean).join(", "),
+        groups.length ? `${text}: ${value === Infinity ? "not reached by half of the runs" : tell(value)}` : "no run is here", counted(runs.length, "run"), best ? "the best of those that are shown" : ""].filter(Boolean));
+    });
+  });
+  chart.draw("text", {class: "title", x: chart.left, y: chart.height - 8}, `${text}: faintest ${tell(low, 3)}, strongest ${tell(high, 3)}; bold is best`);
+  return chart.node;
+}
+panels.push(new Panel("sweep", "The sweep", "Means over the seeds, and over what is set to \u201call\u201d above. An empty cell has no run.", draw_sweep, () => {
+  const keys = [[kStrategy, kStrategy], ...page.axes.map((axis) => [axis.key, axis.key])];
+  return [select("measure", Object.entries(kMeasures).map(([key, [text]]) => [key, text]), state.measure, (value) => { state.measure = value; refresh(); }),
+          select("rows", keys, state.rows, (value) => { state.rows = value; refresh(); }),
+          select("columns", keys, state.columns, (value) => { state.columns = value; refresh(); })];
+}));
