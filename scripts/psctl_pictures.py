@@ -553,17 +553,17 @@ class Gantt(Picture):
     def prepare(self):
         at_most(self.groups, MOST_PANELS, self.name)
         firsts = [next((run for run in group.runs if not run.unusual), group.runs[0]) for group in self.groups]
-        found, self.notes = readable(firsts, self._pieces, self.name)
+        found, self.notes = readable(firsts, self._read, self.name)
         labels = {run.path: marked(group.label, [run]) for run, group in zip(firsts, self.groups)}
         if any(len(group.runs) > 1 for group in self.groups):
             self.notes.append("Of several runs, one: seed " +
                               ", ".join(str(seed) for seed in dict.fromkeys(run.seed for run, _ in found)) + ".")
         begin = self.options.begin
         end = self.options.end
-        last = max(pieces["end"].max() for _, (pieces, _) in found)
+        last = max(last for _, (*_, last) in found)
         if end is None:
             # As long as a worker takes for some 16 pushes, in the slowest of the runs.
-            end = min(last, begin + max(16 * cycle for _, (_, cycle) in found))
+            end = min(last, begin + max(16 * cycle for _, (*_, cycle, _) in found))
         if not begin < end or begin >= last:
             raise RunError(f"{self.name}: there is nothing between {begin:g} s and {end:g} s; the runs end at "
                            f"{last:g} s")
@@ -572,12 +572,16 @@ class Gantt(Picture):
             self.notes.append(f"From {begin:g} s to {end:.4g} s of {last:.4g} s.")
         self.panels = []
         overlapped = False
-        for run, (pieces, _) in found:
-            inside = pieces[(pieces["end"] > begin) & (pieces["begin"] < end)]
+        for run, (steps, exact, *_) in found:
+            if exact is not None:
+                inside = exact[(exact["end"] > begin) & (exact["begin"] < end)]
+            else:
+                inside = from_steps(steps, overlaps(run), self.window)
+                overlapped = overlapped or overlaps(run)
             if inside.empty:
                 self.notes.append(f"{labels[run.path]} is over before {begin:g} s.")
                 continue
-            workers = sorted(pieces["worker"].unique())
+            workers = sorted(steps["worker"].unique())
             if len(workers) > MOST_ROWS:
                 shown = [workers[i] for i in numpy.linspace(0, len(workers) - 1, MOST_ROWS).round().astype(int)]
                 self.notes.append(f"{labels[run.path]}: {MOST_ROWS} of {len(workers)} workers, evenly spaced.")
@@ -586,7 +590,6 @@ class Gantt(Picture):
             if len(inside) > 100_000:
                 raise RunError(f"{self.name}: {run.path} did {len(inside)} things between {begin:g} s and {end:g} s; "
                                "narrow the window with --from and --to")
-            overlapped = overlapped or bool(pieces.attrs["rearranged"])
             self.panels.append((labels[run.path], workers, inside))
         if overlapped:
             self.notes.append("Workers of a strategy that overlaps compute while a push is on its way; when exactly, "
@@ -595,8 +598,9 @@ class Gantt(Picture):
         self.notes.append("White: what is in none of these, or a step that the end cut off.")
         self.height = 1.4 + sum(0.6 + max(0.9, 0.24 * len(workers)) for _, workers, _ in self.panels)
 
-    def _pieces(self, run):
-        """Columns worker, part, begin, end; and how long a worker takes from push to push."""
+    @staticmethod
+    def _read(run):
+        """The pushes; what the workers did, where a timeline tells; how long one takes from push to push; the end."""
         steps = run.steps()
         if steps.empty:
             raise RunError(f"{run.path}/steps.csv has no push")
@@ -609,10 +613,9 @@ class Gantt(Picture):
             strange = set(exact["part"]) - set(PARTS)
             if strange:
                 raise RunError(f"{run.path / 'timeline.json'}: a worker does {min(strange)}, which is unknown")
-            pieces = exact.assign(end=exact["begin"] + exact["length"])
-            pieces.attrs["rearranged"] = False
-            return pieces, cycle
-        return from_steps(steps, overlaps(run)), cycle
+            exact = exact.assign(end=exact["begin"] + exact["length"])
+            return steps, exact, cycle, exact["end"].max()
+        return steps, None, cycle, (steps["time_s"] + steps["wait_s"] + steps["pull_s"]).max()
 
     def draw(self, area):
         ratios = [max(0.9, 0.24 * len(workers)) for _, workers, _ in self.panels]
@@ -644,10 +647,11 @@ def overlaps(run):
     return "\n  overlap: true\n" in run.config_text
 
 
-def from_steps(steps, overlapping):
-    """The stretches of steps.csv's rows. A push ends at its row's instant; the hold and the pull follow. Before it, in
-    this order: data, compute, delay. A worker that overlaps has computed while it was held: what it then still waited
-    for comes after that, before its next push, as far as the rows tell."""
+def from_steps(steps, overlapping, window):
+    """What the workers did within the window, from the rows of steps.csv: columns worker, part, begin, end. A push ends
+    at its row's instant; the hold and the pull follow. Before it, in this order: data, compute, delay. A worker that
+    overlaps has computed while it was held: what it then still waited for comes after that, before its next push, as
+    far as the rows tell."""
     steps = steps.sort_values(["worker", "time_s"], kind="stable")
     columns = {part: steps[f"{part}_s"].to_numpy() for part in ("data", "compute", "delay", "push", "wait", "pull")}
     workers, ends = steps["worker"].to_numpy(), steps["time_s"].to_numpy()
@@ -666,11 +670,13 @@ def from_steps(steps, overlapping):
     starts = {"data": before, "compute": before + columns["data"],
               "delay": before + columns["data"] + columns["compute"], "push": ends - columns["push"],
               "wait": after, "pull": after + columns["wait"]}
-    pieces = pandas.concat([pandas.DataFrame({"worker": workers, "part": part, "begin": begin,
-                                              "end": begin + columns[part]})[columns[part] > 0]
-                            for part, begin in starts.items()], ignore_index=True)
-    pieces.attrs["rearranged"] = overlapping
-    return pieces
+    pieces = []
+    for part, begin in starts.items():
+        end = begin + columns[part]
+        inside = (end > begin) & (end > window[0]) & (begin < window[1])
+        pieces.append(pandas.DataFrame({"worker": workers[inside], "part": part, "begin": begin[inside],
+                                        "end": end[inside]}))
+    return pandas.concat(pieces, ignore_index=True)
 
 
 class HeatMap(Picture):

@@ -133,7 +133,8 @@ class Run:
     def _table(self, name, numbers, text=()):
         path = self.path / name
         try:
-            table = pandas.read_csv(path, dtype={column: str for column in text})
+            table = pandas.read_csv(path, dtype={column: str for column in text},
+                                    usecols=lambda column: column in numbers or column in text)
             # An empty column is read as one of no type.
             missing = [column for column in numbers if column not in table]
             if missing:
