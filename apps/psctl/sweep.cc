@@ -58,14 +58,14 @@ void print_tuning(const sweep::Tuning& tuning, const std::string& key) {
     return tuning.by_time ? fmt::format("{} in {}", accuracy, time_text(trial)) : accuracy;
   };
   std::size_t width = 8;
-  for (const sweep::Choice& choice : tuning.choices) width = std::max(width, sweep::to_text(choice).size());
+  for (const sweep::Choice& choice : tuning.choices) width = std::max(width, choice.label.size());
   say(fmt::format("\n{} of {}, judged on validation samples; both results on test samples, means over seeds{}\n", key,
                   counted(tuning.values.size(), "value"), tuning.by_time ? ", times are medians" : ""));
   say(fmt::format("{:<{}} {:>10} {:>14} {:>14}  {:<26} {}\n", "strategy", width, "best", "within a point",
                   "one step away", "one for all", "its own best"));
   for (const sweep::Choice& choice : tuning.choices) {
     const sweep::Trial& best = choice.trials[choice.best];
-    say(fmt::format("{:<{}} {:>9g}{} {:>12g} x {:>7.1f} points  {:<26} {}\n", sweep::to_text(choice), width, best.value,
+    say(fmt::format("{:<{}} {:>9g}{} {:>12g} x {:>7.1f} points  {:<26} {}\n", choice.label, width, best.value,
                     choice.at_edge() ? "*" : " ", choice.factor_within_point(), -100 * choice.loss_one_step(),
                     fmt::format("{} ({:g})", result(*choice.at_one_for_all), choice.one_for_all),
                     result(*choice.at_own_best)));

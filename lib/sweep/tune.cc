@@ -45,6 +45,13 @@ Point place_of(const Point& point) {
   return rest;
 }
 
+// "ssp(staleness=8)"; behind it the values of the other axes.
+std::string label_of(const PlannedRun& run, const Point& point) {
+  std::string label = sync::label(run.config.strategy);
+  for (const auto& [key, value] : place_of(point)) label += fmt::format(" {}={}", key, value);
+  return label;
+}
+
 // The grid with another axis of this key, or one more; without one for no values.
 Grid with_axis(Grid grid, const std::string& key, std::vector<std::string> values) {
   std::erase_if(grid.axes, [&](const Axis& axis) { return axis.key == key; });
@@ -123,7 +130,7 @@ class Tuner {
       const Point point = without(run.point, {request_.key, "seed"});
       const std::string name = sweep::to_text(point);
       if (numbers.emplace(name, tuning_.choices.size()).second)
-        tuning_.choices.push_back({.point = point, .trials = {}});
+        tuning_.choices.push_back({.label = label_of(run, point), .point = point, .trials = {}});
       runs[name][std::stod(*value_at(run.point, request_.key))].push_back(&run);
     }
     for (const auto& [name, number] : numbers) {
@@ -168,7 +175,7 @@ class Tuner {
   void tell_edges() {
     for (const Choice& choice : tuning_.choices) {
       if (!choice.at_edge()) continue;
-      notice(fmt::format("the best {} of {}, {}, still lies at the edge of the grid", request_.key, to_text(choice),
+      notice(fmt::format("the best {} of {}, {}, still lies at the edge of the grid", request_.key, choice.label,
                          number_text(choice.trials[choice.best].value)));
     }
   }
@@ -186,7 +193,7 @@ class Tuner {
         if (is_bsp) break;
       }
       choice.one_for_all = reference->trials[reference->best].value;
-      if (references.insert(to_text(*reference)).second) tuning_.references.push_back(to_text(*reference));
+      if (references.insert(reference->label).second) tuning_.references.push_back(reference->label);
     }
     notice(fmt::format("one {} for all is the best of {}", request_.key, enumerate(tuning_.references)));
   }
@@ -248,7 +255,7 @@ class Tuner {
       for (const auto& [key, value] : choice.point) point[key] = value;
       Json trials = Json::array();
       for (const Trial& trial : choice.trials) trials.push_back(json_of(trial));
-      root["strategies"].push_back({{"strategy", to_text(choice)},
+      root["strategies"].push_back({{"strategy", choice.label},
                                     {"point", std::move(point)},
                                     {"best", choice.trials[choice.best].value},
                                     {"at_edge", choice.at_edge()},
@@ -258,7 +265,7 @@ class Tuner {
                                     {kOneForAll, json_of(*choice.at_one_for_all)},
                                     {kOwnBest, json_of(*choice.at_own_best)}});
       // Lists hold commas.
-      const std::string text = to_text(choice);
+      const std::string text = choice.label;
       const std::string cell = text.find(',') == std::string::npos ? text : fmt::format("\"{}\"", text);
       const auto row = [&](const char* stage, const Trial& trial, bool best) {
         const auto median = trial.median_time_s();
@@ -363,20 +370,6 @@ double Choice::loss_one_step() const {
   if (best > 0) worst = std::max(worst, here - trials[best - 1].mean_accuracy());
   if (best + 1 < trials.size()) worst = std::max(worst, here - trials[best + 1].mean_accuracy());
   return worst;
-}
-
-std::string to_text(const Choice& choice) {
-  std::string text;
-  for (const auto& [key, value] : choice.point) {
-    if (!text.empty()) text += " ";
-    constexpr std::string_view kStrategy = "strategy.";
-    if (key == "strategy.name") {
-      text += value;
-    } else {
-      text += fmt::format("{}={}", key.starts_with(kStrategy) ? key.substr(kStrategy.size()) : key, value);
-    }
-  }
-  return text.empty() ? "the configuration" : text;
 }
 
 Search prepare_search(const TuneRequest& request, Planner& planner) {

@@ -51,6 +51,7 @@ bool better(const Trial& a, const Trial& b, bool by_time);
 
 // What the search says of one strategy at one point of the other axes, and what came of it.
 struct Choice {
+  std::string label;          // the strategy's, and what else of the point is not the same for all
   Point point;                // without the tuned key and seeds
   std::vector<Trial> trials;  // of the search, by ascending value
   std::size_t best = 0;       // of the trials
@@ -63,7 +64,6 @@ struct Choice {
   // What is lost of accuracy one value away from the best, on the worse side.
   double loss_one_step() const;
 };
-std::string to_text(const Choice& choice);  // "ssp staleness=8"
 
 struct Tuning {
   Plan plan;  // of all stages, as far as they came

@@ -61,7 +61,8 @@ BOOST_AUTO_TEST_CASE(by_time_the_smaller_median_is_better_and_censored_ones_come
 }
 
 BOOST_AUTO_TEST_CASE(how_sensitive_a_strategy_is_is_told_by_the_values_around_its_best) {
-  Choice choice{.point = {},
+  Choice choice{.label = "bsp",
+                .point = {},
                 .trials = {trial(0.01, {0.50}), trial(0.03, {0.895}), trial(0.1, {0.90}), trial(0.3, {0.893}),
                            trial(1, {0.2}), trial(3, {0.9})},
                 .best = 2};
