@@ -191,15 +191,22 @@ int sweep(int argc, char** argv) {
                                .notice = [&view](const std::string& text) { view.note(text); }};
   if (arguments->flag("dry-run")) {
     print_plan(planned, folder, options);
+    if (tuned) {
+      say(fmt::format(
+          "this is the search; behind it come {} twice, and more of the search where a best lies at an edge\n",
+          counted(search.final_runs, "run")));
+    }
     return 0;
   }
   if (tuned) {
     const sweep::Tuning tuning = sweep::tune(search, planner, sweep::Folder(folder), options);
+    view.clear();
     const int code = tell_end(tuning.plan, tuning.outcome, folder, quiet);
     if (code == 0 && !quiet) print_tuning(tuning, search.request.key);
     return code;
   }
   const sweep::Outcome outcome = sweep::execute(plan, folder, options);
+  view.clear();
   return tell_end(plan, outcome, folder, quiet);
 }
 

@@ -82,8 +82,6 @@ std::string duration_text(double seconds) {
 
 SweepView::SweepView(bool quiet) : quiet_(quiet), live_(::isatty(STDERR_FILENO)) {}
 
-SweepView::~SweepView() { clear(); }
-
 void SweepView::clear() {
   if (drawn_ == 0) return;
   write(stderr, fmt::format("\033[{}A\r\033[J", drawn_));

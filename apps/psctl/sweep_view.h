@@ -19,12 +19,12 @@ std::string duration_text(double seconds);
 class SweepView {
  public:
   explicit SweepView(bool quiet);
-  ~SweepView();  // leaves the terminal clean
+  ~SweepView() { clear(); }
+  void clear();  // of what is drawn, before anything else is said
   void show(const sweep::Progress& progress);
   void note(const std::string& text);
 
  private:
-  void clear();
   void draw(const sweep::Progress& progress);
 
   bool quiet_, live_;

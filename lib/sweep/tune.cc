@@ -393,6 +393,7 @@ Search prepare_search(const TuneRequest& request, Planner& planner) {
   const Planned final_runs = make_plan(
       request.config, with_axis(request.grid, key, {number_text(request.values.front())}), request.name, planner);
   search.notices = final_runs.notices;
+  search.final_runs = final_runs.plan.runs.size();
   std::set<std::string> strategies;
   for (const PlannedRun& run : final_runs.plan.runs) strategies.insert(run.config.strategy.name);
   const config::RunConfig& first = final_runs.plan.runs.front().config;

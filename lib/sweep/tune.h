@@ -86,6 +86,7 @@ struct Search {
   double target = 0;
   std::vector<std::uint64_t> seeds;
   Planned planned;
+  std::size_t final_runs = 0;  // of each of both stages behind it
   std::vector<std::string> notices;
 };
 Search prepare_search(const TuneRequest& request, Planner& planner);

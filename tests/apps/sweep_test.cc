@@ -109,6 +109,24 @@ BOOST_AUTO_TEST_CASE(a_dry_run_tells_what_is_missing_and_for_how_long_and_makes_
   BOOST_TEST(contains(after.out, "from 2 runs that are there"));
 }
 
+BOOST_AUTO_TEST_CASE(real_runs_of_more_processes_than_cores_go_one_at_a_time) {
+  Process process(folder(), {"sweep", "--config", config(), "--out", out(), "clock=real", "strategy=bsp,asp",
+                             // With the server one process more than there are cores.
+                             fmt::format("cluster={{workers: {}}}", std::thread::hardware_concurrency()),
+                             "stop={updates: 20}", "--jobs", "4"});
+  std::size_t most = 0;
+  BOOST_TEST_REQUIRE(eventually(Seconds(60), [&] {
+    const Words names = folders();
+    const auto begins = [](const std::string& name) { return name.starts_with('.'); };
+    most = std::max(most, static_cast<std::size_t>(std::ranges::count_if(names, begins)));
+    return process.ended();
+  }));
+  BOOST_TEST(process.wait() == 0, process.error());
+  BOOST_TEST(most == 1U);
+  BOOST_TEST(whole() == 2U);
+  BOOST_TEST(App::summary(sweep() + "/runs/" + folders().front())["clock"] == "real");
+}
+
 BOOST_AUTO_TEST_CASE(what_is_wrong_is_told_before_anything_starts) {
   for (const Words& words :
        {Words{"strategy=bsp,nosuch"},
