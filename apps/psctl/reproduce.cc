@@ -225,6 +225,7 @@ int reproduce(int argc, char** argv) {
     const sweep::Folder held(folder);
     do {
       const sweep::Outcome outcome = sweep::execute(campaign.plan(), held, options);
+      view.clear();
       if (outcome.interrupted) {
         print_notice("interrupted; the same command goes on from here");
         return 130;

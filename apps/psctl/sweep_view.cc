@@ -116,6 +116,8 @@ void SweepView::show(const sweep::Progress& progress) {
 void SweepView::draw(const sweep::Progress& progress) {
   constexpr std::size_t kMostRows = 16;
   clear();
+  const Counts counts = counts_of(progress.runs);
+  if (counts.running == 0) return;
   const std::size_t columns = terminal_columns();
   std::vector<std::string> lines = {fmt::format("{:<8} {:>8} {:>8} {:>9}  {:<14} {:>6}", "state", "progress",
                                                 "accuracy", "time", "strategy", "seed")};
@@ -125,7 +127,6 @@ void SweepView::draw(const sweep::Progress& progress) {
     lines.push_back(fmt::format("{:<8} {:>6.0f} % {:>8} {:>9}  {}", name_of(run.state), run.share * 100,
                                 accuracy_text(run), duration_text(run.wall_s), run_text(progress.plan.runs[i])));
   }
-  const Counts counts = counts_of(progress.runs);
   std::string total = fmt::format("{} of {} done, {} running, {} failed", counts.done, progress.runs.size(),
                                   counts.running, counts.failed);
   if (progress.left_s) total += fmt::format(", {} left", duration_text(*progress.left_s));
