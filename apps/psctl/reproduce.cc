@@ -1,6 +1,7 @@
 // psctl reproduce: the papers' claims on our harness. Presets, runs and verdicts are lib/reproduce's; this reads the
 // arguments, has the runs made, and writes what came of them.
 #include <algorithm>
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fmt/format.h>
@@ -192,6 +193,7 @@ int reproduce(int argc, char** argv) {
   sweep::Planner planner;
   Campaign campaign(presets, planner);
   const std::string folder = arguments->word("out") + "/reproduce";
+  std::signal(SIGHUP, SIG_IGN);  // the closing of its terminal does not end it
 
   sweep::Options options;
   options.jobs = arguments->number("jobs");

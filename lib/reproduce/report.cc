@@ -241,6 +241,13 @@ std::string markdown(const Campaign& campaign, const Verdicts& verdicts, const M
       const std::string tables = outcome_tables(campaign, verdicts, p, s);
       if (tables.empty()) continue;
       text += fmt::format("\n### Study {}\n\n{}\n\n", preset.studies[s].name, preset.studies[s].says);
+      std::vector<std::string> contenders;
+      for (const Contender& contender : preset.studies[s].contenders) {
+        contenders.push_back(contender.name == contender.strategy
+                                 ? contender.name
+                                 : fmt::format("{} `{}`", contender.name, contender.strategy));
+      }
+      text += fmt::format("Contenders: {}.\n\n", enumerate(contenders));
       for (const Setting& setting : preset.studies[s].settings) {
         if (!setting.says.empty() &&
             (!setting.network_part || setting.network_part == preset.studies[s].settings.front().network_part)) {
