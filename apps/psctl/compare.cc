@@ -11,6 +11,7 @@
 #include "results/comparison.h"
 #include "results/filter.h"
 #include "results/run.h"
+#include "sweep/tune.h"
 #include "terminal.h"
 #include "text_table.h"
 #include "trace/line_file.h"
@@ -255,8 +256,9 @@ std::string as_text(const Comparison& comparison, Format format, bool all_pairs)
       item, percent);
   text += fmt::format(
       "{}p: two-sided paired t test over the blocks; below 0.05 a difference is taken as shown. Where "
-      "times are censored, the largest p that any longer time would give.\n",
-      item);
+      "times are censored, the largest p that any longer time would give. A ranking asks more questions than the "
+      "comparison with {}, and so asks for more.\n",
+      item, baseline);
   if (!comparison.notes.empty()) text += heading("notes");
   for (const std::string& note : comparison.notes) text += item + note + "\n";
   if (!comparison.left_out.empty()) text += heading("left out");
@@ -390,6 +392,21 @@ std::string as_csv(const Comparison& comparison, bool all_pairs) {
   return to_text(table, Format::kCsv);
 }
 
+// Of a sweep that searched first, what it searched for: the search itself is not to be compared. What the conditions
+// leave open is told in the note that comes back.
+std::string choose_stage(std::vector<results::Run>& runs, const std::vector<results::Condition>& conditions) {
+  const auto asks = [](const results::Condition& condition) { return condition.key == "stage"; };
+  const results::Condition own_best = {"stage", results::Condition::Relation::kEqual, sweep::kOwnBest};
+  const auto is_best = [&](const results::Run& run) { return holds(own_best, run); };
+  if (std::ranges::any_of(conditions, asks) || std::ranges::none_of(runs, is_best)) return {};
+  // Runs that belong to no search are as they were asked for.
+  std::erase_if(runs, [&](const results::Run& run) { return !run.stages().empty() && !is_best(run); });
+  return fmt::format(
+      "of the sweep's stages this is {}: each strategy with its own best of what was searched; --where "
+      "stage={} has one value for all",
+      sweep::kOwnBest, sweep::kOneForAll);
+}
+
 }  // namespace
 
 int compare(int argc, char** argv) {
@@ -431,6 +448,7 @@ int compare(int argc, char** argv) {
   results::Found found = results::find_runs(arguments->words("run"));
   for (const results::Condition& condition : conditions) results::check_key(found.runs, condition.key, "--where");
   std::vector<results::Run> runs = results::matching(std::move(found.runs), conditions);
+  const std::string stage_note = choose_stage(runs, conditions);
   if (runs.empty()) {
     std::string message = fmt::format("there is no run {}in {}", conditions.empty() ? "" : "of that kind ",
                                       enumerate(arguments->words("run")));
@@ -448,6 +466,10 @@ int compare(int argc, char** argv) {
   for (const results::Unreadable& unreadable : found.unreadable) {
     comparison.left_out.push_back(fmt::format("{}: {}", unreadable.path, unreadable.why));
   }
+  for (const std::string& path : found.missing) {
+    comparison.left_out.push_back(fmt::format("{}: missing; the sweep's plan has it", path));
+  }
+  if (!stage_note.empty()) comparison.notes.insert(comparison.notes.begin(), stage_note);
   const bool all_pairs = arguments->flag("pairs");
   const std::string text = format == Format::kJson  ? as_json(comparison)
                            : format == Format::kCsv ? as_csv(comparison, all_pairs)

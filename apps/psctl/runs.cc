@@ -15,10 +15,10 @@
 namespace psctl::app {
 namespace {
 
-const std::vector<std::string> kColumns = {"run",           "status",         "label",
-                                           "clock",         "seed",           "time_s",
-                                           "samples_per_s", "final_accuracy", "time_to_target_s",
-                                           "compute_share", "wait_share",     "staleness_p99"};
+const std::vector<std::string> kColumns = {
+    "run",           "status",     "label",         "stage",          "clock",
+    "seed",          "time_s",     "samples_per_s", "final_accuracy", "time_to_target_s",
+    "compute_share", "wait_share", "staleness_p99"};
 
 struct Row {
   std::vector<std::optional<std::string>> cells;
@@ -94,8 +94,8 @@ int runs(int argc, char** argv) {
        .description =
            "A table of runs: those in the folders that are named, at any depth, or in results. Columns are what "
            "summary.json has (final_accuracy), keys of the configuration (strategy.staleness, stragglers.0.delay_ms), "
-           "run, status and label. A run that failed, was interrupted, is not finished or cannot be read has that as "
-           "its status.",
+           "run, status, label and stage. A run that failed, was interrupted, is not finished, cannot be read, or is "
+           "missing from its sweep has that as its status.",
        .synopsis = "[DIR ...] [--columns KEY,...] [--where KEY=VALUE] [--sort KEY] [--top N]",
        .examples = "  psctl runs\n"
                    "  psctl runs results/tuned-sweep --sort final_accuracy --reverse --top 5\n"
@@ -147,16 +147,17 @@ int runs(int argc, char** argv) {
     for (const std::string& column : columns) row.cells.push_back(cell(column));
     if (sorted) row.order = cell(arguments->word("sort"));
   }
-  // Nobody knows what would hold for them.
-  for (const results::Unreadable& unreadable : found.unreadable) {
-    if (!conditions.empty()) break;
+  const auto add_bare = [&](const std::string& path, const char* status) {
+    if (!conditions.empty()) return;  // nobody knows what would hold
     Row& row = rows.emplace_back();
     for (const std::string& column : columns) {
-      row.cells.push_back(column == "run"      ? std::optional(unreadable.path)
-                          : column == "status" ? std::optional<std::string>("unreadable")
+      row.cells.push_back(column == "run"      ? std::optional(path)
+                          : column == "status" ? std::optional<std::string>(status)
                                                : std::nullopt);
     }
-  }
+  };
+  for (const results::Unreadable& unreadable : found.unreadable) add_bare(unreadable.path, "unreadable");
+  for (const std::string& path : found.missing) add_bare(path, "missing");
   const bool reverse = arguments->flag("reverse");
   if (sorted) {
     std::ranges::stable_sort(rows, [&](const Row& a, const Row& b) { return comes_before(a, b, reverse); });

@@ -410,6 +410,13 @@ class Comparing {
       result_.notes.push_back(
           fmt::format("{}: the same differences in every block: luck has no part in them", title_of(metric)));
     }
+    const bool cut_short = std::ranges::any_of(
+        judgement.pairs, [](const Difference& d) { return d.verdict == Verdict::kInconclusive && d.n > 1; });
+    if (cut_short) {
+      result_.notes.push_back(
+          "runs that ended before their target leave the time to it open: more time (stop) or a "
+          "lower target would tell");
+    }
     result_.judgements.push_back(std::move(judgement));
   }
 

@@ -12,7 +12,7 @@
 namespace psctl::results {
 namespace {
 
-constexpr std::string_view kOfEvery[] = {"run", "status", "label"};
+constexpr std::string_view kOfEvery[] = {"run", "status", "label", "stage"};
 
 }  // namespace
 
@@ -20,7 +20,11 @@ std::optional<std::string> field(const Run& run, std::string_view key) {
   if (key == "run") return run.path();
   if (key == "status") return name_of(run.status());
   if (key == "label") return run.label();
-  return run.value(key);
+  if (key != "stage") return run.value(key);
+  if (run.stages().empty()) return std::nullopt;
+  std::string stages;
+  for (const std::string& stage : run.stages()) stages += (stages.empty() ? "" : "+") + stage;
+  return stages;
 }
 
 std::optional<double> as_number(std::string_view text) {
@@ -47,6 +51,11 @@ Condition parse_condition(const std::string& text) {
 
 bool holds(const Condition& condition, const Run& run) {
   using Relation = Condition::Relation;
+  const bool equality = condition.relation == Relation::kEqual || condition.relation == Relation::kNotEqual;
+  if (condition.key == "stage" && equality) {
+    const bool is_of = std::ranges::find(run.stages(), condition.value) != run.stages().end();
+    return is_of == (condition.relation == Relation::kEqual);
+  }
   const auto seen = field(run, condition.key);
   if (!seen) return condition.relation == Relation::kNotEqual;
   const auto number = as_number(*seen), wanted = as_number(condition.value);

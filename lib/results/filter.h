@@ -11,7 +11,8 @@
 
 namespace psctl::results {
 
-// What stands in a column of that name: `run` (its path), `status`, `label`, else Run::value.
+// What stands in a column of that name: `run` (its path), `status`, `label`, `stage` (with a + between several), else
+// Run::value.
 std::optional<std::string> field(const Run& run, std::string_view key);
 
 // The number that all of a text is; nothing if it is none.
@@ -28,7 +29,7 @@ struct Condition {
 Condition parse_condition(const std::string& text);
 
 // Numbers are compared as numbers, all else letter by letter. A run without the key differs from every value, and is
-// neither less nor greater.
+// neither less nor greater. A run of several stages is of each of them.
 bool holds(const Condition& condition, const Run& run);
 
 // Of those for which all hold, in their order.

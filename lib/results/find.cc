@@ -5,8 +5,9 @@
 #include <cstring>
 #include <filesystem>
 #include <fmt/format.h>
-#include <fstream>
+#include <map>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <set>
 #include <tbb/parallel_for.h>
 
@@ -115,6 +116,68 @@ bool comes_before(std::string_view a, std::string_view b) {
   return a < b;  // the same but for zeros in front
 }
 
+// What a sweep's plan says of its runs. Nothing if there is no plan.
+struct Plan {
+  struct Planned {
+    std::string folder, stage;
+  };
+  std::vector<Planned> runs;
+  std::string why;  // it cannot be read
+};
+std::optional<Plan> read_plan(const std::string& sweep) {
+  const Text text = read(joined(sweep, "plan.json"));
+  if (!text.there) return std::nullopt;
+  Plan plan;
+  if (!text.text) {
+    plan.why = "plan.json cannot be read: " + text.why;
+    return plan;
+  }
+  const auto json = nlohmann::json::parse(*text.text, nullptr, false);
+  const auto is_text = [](const nlohmann::json& run, const char* key) {
+    return run.is_object() && run.contains(key) && run[key].is_string();
+  };
+  if (!json.is_object() || !json.contains("runs") || !json["runs"].is_array()) {
+    plan.why = "plan.json is not the plan of a sweep";
+    return plan;
+  }
+  for (const auto& run : json["runs"]) {
+    if (!is_text(run, "folder")) {
+      plan.why = "plan.json is not the plan of a sweep";
+      return plan;
+    }
+    plan.runs.push_back({joined(sweep, run["folder"].get<std::string>()),
+                         is_text(run, "stage") ? run["stage"].get<std::string>() : ""});
+  }
+  return plan;
+}
+
+std::string parent_of(const std::string& path) { return fs::path(path).parent_path().string(); }
+
+// Gives the runs their stages, and tells which are missing in the sweeps that were looked into.
+void follow_plans(Found& found, const std::set<std::string>& looked_into) {
+  std::set<std::string> sweeps = looked_into;
+  std::map<std::string, Run*> by_path;
+  for (Run& run : found.runs) {
+    by_path[run.path()] = &run;
+    sweeps.insert(parent_of(parent_of(run.path())));
+  }
+  std::set<std::string> told;
+  for (const Unreadable& unreadable : found.unreadable) told.insert(unreadable.path);
+  for (const std::string& sweep : sweeps) {
+    const auto plan = read_plan(sweep.empty() ? "." : sweep);
+    if (!plan) continue;
+    if (!plan->why.empty()) found.unreadable.push_back({sweep, plan->why});
+    for (const auto& [folder, stage] : plan->runs) {
+      const auto run = by_path.find(folder);
+      if (run == by_path.end()) {
+        if (looked_into.contains(sweep) && told.insert(folder).second) found.missing.push_back(folder);
+      } else if (!stage.empty()) {
+        run->second->add_stage(stage);
+      }
+    }
+  }
+}
+
 std::string without_slash(std::string path) {
   while (path.size() > 1 && path.back() == '/') path.pop_back();
   return path;
@@ -142,7 +205,7 @@ Found find_runs(std::span<const std::string> paths) {
   }
 
   Found found;
-  std::set<std::string> seen;
+  std::set<std::string> seen, looked_into;
   while (!places.empty()) {
     std::erase_if(places, [&](const Place& place) { return !seen.insert(place.real).second; });
     std::vector<Looked> looked(places.size());
@@ -150,7 +213,11 @@ Found find_runs(std::span<const std::string> paths) {
                       [&](std::size_t i) { looked[i] = look(places[i].path, places[i].descend); });
     std::vector<Place> next;
     for (std::size_t i = 0; i < places.size(); ++i) {
-      if (looked[i].run) found.runs.push_back(std::move(*looked[i].run));
+      if (looked[i].run) {
+        found.runs.push_back(std::move(*looked[i].run));
+      } else {
+        looked_into.insert(places[i].path);
+      }
       if (!looked[i].why.empty()) found.unreadable.push_back({places[i].path, looked[i].why});
       for (const std::string& name : looked[i].below) {
         next.push_back({joined(places[i].path, name), joined(places[i].real, name), name[0] != '.'});
@@ -158,6 +225,7 @@ Found find_runs(std::span<const std::string> paths) {
     }
     places = std::move(next);
   }
+  follow_plans(found, looked_into);
   std::ranges::sort(found.runs, comes_before, &Run::path);
   std::ranges::sort(found.unreadable, comes_before, &Unreadable::path);
   return found;

@@ -39,6 +39,11 @@ class Run {
   // Whichever of the two has the key, as text; the summary first. Nothing where it is absent or null.
   std::optional<std::string> value(std::string_view key) const;
 
+  // Of the sweep that it belongs to, such as search and own_best: what its plan has the run for. None where that has no
+  // stages.
+  const std::vector<std::string>& stages() const { return stages_; }
+  void add_stage(std::string stage) { stages_.push_back(std::move(stage)); }
+
   // In the order of the file; not those of lists and maps.
   std::vector<std::string_view> keys() const;
   std::vector<std::string_view> config_keys() const;
@@ -58,6 +63,7 @@ class Run {
 
   std::string path_;
   Status status_ = Status::kUnfinished;
+  std::vector<std::string> stages_;
   std::string text_;  // keys and values, one after the other
   std::vector<Field> summary_, config_;
 };
@@ -69,7 +75,8 @@ struct Unreadable {
 
 struct Found {
   std::vector<Run> runs;  // by path, runs of one folder in the order of the numbers in their names; each once
-  std::vector<Unreadable> unreadable;
+  std::vector<Unreadable> unreadable;  // runs, folders and plans of sweeps
+  std::vector<std::string> missing;    // folders of runs that a sweep's plan has, and that are not there
 };
 
 // The runs that lie in these folders, at any depth: a folder with a summary.json or a config.yaml is a run, and nothing

@@ -248,4 +248,43 @@ BOOST_AUTO_TEST_CASE(runs_that_were_trained_are_compared_and_one_seed_shows_noth
   BOOST_TEST(json["blocks"] == Json({"seed=1", "seed=2"}));
 }
 
+BOOST_AUTO_TEST_CASE(of_a_sweep_that_searched_the_best_of_each_is_compared_unless_another_stage_is_asked_for) {
+  const TemporaryFolder folder;
+  Json plan = {{"runs", Json::array()}};
+  const auto add = [&](const std::string& stage, const std::string& strategy, int seed, double rate, double accuracy) {
+    const std::string name = fmt::format("runs/{}-{}-{}", strategy, seed, rate);
+    write_run(folder / "sweep/" + name, summary_of(strategy, seed, {{"final_accuracy", accuracy}},
+                                                   {{"optimizer.learning_rate", rate},
+                                                    {"evaluate.on", stage == "search" ? "validation" : "test"}}));
+    plan["runs"].push_back({{"folder", name}, {"stage", stage}});
+  };
+  for (int seed = 1; seed <= 3; ++seed) {
+    add("search", "bsp", 1000 + seed, 0.1, 0.5);
+    add("search", "asp", 1000 + seed, 0.05, 0.5);
+    add("one_for_all", "bsp", seed, 0.1, 0.8);
+    add("own_best", "bsp", seed, 0.1, 0.8);
+    add("one_for_all", "asp", seed, 0.1, 0.6 + 0.001 * seed);
+    add("own_best", "asp", seed, 0.05, 0.9 + 0.001 * seed);
+  }
+  plan["runs"].push_back({{"folder", "runs/gone"}, {"stage", "own_best"}});
+  psctl::test::write_file(folder / "sweep/plan.json", plan.dump());
+  const auto verdict = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {"compare", folder / "sweep", "--format", "json"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const auto json = Json::parse(psctl_says(folder, arguments).out);
+    return json["metrics"]["final_accuracy"]["against_baseline"][0]["verdict"].get<std::string>() +
+           json["baseline"].get<std::string>();
+  };
+  BOOST_TEST(verdict({}) == "betterbsp");
+  BOOST_TEST(verdict({"--where", "stage=own_best"}) == "betterbsp");
+  BOOST_TEST(verdict({"--where", "stage=one_for_all"}) == "worsebsp");
+  const Said said = psctl_says(folder, {"compare", folder / "sweep"});
+  BOOST_TEST(contains(said.out, "own_best"), said.out);
+  BOOST_TEST(contains(said.out, "optimizer.learning_rate differs too: 0.05 in asp and 0.1 in bsp"), said.out);
+  BOOST_TEST(contains(said.out, "runs/gone: missing"), said.out);
+  const Said runs = psctl_says(folder, {"runs", folder.path(), "--format", "csv"});
+  BOOST_TEST(contains(runs.out, "one_for_all+own_best"), runs.out);
+  BOOST_TEST(contains(runs.out, "runs/gone,missing"), runs.out);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -104,4 +104,29 @@ BOOST_AUTO_TEST_CASE(ten_thousand_runs_are_found_and_read_in_a_second) {
   BOOST_TEST_MESSAGE("10,000 runs in " << took.count() << " s");
 }
 
+BOOST_AUTO_TEST_CASE(of_a_sweep_the_plan_tells_stages_and_what_is_missing) {
+  const test::TemporaryFolder folder;
+  for (const char* run : {"a", "b"}) write_run(folder / "sweep/runs/" + run, summary_of("bsp", 1));
+  test::write_file(folder / "sweep/plan.json", R"({"runs": [
+      {"folder": "runs/a", "stage": "one_for_all"}, {"folder": "runs/a", "stage": "own_best"},
+      {"folder": "runs/b", "stage": ""}, {"folder": "runs/c", "stage": "own_best"}, {"folder": "runs/c"}]})");
+  const Found found = find({folder.path()});
+  BOOST_REQUIRE(found.runs.size() == 2U);
+  BOOST_TEST(found.runs[0].stages() == (std::vector<std::string>{"one_for_all", "own_best"}),
+             boost::test_tools::per_element());
+  BOOST_TEST(found.runs[1].stages().empty());
+  BOOST_TEST(found.missing == std::vector<std::string>{folder / "sweep/runs/c"}, boost::test_tools::per_element());
+  // One of its runs alone is not the sweep.
+  const Found alone = find({folder / "sweep/runs/a"});
+  BOOST_TEST(alone.runs[0].stages().size() == 2U);
+  BOOST_TEST(alone.missing.empty());
+  for (const char* damage : {"", "{", "[]", "{\"runs\": 3}", "{\"runs\": [3]}"}) {
+    test::write_file(folder / "sweep/plan.json", damage);
+    const Found damaged = find({folder.path()});
+    BOOST_TEST(damaged.runs.size() == 2U);
+    BOOST_REQUIRE(damaged.unreadable.size() == 1U);
+    BOOST_TEST(damaged.unreadable[0].path == folder / "sweep");
+  }
+}
+
 BOOST_AUTO_TEST_SUITE_END()
