@@ -19,6 +19,7 @@
 #include <thread>
 #include <unistd.h>
 
+#include "base/sha256.h"
 #include "base/text.h"
 #include "config/config.h"
 #include "run/folder.h"
@@ -195,18 +196,26 @@ class Execution {
     tbb::parallel_for(std::size_t{0}, faults.size(), [&](std::size_t i) {
       faults[i] = fault_of(plan_.runs[i], folder_ + "/" + plan_.runs[i].folder());
     });
-    std::set<std::string> moved;
+    const std::string binary = sha256_of_file("/proc/self/exe");
+    std::set<std::string> moved, foreign;
     for (std::size_t i = 0; i < faults.size(); ++i) {
       const PlannedRun& run = plan_.runs[i];
       if (!faults[i]) continue;
       if (faults[i]->empty()) {
         states_[i] = {.state = State::kDone, .reused = true, .share = 1, .accuracy = {}, .wall_s = 0};
+        const auto made = nlohmann::json::parse(read_file(folder_ + "/" + run.folder() + "/made.json"), nullptr, false);
+        if (!made.is_object() || made.value("binary_sha256", nlohmann::json()) != binary) foreign.insert(run.id);
       } else if (moved.insert(run.id).second) {
         const std::string aside = folder_ + "/damaged/" + run.id;
         set_aside(folder_ + "/" + run.folder(), aside);
         notice(
             fmt::format("{} is not whole: {}; it was moved to {} and is made again", run.folder(), *faults[i], aside));
       }
+    }
+    if (!foreign.empty()) {
+      notice(
+          fmt::format("made by another build of psctl, and kept: {}; remove the folders to have such runs made again",
+                      counted(foreign.size(), "run")));
     }
   }
 

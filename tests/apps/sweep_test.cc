@@ -187,6 +187,18 @@ BOOST_AUTO_TEST_CASE(what_is_not_whole_is_told_and_made_again) {
   BOOST_TEST(folders("damaged").size() == 3U);
 }
 
+BOOST_AUTO_TEST_CASE(runs_of_another_build_are_kept_and_told) {
+  BOOST_TEST_REQUIRE(run({"seed=1,2"}).code == 0);
+  BOOST_TEST(!contains(run({"seed=1,2"}).error, "another build"));
+  const std::string path = sweep() + "/runs/" + folders().front() + "/made.json";
+  auto made = nlohmann::json::parse(read_file(path));
+  made["binary_sha256"] = std::string(64, '0');
+  write_file(path, made.dump());
+  const Ended ended = run({"seed=1,2"});
+  BOOST_TEST(contains(ended.out, "2 of 2 runs done, 0 of them now"));
+  BOOST_TEST(contains(ended.error, "made by another build of psctl, and kept: 1 run"), ended.error);
+}
+
 BOOST_AUTO_TEST_CASE(a_sweep_is_what_it_was_when_it_began_and_has_its_folder_for_itself) {
   const Words grid = with({"seed=range(0,3)", "--jobs", "1"}, kLong);
   Process process(folder(), arguments(grid));
