@@ -110,9 +110,8 @@ int sweep(int argc, char** argv) {
            "which excludes B; commas in brackets, braces and quotes do not count. A key with one value is changed at "
            "every point. What is there already and whole is kept, what is missing or failed is made: the same command "
            "again goes on after whatever ended it.",
-       .synopsis =
-           "--config FILE [--grid FILE] [--name NAME] [--out DIR] [--jobs N] [--dry-run] [--fail-fast] [--quiet] "
-           "[KEY=V1,V2 ...]",
+       .synopsis = "--config FILE [--grid FILE] [--name NAME] [--out DIR] [--jobs N] [--tune KEY=V1,V2] [--dry-run] "
+                   "[--fail-fast] [--quiet] [KEY=V1,V2 ...]",
        .examples =
            "  psctl sweep --config configs/quickstart.yaml clock=virtual strategy=bsp,asp,'{name: ssp, staleness: 8}' "
            "seed='range(0,5)'\n"
