@@ -24,6 +24,7 @@ constexpr psctl::app::Verb kVerbs[] = {
     {"plot", "pictures of runs: accuracy, where time went, who waited for whom", psctl::app::plot},
     {"reproduce", "the papers' claims on this harness: held, not held or inconclusive", psctl::app::reproduce},
     {"report", "one page of HTML about runs, with pictures to look into", psctl::app::report},
+    {"explain", "why a run took as long as it did: who held whom, what each worker cost, what if", psctl::app::explain},
     {"data", "import, fetch, draw and inspect data sets; see how they are dealt to workers", psctl::app::data},
     {"config", "show, check or explain a configuration", psctl::app::config},
     {"strategies", "what strategies there are, and their parameters", psctl::app::strategies},

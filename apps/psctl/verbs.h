@@ -27,6 +27,7 @@ int replay(int argc, char** argv);
 int reproduce(int argc, char** argv);
 int plot(int argc, char** argv);
 int report(int argc, char** argv);
+int explain(int argc, char** argv);
 int data(int argc, char** argv);
 int config(int argc, char** argv);
 int strategies(int argc, char** argv);

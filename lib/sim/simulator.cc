@@ -51,10 +51,11 @@ constexpr std::size_t kLooksAtOnce = 2;
 class Simulator::World {
  public:
   World(const SimConfig& config, std::size_t batch_size, lead::Lead& lead, std::vector<delay::Stragglers> stragglers,
-        Learning* learning, Options options)
+        const Recording* recording, Learning* learning, Options options)
       : batch_size_(batch_size),
         lead_(lead),
         stragglers_(std::move(stragglers)),
+        recording_(recording),
         learning_(learning),
         options_(std::move(options)),
         traits_(lead.strategy().traits()),
@@ -64,8 +65,8 @@ class Simulator::World {
         up_(config.network, model_bytes_, lead.setup().cluster.servers),
         down_(up_),
         update_time_(from_milliseconds(config.update_ms)),
-        runners_(stragglers_.size()) {
-    for (std::size_t i = 0; i < runners_.size(); ++i) {
+        runners_(recording ? recording->size() : stragglers_.size()) {
+    for (std::size_t i = 0; i < runners_.size() && !recording_; ++i) {
       runners_[i].compute =
           from_milliseconds(config.compute_ms.size() == 1 ? config.compute_ms[0] : config.compute_ms.at(i));
       PSCTL_CHECK(runners_[i].compute > Duration::zero());
@@ -270,7 +271,10 @@ class Simulator::World {
       store_->released(release.worker);
       lead_.transferred(0, model_bytes_);
     }
-    if (!take || down_.is_free()) {
+    if (recording_) {
+      const RecordedStep& next = recorded(release.worker, runner.step);
+      set_course(release.worker, now + (take ? next.download : next.answer));
+    } else if (!take || down_.is_free()) {
       set_course(release.worker, leaves + down_.latency());
     } else {
       plan(leaves, Kind::kDownload, release.worker);
@@ -304,25 +308,45 @@ class Simulator::World {
     }
   }
 
+  const RecordedStep& recorded(WorkerId worker, Step number) const {
+    const RecordedSteps& steps = *(*recording_)[worker.value];
+    return steps[number % steps.size()];
+  }
+
+  struct StepTimes {
+    Duration compute{}, delay{};
+    Duration network{};  // added to the push
+  };
+  // Of the mini-batch that begins at this instant.
+  StepTimes step_at(WorkerId worker, Step number, Instant at) {
+    if (recording_) {
+      const RecordedStep& step = recorded(worker, number);
+      return {.compute = step.compute, .delay = step.delay};
+    }
+    const delay::Slowness slowness = stragglers_[worker.value].at(number, at);
+    const Duration whole = runners_[worker.value].compute;
+    return {.compute = slowness.factor == 1
+                           ? whole
+                           : Duration(std::llround(static_cast<double>(whole.count()) * slowness.factor)),
+            .delay = slowness.compute,
+            .network = slowness.network};
+  }
+
   // At most `most` mini-batches of the worker, `first` and those after it, one after the other from `at` on, as far as
   // they begin before `until`; what lies after `end` is left out. One that would take longer than `limit` is given up
   // then, and is the last.
   Steps take_steps(WorkerId worker, Step first, Instant at, Step most, Instant until, Instant end = kNever,
                    std::optional<Duration> limit = {}) {
-    const Duration whole = runners_[worker.value].compute;
     Steps steps;
     while (steps.taken < most && at < until && !steps.given_up) {
-      const delay::Slowness slowness = stragglers_[worker.value].at(first + steps.taken, at);
-      Duration compute =
-          slowness.factor == 1 ? whole : Duration(std::llround(static_cast<double>(whole.count()) * slowness.factor));
-      Duration delay = slowness.compute;
+      auto [compute, delay, network] = step_at(worker, first + steps.taken, at);
       steps.given_up = limit && compute + delay > *limit;
       const Duration most_time = std::min(steps.given_up ? *limit : Duration::max(), end - at);
       compute = std::min(compute, most_time);
       delay = std::min(delay, most_time - compute);
       steps.compute += compute;
       steps.delay += delay;
-      steps.network = slowness.network;
+      steps.network = network;
       ++steps.taken;
       at += compute + delay;
     }
@@ -355,7 +379,10 @@ class Simulator::World {
                      .upload = {},
                      .download = in_place - runner.released};
     if (learning_) start_task(runner);
-    if (up_.is_free() || runner.empty) {
+    if (recording_) {
+      runner.timing.upload = recorded(worker, runner.step - 1).upload;
+      plan(runner.sends + runner.timing.upload, Kind::kPush, worker);
+    } else if (up_.is_free() || runner.empty) {
       // Of a push that was given up only the word goes over the network.
       runner.timing.upload = up_.latency() + runner.network_delay;
       plan(runner.sends + runner.timing.upload, Kind::kPush, worker);
@@ -449,6 +476,7 @@ class Simulator::World {
   std::size_t batch_size_;
   lead::Lead& lead_;
   std::vector<delay::Stragglers> stragglers_;
+  const Recording* recording_;  // null: times follow the laws
   Learning* learning_;
   Options options_;
   sync::Traits traits_;
@@ -471,7 +499,12 @@ class Simulator::World {
 
 Simulator::Simulator(const SimConfig& config, std::size_t batch_size, lead::Lead& lead,
                      std::vector<delay::Stragglers> stragglers, Learning* learning, Options options)
-    : world_(std::make_unique<World>(config, batch_size, lead, std::move(stragglers), learning, std::move(options))) {}
+    : world_(std::make_unique<World>(config, batch_size, lead, std::move(stragglers), nullptr, learning,
+                                     std::move(options))) {}
+
+Simulator::Simulator(const Recording& recording, std::size_t batch_size, lead::Lead& lead, Options options)
+    : world_(std::make_unique<World>(SimConfig(), batch_size, lead, std::vector<delay::Stragglers>(), &recording,
+                                     nullptr, std::move(options))) {}
 
 Simulator::~Simulator() = default;
 

@@ -18,6 +18,7 @@
 #include "learn/model_store.h"
 #include "learn/trainer.h"
 #include "sim/config.h"
+#include "sim/recording.h"
 
 namespace psctl::sim {
 
@@ -44,6 +45,8 @@ class Simulator {
  public:
   Simulator(const SimConfig& config, std::size_t batch_size, lead::Lead& lead,
             std::vector<delay::Stragglers> stragglers, Learning* learning, Options options);
+  // Timing only, of recorded times; the recording must live on.
+  Simulator(const Recording& recording, std::size_t batch_size, lead::Lead& lead, Options options);
   ~Simulator();
 
   // Runs to the stop and evaluates the last model.

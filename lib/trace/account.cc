@@ -90,7 +90,7 @@ Account::Account(Options options, std::size_t workers)
     : options_(std::move(options)),
       workers_(workers),
       progress_(workers),
-      holds_(workers),
+      holds_(workers, options_.holds),
       steps_(open_if(options_.steps, options_.folder, "steps.csv", kStepsHeader)),
       evals_(open_if(true, options_.folder, "evals.csv", kEvalsHeader)),
       timeline_(open_if(options_.timeline, options_.folder, "timeline.json", "[")) {

@@ -99,6 +99,7 @@ class Account {
     bool timeline = false;
     bool in_order = true;  // rows ordered by push (virtual), or as they complete (real)
     double target_accuracy = 0;
+    Holds::Listener holds = {};  // is told who held whom, stretch by stretch
   };
   Account(Options options, std::size_t workers);
 

@@ -90,7 +90,7 @@ void Holds::charge(WorkerId held, Instant begin, Number last) {
     const Duration whole = cut.at - begin;
     const auto others = std::ranges::count_if(cut.waited_for, [&](WorkerId worker) { return worker != held; });
     if (others == 0) {
-      add(held, std::nullopt, time);
+      add({.held = held, .by = std::nullopt, .from = begin, .to = cut.at, .time = time});
       continue;
     }
     std::int64_t place = 0;
@@ -99,13 +99,13 @@ void Holds::charge(WorkerId held, Instant begin, Number last) {
       const Duration part(time.count() / others + (place++ < time.count() % others ? 1 : 0));
       const std::optional<Number> before = last_before(worker, number);
       if (!before || this->cut(*before).at <= begin) {
-        add(held, worker, part);
+        add({.held = held, .by = worker, .from = begin, .to = cut.at, .time = part});
         continue;
       }
       const Duration computed = cut.at - this->cut(*before).at;
       // Where there was no list on the way, the part is the whole, and nothing is rounded.
       const Duration own = part == whole ? computed : fraction(part, computed, whole);
-      add(held, worker, own);
+      add({.held = held, .by = worker, .from = this->cut(*before).at, .to = cut.at, .time = own});
       if (own == part) continue;
       open_.emplace_back(*before, part - own);
       std::ranges::push_heap(open_);
@@ -120,16 +120,17 @@ std::optional<Holds::Number> Holds::last_before(WorkerId worker, Number cut) con
   return *(found - 1);
 }
 
-void Holds::add(WorkerId held, std::optional<WorkerId> by, Duration time) {
+void Holds::add(const HoldPart& part) {
   constexpr std::size_t kFewest = 16;
-  if (time == Duration::zero()) return;
-  if (by) workers_[by->value].held_others += time;
-  Worker& worker = workers_[held.value];
-  if (!worker.charges.empty() && worker.charges.back().worker == by) {
-    worker.charges.back().time += time;
+  if (part.time == Duration::zero()) return;
+  if (listener_) listener_(part);
+  if (part.by) workers_[part.by->value].held_others += part.time;
+  Worker& worker = workers_[part.held.value];
+  if (!worker.charges.empty() && worker.charges.back().worker == part.by) {
+    worker.charges.back().time += part.time;
     return;
   }
-  worker.charges.push_back({.worker = by, .time = time});
+  worker.charges.push_back({.worker = part.by, .time = part.time});
   if (worker.charges.size() - worker.tidy < std::max(kFewest, worker.tidy)) return;
   tidy(worker.charges);
   worker.tidy = worker.charges.size();

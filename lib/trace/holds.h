@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <optional>
 #include <span>
 #include <utility>
@@ -22,11 +23,22 @@ struct Charge {
   friend bool operator==(const Charge&, const Charge&) = default;
 };
 
+// A charge as it is made: a stretch of one hold, and whose event ended it. Where several share a stretch, each has its
+// part of the time.
+struct HoldPart {
+  WorkerId held;
+  std::optional<WorkerId> by;
+  Instant from{}, to{};
+  Duration time{};
+};
+
 // What has ended is kept for as long as a hold is on, or not settled, that began before it: where holds are short,
 // memory grows with the workers and with the pairs of which one held the other.
 class Holds {
  public:
-  explicit Holds(std::size_t workers) : workers_(workers) {}
+  using Listener = std::function<void(const HoldPart&)>;
+  // The listener, if any, is told every charge: hold by hold, each from its end back to its beginning.
+  explicit Holds(std::size_t workers, Listener listener = {}) : workers_(workers), listener_(std::move(listener)) {}
 
   // An event: the holds that end from here on waited for these workers, in equal parts, or for a deadline if for none.
   // Instants must not run backwards.
@@ -73,11 +85,12 @@ class Holds {
   void ended_by(Worker& worker, Number cut);
   void charge(WorkerId held, Instant begin, Number cut);
   std::optional<Number> last_before(WorkerId worker, Number cut) const;
-  void add(WorkerId held, std::optional<WorkerId> by, Duration time);
+  void add(const HoldPart& part);
   static void tidy(std::vector<Charge>& charges);
   void forget();
 
   std::vector<Worker> workers_;
+  Listener listener_;
   Cut event_;                      // the last
   std::optional<Number> current_;  // its number, once it has ended a hold
   std::deque<Cut> cuts_;

@@ -1,0 +1,412 @@
+#include "explain/recorded.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <fmt/format.h>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <numeric>
+#include <utility>
+
+#include "base/error.h"
+#include "config/config.h"
+#include "sync/registry.h"
+#include "sync/synchronizer.h"
+#include "trace/decision_reader.h"
+
+namespace psctl::explain {
+namespace {
+
+using nlohmann::json;
+using trace::LoggedRow;
+
+std::string read_whole(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+config::RunConfig configuration(const std::string& folder) {
+  std::error_code error;
+  if (!std::filesystem::is_directory(folder, error)) {
+    throw UserError(fmt::format("{} is not there, or no folder; name the folder of a run", folder));
+  }
+  if (!std::filesystem::is_regular_file(folder + "/config.yaml", error)) {
+    throw UserError(fmt::format("{} has no config.yaml: it is not the folder of a run", folder));
+  }
+  config::RunConfig config = config::load_file(folder + "/config.yaml").run;
+  if (!config.trace.decisions) {
+    throw UserError(fmt::format(
+        "the run in {} kept no decision log (trace.decisions: false): without it nobody knows who held whom", folder));
+  }
+  if (!std::filesystem::is_regular_file(folder + "/decisions.csv", error)) {
+    throw UserError(fmt::format("{} has no decisions.csv: without it nobody knows who held whom", folder));
+  }
+  return config;
+}
+
+// The training samples of an epoch, from what the run wrote of samples and epochs; 0 if it wrote nothing yet.
+std::uint64_t train_samples(const std::string& folder, const json& summary) {
+  const auto whole = [](double samples, double epochs) {
+    return epochs > 0 ? static_cast<std::uint64_t>(std::llround(samples / epochs)) : 0;
+  };
+  if (summary.is_object() && summary.contains("epochs") && summary["epochs"].is_number() &&
+      summary.contains("samples") && summary["samples"].is_number()) {
+    return whole(summary["samples"].get<double>(), summary["epochs"].get<double>());
+  }
+  std::ifstream looks(folder + "/evals.csv");
+  std::uint64_t samples = 0;
+  for (std::string line; std::getline(looks, line);) {
+    double epochs = 0;
+    unsigned long long received = 0;
+    if (std::sscanf(line.c_str(), "%*[^,],%*[^,],%lf,%llu,", &epochs, &received) == 2 && epochs > 0) {
+      samples = whole(static_cast<double>(received), epochs);
+    }
+  }
+  return samples;
+}
+
+sync::Setting setting_of(const config::RunConfig& config, std::uint64_t train_samples) {
+  sync::Setting setting{.workers = config.cluster.workers,
+                        .steps_per_epoch = train_samples / config.cluster.workers / config.data.batch_size,
+                        .total_samples = config.stop.samples,
+                        .train_samples = train_samples,
+                        .batch_size = config.data.batch_size,
+                        .seed = config.seed};
+  if (train_samples > 0 && config.stop.epochs) {
+    const auto total = static_cast<std::uint64_t>(*config.stop.epochs * static_cast<double>(train_samples));
+    setting.total_samples = std::min(total, setting.total_samples.value_or(total));
+  }
+  return setting;
+}
+
+std::size_t workers_at_start(const lead::ClusterConfig& cluster) {
+  const auto late = std::ranges::count_if(
+      cluster.membership, [](const lead::Membership& m) { return m.join_s.has_value() || m.join_step.has_value(); });
+  return std::max<std::size_t>(1, cluster.workers - static_cast<std::size_t>(late));
+}
+
+// Feeds the events of the log to the books and the account of a run, and keeps what they say.
+class Reader {
+ public:
+  Reader(Recorded& run, trace::DecisionReader& log)
+      : run_(run),
+        log_(log),
+        books_(sync::make(run.config.strategy, run.setting), run.config.cluster.workers,
+               workers_at_start(run.config.cluster)),
+        account_({.folder = {}, .steps = false, .holds = [this](const trace::HoldPart& part) { charged(part); }},
+                 run.config.cluster.workers),
+        followed_(run.config.cluster.workers) {
+    run_.pushes_of.resize(followed_.size());
+    run_.unfinished.resize(followed_.size());
+  }
+
+  void read() {
+    while (const std::optional<LoggedRow> row = log_.next()) {
+      run_.end = row->at;
+      try {
+        take(*row);
+      } catch (const sync::ProtocolError& error) {
+        differs(*row, error.what());
+      } catch (const sync::StrategyFault& error) {
+        differs(*row, error.what());
+      }
+      if (row->kind == LoggedRow::Kind::kStop) break;
+    }
+    finish();
+  }
+
+ private:
+  // Where a worker is.
+  struct Followed {
+    std::optional<std::size_t> hold;          // it is held
+    std::optional<std::size_t> last_hold;     // whose parts may still be told
+    Instant before{}, arrived{}, released{};  // of its last push: sent and arrived; of its last release
+    sync::Release release;
+    bool computing = false;
+  };
+
+  [[noreturn]] void differs(const LoggedRow& row, const std::string& why) const {
+    throw WorldError(
+        fmt::format("{}/decisions.csv:{}: {} is not what follows from the log before it ({}); psctl replay tells more",
+                    run_.folder, row.line, row.name(), why));
+  }
+
+  void take(const LoggedRow& row) {
+    if (row.event() || row.kind == LoggedRow::Kind::kStop) {
+      if (next_ < outcomes_.size()) differs(row, "a decision is missing");
+    }
+    switch (row.kind) {
+      case LoggedRow::Kind::kJoined:
+        return joined(row);
+      case LoggedRow::Kind::kPushed:
+        return pushed(row);
+      case LoggedRow::Kind::kLeft:
+        return left(row);
+      case LoggedRow::Kind::kWoke:
+        return woke(row);
+      case LoggedRow::Kind::kStop:
+        run_.stop = row.detail();
+        return;
+      default:
+        return decided(row);
+    }
+  }
+
+  void handle(const LoggedRow& row, const sync::Event& event) {
+    const std::span<const sync::Outcome> outcomes = books_.handle(row.at, event);
+    outcomes_.assign(outcomes.begin(), outcomes.end());
+    next_ = 0;
+  }
+
+  // Whom a worker that leaves while it waits, or those who waited for one that comes, had been waiting for.
+  std::vector<WorkerId> furthest_behind() const {
+    std::vector<WorkerId> behind;
+    std::optional<Step> least;
+    for (const auto& [step, worker] : books_.cluster().by_step()) {
+      if (least && step > *least) break;
+      if (books_.cluster().worker(worker).phase != sync::Phase::kComputing) continue;
+      least = step;
+      behind.push_back(worker);
+    }
+    return behind;
+  }
+
+  void joined(const LoggedRow& row) {
+    check_worker(row);
+    const std::vector<WorkerId> behind = row.at > Instant{} ? furthest_behind() : std::vector<WorkerId>();
+    handle(row, sync::Joined{row.worker});
+    happened(row, Happening::Kind::kJoined);
+    account_.joined(row.at, row.worker, {}, behind);
+    Followed& worker = followed(row.worker);
+    worker = {};
+    worker.before = worker.arrived = row.at;
+    begin_hold(row, std::nullopt);
+    follow_up(row);
+  }
+
+  void pushed(const LoggedRow& row) {
+    check_worker(row);
+    Followed& worker = followed(row.worker);
+    const Version base = books_.cluster().worker(row.worker).model;
+    const Step allowed = books_.cluster().worker(row.worker).overlap_allowed;
+    handle(row, row.push);
+    const sync::Worker& booked = books_.cluster().worker(row.worker);
+    Push push{.worker = row.worker,
+              .step = booked.step,
+              .steps = row.push.steps,
+              .lost = row.push.lost,
+              .overlapped = row.push.overlapped,
+              .empty = row.push.empty,
+              .timing = row.push.timing,
+              .refresh = worker.release.refresh,
+              .before = worker.before,
+              .released = worker.released,
+              .at = row.at,
+              .early = {}};
+    if (push.overlapped > 0) push.early = early(push, allowed);
+    const std::size_t index = run_.pushes.size();
+    happened(row, Happening::Kind::kPushed, index);
+    account_.pushed(row.at, {.id = books_.last_push(),
+                             .worker = row.worker,
+                             .steps = push.steps,
+                             .step = booked.step,
+                             .gap = booked.step - books_.cluster().min_step(),
+                             .base = base,
+                             .samples = push.empty ? 0 : push.steps * run_.batch_size(),
+                             .samples_lost = (push.lost + (push.empty ? push.steps : 0)) * run_.batch_size(),
+                             .loss = 0,
+                             .timing = push.timing,
+                             .hidden = hidden(worker, push)});
+    if (!push.empty) {
+      run_.done = row.at;
+      run_.mini_batches += push.steps;
+    }
+    run_.pushes.push_back(push);
+    run_.pushes_of[row.worker.value].push_back(index);
+    worker.computing = false;
+    worker.before = push.sent();
+    worker.arrived = push.at;
+    begin_hold(row, index);
+    follow_up(row);
+  }
+
+  void left(const LoggedRow& row) {
+    check_worker(row);
+    const sync::Worker& booked = books_.cluster().worker(row.worker);
+    const bool waited = booked.phase == sync::Phase::kWaiting && booked.pushed < row.at;
+    const std::vector<WorkerId> behind = waited ? furthest_behind() : std::vector<WorkerId>();
+    handle(row, sync::Left{row.worker});
+    happened(row, Happening::Kind::kLeft);
+    account_.left(row.at, row.worker, behind);
+    Followed& worker = followed(row.worker);
+    end_hold(worker, row.at);
+    cut_off(row.worker, row.at);
+    follow_up(row);
+  }
+
+  void woke(const LoggedRow& row) {
+    handle(row, sync::Woke{});
+    happened(row, Happening::Kind::kWoke);
+    account_.woke(row.at);
+    follow_up(row);
+  }
+
+  void follow_up(const LoggedRow& row) {
+    if (const std::vector<WorkerId> others = books_.strategy().waited_for(); !others.empty()) {
+      account_.waited_for(row.at, others);
+    }
+  }
+
+  // A decision of the log must be the next that was recomputed.
+  void decided(const LoggedRow& row) {
+    if (next_ == outcomes_.size()) differs(row, "nothing is decided here");
+    const sync::Outcome& outcome = outcomes_[next_++];
+    static constexpr LoggedRow::Kind kKinds[] = {LoggedRow::Kind::kMerge, LoggedRow::Kind::kApply,
+                                                 LoggedRow::Kind::kDiscard, LoggedRow::Kind::kRelease};
+    if (row.kind != kKinds[outcome.decision.index()]) differs(row, "another decision is due");
+    if (std::holds_alternative<sync::Apply>(outcome.decision)) {
+      account_.applied(row.at, outcome.uses, outcome.version);
+    } else if (std::holds_alternative<sync::Discard>(outcome.decision)) {
+      account_.discarded(outcome.uses);
+    } else if (const auto* release = std::get_if<sync::Release>(&outcome.decision)) {
+      if (release->worker != row.worker) differs(row, fmt::format("worker {} is released", release->worker.value));
+      account_.released(row.at, release->worker, release->refresh);
+      Followed& worker = followed(release->worker);
+      if (!worker.hold) return;  // it has left with its push
+      run_.holds[*worker.hold].released = true;
+      end_hold(worker, row.at);
+      worker.release = *release;
+      worker.released = row.at;
+      worker.computing = true;
+    }
+  }
+
+  // How long the mini-batches took that were taken before the answer was there. Where the worker had taken all that it
+  // was allowed to and waited, the rest fills the time from the answer to its push; else it computed all along, and the
+  // last of them began before the answer came.
+  static Duration early(const Push& push, Step allowed) {
+    const Duration all = push.timing.data + push.timing.compute + push.timing.delay;
+    const Duration answer = std::max(Duration::zero(), push.in_place() - push.before);
+    const Duration late = std::max(Duration::zero(), push.sent() - push.in_place());
+    if (push.overlapped == push.taken()) return all;
+    if (push.overlapped == allowed && all < answer + late) return std::max(Duration::zero(), all - late);
+    const auto share =
+        Duration(all.count() / static_cast<std::int64_t>(push.taken()) * static_cast<std::int64_t>(push.overlapped));
+    const auto before_last = static_cast<std::int64_t>(push.overlapped - 1);
+    // All but the last one end before the answer, in equal steps.
+    const Duration most =
+        before_last > 0 ? Duration((answer.count() - 1) / before_last * (before_last + 1)) : Duration::max();
+    return std::clamp(share, std::min(answer, all), std::max(std::min(answer, all), std::min(most, all)));
+  }
+
+  // How much of the exchange before the push went by while the worker computed.
+  static trace::Hidden hidden(const Followed& worker, const Push& push) {
+    if (push.overlapped == 0) return {};
+    const Instant until = push.before + push.early;
+    const auto part = [&](Instant from, Instant to) { return std::max(Duration::zero(), std::min(until, to) - from); };
+    return {.push = part(push.before, worker.arrived),
+            .wait = part(worker.arrived, push.released),
+            .pull = part(push.released, push.in_place())};
+  }
+
+  void begin_hold(const LoggedRow& row, std::optional<std::size_t> push) {
+    Followed& worker = followed(row.worker);
+    worker.hold = worker.last_hold = run_.holds.size();
+    run_.holds.push_back({.worker = row.worker, .push = push, .begin = row.at, .end = row.at, .parts = {}});
+  }
+  void end_hold(Followed& worker, Instant now) {
+    if (!worker.hold) return;
+    run_.holds[*worker.hold].end = now;
+    worker.hold.reset();
+  }
+
+  void cut_off(WorkerId id, Instant now) {
+    Followed& worker = followed(id);
+    if (!std::exchange(worker.computing, false)) return;
+    run_.unfinished[id.value] = {.released = worker.released,
+                                 .before = worker.before,
+                                 .until = now,
+                                 .steps = std::max<Step>(1, worker.release.local_steps)};
+  }
+
+  // A hold is charged when it has ended, before the worker's next one begins.
+  void charged(const trace::HoldPart& part) { run_.holds[followed(part.held).last_hold.value()].parts.push_back(part); }
+
+  void happened(const LoggedRow& row, Happening::Kind kind, std::size_t push = 0) {
+    run_.happenings.push_back({.at = row.at, .kind = kind, .worker = row.worker, .push = push});
+  }
+
+  void check_worker(const LoggedRow& row) const {
+    if (row.worker.value >= followed_.size()) {
+      differs(row, fmt::format("the run has {} workers", followed_.size()));
+    }
+  }
+  Followed& followed(WorkerId worker) { return followed_[worker.value]; }
+
+  void finish() {
+    account_.ended(run_.end, furthest_behind());
+    for (std::size_t i = 0; i < followed_.size(); ++i) {
+      end_hold(followed_[i], run_.end);
+      cut_off(WorkerId(static_cast<std::uint32_t>(i)), run_.end);
+    }
+    for (Hold& hold : run_.holds) std::ranges::stable_sort(hold.parts, {}, &trace::HoldPart::from);
+    const std::span<const trace::WorkerAccount> workers = account_.workers();
+    run_.workers.assign(workers.begin(), workers.end());
+    run_.updates = books_.cluster().version();
+    run_.samples_unused = account_.samples_unused();
+    run_.staleness = account_.staleness();
+  }
+
+  Recorded& run_;
+  trace::DecisionReader& log_;
+  sync::Synchronizer books_;
+  trace::Account account_;
+  std::vector<Followed> followed_;
+  std::vector<sync::Outcome> outcomes_;  // of the last event
+  std::size_t next_ = 0;                 // of those, which the log has not shown yet
+};
+
+}  // namespace
+
+Duration Recorded::wall() const {
+  return std::accumulate(workers.begin(), workers.end(), Duration{},
+                         [](Duration sum, const trace::WorkerAccount& worker) { return sum + worker.wall; });
+}
+
+Duration Recorded::waiting() const {
+  return std::accumulate(workers.begin(), workers.end(), Duration{},
+                         [](Duration sum, const trace::WorkerAccount& worker) { return sum + worker.wait; });
+}
+
+Recorded read(const std::string& folder) {
+  Recorded run;
+  run.folder = folder;
+  run.config = configuration(folder);
+  run.label = sync::label(run.config.strategy);
+  const json summary = json::parse(read_whole(folder + "/summary.json"), nullptr, false);
+  run.status = "killed";
+  if (summary.is_object() && summary.contains("status") && summary["status"].is_string()) {
+    run.status = summary["status"].get<std::string>();
+  }
+  run.setting = setting_of(run.config, train_samples(folder, summary));
+  trace::DecisionReader log(folder + "/decisions.csv");
+  Reader(run, log).read();
+  if (run.mini_batches == 0) {
+    throw UserError(fmt::format("{}/decisions.csv holds no push: there is nothing to explain", folder));
+  }
+  if (log.torn()) run.notices.push_back("its log ends within a line: it is read up to the last whole one");
+  if (run.stop.empty()) run.notices.push_back("its log has no stop: the run was killed or goes on; it is read so far");
+  return run;
+}
+
+std::string in_words(Duration time) {
+  const double seconds = to_seconds(time);
+  if (std::abs(seconds) >= 100) return fmt::format("{:.1f} s", seconds);
+  if (std::abs(seconds) >= 1) return fmt::format("{:.3f} s", seconds);
+  if (std::abs(seconds) >= 1e-3) return fmt::format("{:.2f} ms", seconds * 1e3);
+  return fmt::format("{:.3g} us", seconds * 1e6);
+}
+
+}  // namespace psctl::explain
