@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
 #include <fmt/format.h>
 #include <functional>
 #include <nlohmann/json.hpp>
@@ -183,9 +184,11 @@ TextTable differences_table(const Comparison& comparison, const std::vector<Diff
     row.push_back(comparison.groups[difference.first].label);
     if (pairs) row.push_back(comparison.groups[difference.second].label);
     row.push_back(difference_text(difference));
-    row.push_back(difference.censored > 0 ? fmt::format("{} ({} censored)", difference.n, difference.censored)
-                                          : std::to_string(difference.n));
-    row.push_back(difference.n > 1 ? p_text(difference.adjusted_p) : "-");
+    std::string compared = std::to_string(difference.n);
+    if (difference.n > difference.seeds) compared += fmt::format(" of {}", counted(difference.seeds, "seed"));
+    if (difference.censored > 0) compared += fmt::format(" ({} censored)", difference.censored);
+    row.push_back(compared);
+    row.push_back(difference.seeds > 1 ? p_text(difference.adjusted_p) : "-");
     row.push_back(verdict_text(difference));
   }
   return table;
@@ -218,7 +221,7 @@ TextTable ranking_table(const Comparison& comparison, const Judgement& judgement
 }
 
 std::size_t family_size(const std::vector<Difference>& family) {
-  return static_cast<std::size_t>(std::ranges::count_if(family, [](const Difference& d) { return d.n > 1; }));
+  return static_cast<std::size_t>(std::ranges::count_if(family, [](const Difference& d) { return d.seeds > 1; }));
 }
 
 std::string as_text(const Comparison& comparison, Format format, bool all_pairs) {
@@ -251,8 +254,8 @@ std::string as_text(const Comparison& comparison, Format format, bool all_pairs)
   }
   const std::string item = markdown ? "- " : "  ";
   text += fmt::format(
-      "\n{}[low, high]: {:.4g} % interval of the mean over the runs or pairs of the row, by Student's t "
-      "below 20 of them, by bootstrap (BCa) from there on. Ratios are of geometric means.\n",
+      "\n{}[low, high]: {:.4g} % interval of the mean over the seeds of the row, by Student's t below 20 of them, by "
+      "bootstrap (BCa) from there on. Ratios are of geometric means.\n",
       item, percent);
   text += fmt::format(
       "{}p: two-sided paired t test over the blocks; below 0.05 a difference is taken as shown. Where "
@@ -285,6 +288,7 @@ Json difference_json(const Comparison& comparison, const Difference& difference)
                {"scale", results::is_ratio(difference.metric) ? "ratio" : "difference"},
                {"known", kKnown[static_cast<std::size_t>(difference.known)]},
                {"pairs", difference.n},
+               {"seeds", difference.seeds},
                {"censored", difference.censored}};
   json["value"] = difference.n > 0 ? interval_json(difference.interval) : Json(nullptr);
   json["p"] = difference.p;
@@ -355,6 +359,7 @@ std::string as_csv(const Comparison& comparison, bool all_pairs) {
         row.push_back(any ? cell(pair.interval.high) : "");
         row.push_back(stats::name_of(pair.interval.method));
         row.push_back(std::to_string(pair.n));
+        row.push_back(std::to_string(pair.seeds));
         row.push_back(std::to_string(pair.censored));
         row.push_back(cell(pair.p));
         row.push_back(cell(pair.adjusted_p));
@@ -390,6 +395,17 @@ std::string as_csv(const Comparison& comparison, bool all_pairs) {
     for (const Shown& column : shown()) row.push_back(cell(mean_of(group, column.of)));
   }
   return to_text(table, Format::kCsv);
+}
+
+void check_output(const std::string& path) {
+  const std::filesystem::path file(path);
+  std::error_code ignored;
+  if (!file.has_filename() || std::filesystem::is_directory(file, ignored)) {
+    throw UserError(fmt::format("--output '{}': this is no name of a file", path));
+  }
+  if (file.has_parent_path() && !std::filesystem::is_directory(file.parent_path(), ignored)) {
+    throw UserError(fmt::format("--output {}: there is no folder {}", path, file.parent_path().string()));
+  }
 }
 
 // Of a sweep that searched first, what it searched for: the search itself is not to be compared. What the conditions
@@ -439,6 +455,7 @@ int compare(int argc, char** argv) {
   if (arguments->words("run").empty()) {
     throw UserError("psctl compare: name runs, or a folder with runs in it; psctl compare --help tells more");
   }
+  if (arguments->given("output")) check_output(arguments->word("output"));
   std::vector<results::Condition> conditions;
   for (const std::string& where : arguments->words("where")) conditions.push_back(results::parse_condition(where));
   results::Options options{.by = parted_by_commas({arguments->word("by")}), .baseline = {}};

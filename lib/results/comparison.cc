@@ -18,6 +18,7 @@ namespace psctl::results {
 namespace {
 
 constexpr double kSignificant = 0.05;
+constexpr std::size_t kFewSeeds = 4;
 constexpr std::size_t kNamed = 8;  // of a long list, so many are named
 
 // Keys that do not change what comes out.
@@ -218,7 +219,9 @@ class Comparing {
         const std::string suffix = repetition > 1 ? fmt::format(", repetition {}", repetition) : "";
         const auto [place, is_new] = places.emplace(key + suffix, result_.blocks.size());
         if (is_new) {
-          result_.blocks.push_back({name + suffix, std::vector<std::optional<std::size_t>>(result_.groups.size())});
+          result_.blocks.push_back({.name = name + suffix,
+                                    .seed = compares_seeds() ? name + suffix : value(*chosen.run, "seed"),
+                                    .runs = std::vector<std::optional<std::size_t>>(result_.groups.size())});
         }
         auto& seat = result_.blocks[place->second].runs[chosen.group];
         if (!seat) {
@@ -287,30 +290,39 @@ class Comparing {
     result_.seeds = seeds.size();
   }
 
+  bool compares_seeds() const { return compared_by("seed"); }
+  // Runs of one share their luck.
+  std::string seed_of(const Run& run) const { return compares_seeds() ? run.path() : value(run, "seed"); }
+
+  static std::vector<double> means_of(const std::map<std::string, std::vector<double>>& by_seed) {
+    std::vector<double> means;
+    for (const auto& [seed, values] : by_seed) means.push_back(stats::mean(values));
+    return means;
+  }
+
   Figure figure(const Group& group, Metric metric) const {
     Figure figure;
-    std::vector<double> values;
+    std::map<std::string, std::vector<double>> by_seed;
     std::vector<stats::Time> times;
     for (const Run* run : group.runs) {
       const auto came = outcome(*run, metric);
       if (!came) continue;
-      values.push_back(came->value);
+      by_seed[seed_of(*run)].push_back(came->value);
       times.push_back({came->value, came->censored});
       if (!came->censored) continue;
       ++figure.censored;
       figure.censored_at = std::max(figure.censored_at, came->value);
     }
-    figure.n = values.size();
-    if (values.empty()) return figure;
+    figure.n = times.size();
+    if (times.empty()) return figure;
     figure.median = stats::median_time(times);
-    if (figure.censored == 0) figure.interval = stats::interval(values, options_.level);
+    if (figure.censored == 0) figure.interval = stats::interval(means_of(by_seed), options_.level);
     return figure;
   }
 
   Difference difference(std::size_t first, std::size_t second, Metric metric) const {
     Difference difference{.first = first, .second = second, .metric = metric, .interval = {}};
-    std::vector<double> values;
-    std::vector<stats::Bounds> speeds;
+    std::map<std::string, std::vector<double>> by_seed, slowest, fastest;
     std::size_t first_censored = 0, second_censored = 0;
     bool comparable = true;
     for (const Block& block : result_.blocks) {
@@ -322,16 +334,20 @@ class Comparing {
         comparable = false;
         continue;
       }
-      values.push_back(is_ratio(metric) ? std::log(a->value / b->value) : a->value - b->value);
+      ++difference.n;
+      by_seed[block.seed].push_back(is_ratio(metric) ? std::log(a->value / b->value) : a->value - b->value);
       first_censored += a->censored ? 1 : 0;
       second_censored += b->censored ? 1 : 0;
       difference.censored += a->censored || b->censored ? 1 : 0;
       // Of what takes longer than it was seen, the speed lies between 0 and that of its end.
-      speeds.push_back(
-          {(a->censored ? 0 : 1 / a->value) - 1 / b->value, 1 / a->value - (b->censored ? 0 : 1 / b->value)});
+      slowest[block.seed].push_back((a->censored ? 0 : 1 / a->value) - 1 / b->value);
+      fastest[block.seed].push_back(1 / a->value - (b->censored ? 0 : 1 / b->value));
     }
-    difference.n = values.size();
-    if (values.empty()) return difference;
+    if (difference.n == 0) return difference;
+    const std::vector<double> values = means_of(by_seed), low = means_of(slowest), high = means_of(fastest);
+    difference.seeds = values.size();
+    std::vector<stats::Bounds> speeds;
+    for (std::size_t i = 0; i < low.size(); ++i) speeds.push_back({low[i], high[i]});
     difference.interval = stats::interval(values, options_.level);
     if (is_ratio(metric)) {
       for (double* end : {&difference.interval.mean, &difference.interval.low, &difference.interval.high}) {
@@ -352,13 +368,13 @@ class Comparing {
   void correct(std::vector<Difference>& family) const {
     std::vector<double> p_values;
     for (const Difference& difference : family) {
-      if (difference.n >= 2) p_values.push_back(difference.p);
+      if (difference.seeds >= 2) p_values.push_back(difference.p);
     }
     const std::vector<double> adjusted = stats::holm(p_values);
     auto next = adjusted.begin();
     for (Difference& difference : family) {
-      if (difference.n < 2) {
-        difference.verdict = difference.n == 0 ? Verdict::kNothing : Verdict::kOneBlock;
+      if (difference.seeds < 2) {
+        difference.verdict = difference.n == 0 ? Verdict::kNothing : Verdict::kOneSeed;
         continue;
       }
       difference.adjusted_p = *next++;
@@ -404,14 +420,14 @@ class Comparing {
     }
     correct(judgement.pairs);
     const bool all_the_same = std::ranges::all_of(judgement.pairs, [](const Difference& d) {
-      return d.n > 1 && d.censored == 0 && d.interval.low == d.interval.high;
+      return d.seeds > 1 && d.censored == 0 && d.interval.low == d.interval.high;
     });
     if (all_the_same && !judgement.pairs.empty() && result_.seeds > 1) {
       result_.notes.push_back(
           fmt::format("{}: the same differences in every block: luck has no part in them", title_of(metric)));
     }
-    const bool cut_short = std::ranges::any_of(
-        judgement.pairs, [](const Difference& d) { return d.verdict == Verdict::kInconclusive && d.n > 1; });
+    const bool cut_short =
+        std::ranges::any_of(judgement.pairs, [](const Difference& d) { return d.verdict == Verdict::kInconclusive; });
     if (cut_short) {
       result_.notes.push_back(
           "runs that ended before their target leave the time to it open: more time (stop) or a "
@@ -425,9 +441,25 @@ class Comparing {
       result_.notes.push_back("there is one group only: nothing to compare it with");
     } else if (result_.seeds < 2) {
       result_.notes.push_back(
-          fmt::format("one seed shows nothing: what differs may be the luck of that seed. Run more seeds, as in "
-                      "psctl sweep ... 'seed=range(1,6)'{}",
-                      result_.blocks.size() > 1 ? "; the verdicts are over the other keys, at this one seed" : ""));
+          "one seed shows nothing: what differs may be the luck of that seed. Run more seeds, as in "
+          "psctl sweep ... 'seed=range(0,5)'");
+    }
+    std::size_t seeds = 0;
+    bool averaged = false;
+    for (const Judgement& judgement : result_.judgements) {
+      for (const Difference& pair : judgement.pairs) {
+        seeds = std::max(seeds, pair.seeds);
+        averaged = averaged || pair.n > pair.seeds;
+      }
+    }
+    if (averaged) {
+      result_.notes.push_back("pairs of one seed share its luck: they are averaged, and a seed counts once");
+    }
+    if (seeds > 1 && seeds < kFewSeeds) {
+      result_.notes.push_back(
+          fmt::format("{} seeds are few: an interval of so few rests on the differences being normal; "
+                      "five or more are better",
+                      seeds));
     }
     for (const Group& group : result_.groups) {
       if (group.diverged > 0) {
@@ -490,8 +522,8 @@ const char* name_of(Verdict verdict) {
       return "no difference shown";
     case Verdict::kInconclusive:
       return "inconclusive";
-    case Verdict::kOneBlock:
-      return "one pair shows nothing";
+    case Verdict::kOneSeed:
+      return "one seed shows nothing";
     case Verdict::kNothing:
       return "no pair";
   }

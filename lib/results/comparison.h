@@ -32,7 +32,7 @@ std::optional<Outcome> outcome(const Run& run, Metric metric);
 struct Figure {  // of one group under one metric
   std::size_t n = 0;
   std::size_t censored = 0;
-  std::optional<stats::Interval> interval;  // of the mean; none if any is censored, or n is 0
+  std::optional<stats::Interval> interval;  // of the mean over seeds; none if any is censored, or n is 0
   std::optional<double> median;             // of times, by Kaplan and Meier; none if it lies beyond the censored ones
   double censored_at = 0;                   // the longest of these times
 };
@@ -50,7 +50,7 @@ enum class Verdict {
   kWorse,         //
   kNotShown,      // no difference shown
   kInconclusive,  // it hangs on times that are not known
-  kOneBlock,      // a single pair shows nothing
+  kOneSeed,       // a single one shows nothing
   kNothing        // no pair at all
 };
 const char* name_of(Verdict verdict);  // "better", "worse", "no difference shown", ...
@@ -63,7 +63,9 @@ struct Difference {
   // ratio is at least, or at most, so large, or nothing.
   enum class Known { kAll, kAtLeast, kAtMost, kNothing } known = Known::kNothing;
   stats::Interval interval;
-  std::size_t n = 0;         // pairs
+  std::size_t n = 0;  // pairs
+  // Different ones among the pairs. Pairs of one seed share its luck and are averaged: interval and p count seeds.
+  std::size_t seeds = 0;
   std::size_t censored = 0;  // pairs with a censored time
   double p = 1;
   double adjusted_p = 1;  // by Holm's correction over the family that it stands in
@@ -79,6 +81,7 @@ struct Judgement {  // under one metric
 
 struct Block {
   std::string name;                              // "seed=1, cluster.workers=4"
+  std::string seed;                              // or the name, where seeds are what is compared
   std::vector<std::optional<std::size_t>> runs;  // a group each: its run among Group::runs
 };
 

@@ -1,8 +1,8 @@
 // psctl runs and psctl compare, on run folders made by hand and on runs that were trained.
 #include <boost/test/unit_test.hpp>
-#include <chrono>
 #include <filesystem>
 #include <fmt/format.h>
+#include <sys/resource.h>
 
 #include "apps/app.h"
 #include "results/support.h"
@@ -135,17 +135,22 @@ BOOST_AUTO_TEST_CASE(ten_thousand_runs_are_a_table_in_a_second) {
     std::filesystem::create_directories(run);
     psctl::test::write_file(run + "/summary.json", text);
   }
-  // The best of three, as others may be at work.
-  Seconds took(60);
-  for (int i = 0; i < 3; ++i) {
-    const auto began = std::chrono::steady_clock::now();
-    const Said said = psctl_says(folder, {"runs", folder / "runs", "--sort", "final_accuracy"});
-    took = std::min<Seconds>(took, std::chrono::steady_clock::now() - began);
-    BOOST_TEST(said.code == 0);
-    BOOST_TEST(lines_of(said.out).size() == 10'001U);
-  }
-  BOOST_TEST(took.count() < 1, took.count() << " s");
-  BOOST_TEST_MESSAGE("psctl runs on 10,000 runs: " << took.count() << " s");
+  // Of all cores together: others may be at work on this machine.
+  const auto used = [] {
+    rusage usage{};
+    ::getrusage(RUSAGE_CHILDREN, &usage);
+    const auto seconds = [](const timeval& time) {
+      return static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec);
+    };
+    return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+  };
+  const double before = used();
+  const Said said = psctl_says(folder, {"runs", folder / "runs", "--sort", "final_accuracy"});
+  const double took = used() - before;
+  BOOST_TEST(said.code == 0);
+  BOOST_TEST(lines_of(said.out).size() == 10'001U);
+  BOOST_TEST(took < 1, took << " s");
+  BOOST_TEST_MESSAGE("psctl runs on 10,000 runs: " << took << " s of processor time");
 }
 
 BOOST_AUTO_TEST_SUITE_END()
@@ -218,6 +223,8 @@ BOOST_AUTO_TEST_CASE(wrong_requests_end_with_2) {
       {{"compare", "--baseline", "ssp"}, "there is no such group"},
       {{"compare", "--where", "seed=77"}, "there is no run of that kind"},
       {{"compare", "--format", "pdf"}, "markdown"},
+      {{"compare", "-o", "/no/such/folder/file"}, "there is no folder /no/such/folder"},
+      {{"compare", "-o", "/tmp"}, "no name of a file"},
       {{"compare", "/no/such/folder"}, "no such folder"}};
   for (const auto& [arguments, hint] : kWrong) {
     const Said said = folder.says(arguments);
@@ -237,7 +244,6 @@ BOOST_AUTO_TEST_CASE(runs_that_were_trained_are_compared_and_one_seed_shows_noth
   const Said one = psctl_says(app.folder(), {"compare", app.out()});
   BOOST_TEST(one.code == 0, one.error);
   BOOST_TEST(contains(one.out, "one seed shows nothing"), one.out);
-  BOOST_TEST(contains(one.out, "one pair shows nothing"), one.out);
   for (const char* strategy : {"bsp", "asp"}) {
     app.train({"clock=virtual", "stop={epochs: 2}", fmt::format("strategy={}", strategy), "seed=2"});
   }

@@ -131,7 +131,7 @@ BOOST_AUTO_TEST_CASE(one_seed_shows_nothing) {
   runs.add_time("asp", 1, 1);
   const Comparison comparison = runs.compared();
   const Difference& seen = to_baseline(comparison, Metric::kTimeToTarget, "asp");
-  BOOST_TEST((seen.verdict == Verdict::kOneBlock));
+  BOOST_TEST((seen.verdict == Verdict::kOneSeed));
   BOOST_TEST((seen.interval.method == stats::Method::kNone));
   BOOST_TEST(noted(comparison.notes, "one seed shows nothing"));
 }
@@ -189,6 +189,7 @@ BOOST_AUTO_TEST_CASE(blocks_that_lack_a_run_are_named_and_left_out_of_the_pairs)
   BOOST_TEST(to_baseline(comparison, Metric::kTimeToTarget, "asp").n == 2U);
   BOOST_TEST(noted(comparison.notes, "seed=0 (not in asp)"));
   BOOST_TEST(noted(comparison.notes, "seed=5 (not in bsp)"));
+  BOOST_TEST(noted(comparison.notes, "2 seeds are few"));
   BOOST_TEST(noted(comparison.left_out, "run-unfinished: unfinished"));
 }
 
@@ -205,6 +206,28 @@ BOOST_AUTO_TEST_CASE(what_varies_within_a_group_makes_blocks_and_what_goes_with_
              boost::test_tools::per_element());
   BOOST_TEST(comparison.blocks.size() == 4U);
   BOOST_TEST(noted(comparison.notes, "optimizer.learning_rate differs too: 0.1 in bsp and 0.02 in asp"));
+}
+
+BOOST_AUTO_TEST_CASE(pairs_of_one_seed_count_once_however_many_they_are) {
+  // Three seeds with the differences 0.01, 0.02 and 0.06, at ten learning rates each: three values, not thirty.
+  Runs many, few;
+  const double differences[] = {0.01, 0.02, 0.06};
+  for (int seed = 0; seed < 3; ++seed) {
+    for (int rate = 1; rate <= 10; ++rate) {
+      for (Runs* runs : {&many, &few}) {
+        if (runs == &few && rate > 1) continue;
+        const Keys config = {{"optimizer.learning_rate", 0.01 * rate}};
+        runs->add("bsp", seed, {{"final_accuracy", 0.7}}, config);
+        runs->add("asp", seed, {{"final_accuracy", 0.7 + differences[seed]}}, config);
+      }
+    }
+  }
+  const Difference seen = to_baseline(many.compared(), Metric::kFinalAccuracy, "asp");
+  BOOST_TEST(seen.n == 30U);
+  BOOST_TEST(seen.seeds == 3U);
+  BOOST_TEST(seen.interval.n == 3U);
+  BOOST_TEST(std::abs(seen.p - to_baseline(few.compared(), Metric::kFinalAccuracy, "asp").p) < 1e-9);
+  BOOST_TEST((seen.verdict == Verdict::kNotShown));
 }
 
 BOOST_AUTO_TEST_CASE(runs_that_do_different_things_are_refused_with_the_key_that_differs) {

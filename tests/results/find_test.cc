@@ -1,6 +1,5 @@
-#include <algorithm>
 #include <boost/test/unit_test.hpp>
-#include <chrono>
+#include <ctime>
 #include <filesystem>
 #include <fmt/format.h>
 
@@ -92,16 +91,13 @@ BOOST_AUTO_TEST_CASE(ten_thousand_runs_are_found_and_read_in_a_second) {
     fs::create_directory(run);
     test::write_file(run + "/summary.json", text);
   }
-  // The best of three, as others may be at work.
-  std::chrono::duration<double> took = std::chrono::seconds(60);
-  for (int i = 0; i < 3; ++i) {
-    const auto began = std::chrono::steady_clock::now();
-    const Found found = find({folder.path()});
-    took = std::min<std::chrono::duration<double>>(took, std::chrono::steady_clock::now() - began);
-    BOOST_TEST(found.runs.size() == 10'000U);
-  }
-  BOOST_TEST(took.count() < 1, took.count() << " s");
-  BOOST_TEST_MESSAGE("10,000 runs in " << took.count() << " s");
+  // Of all cores together: others may be at work on this machine.
+  const std::clock_t began = std::clock();
+  const Found found = find({folder.path()});
+  const double took = static_cast<double>(std::clock() - began) / CLOCKS_PER_SEC;
+  BOOST_TEST(found.runs.size() == 10'000U);
+  BOOST_TEST(took < 1, took << " s");
+  BOOST_TEST_MESSAGE("10,000 runs in " << took << " s of processor time");
 }
 
 BOOST_AUTO_TEST_CASE(of_a_sweep_the_plan_tells_stages_and_what_is_missing) {
