@@ -73,7 +73,9 @@ BOOST_AUTO_TEST_CASE(a_real_run_of_every_strategy_can_be_explained_and_played_un
       // Under strategies that are not BSP a push that comes a little earlier changes who waits for whom.
       BOOST_TEST(std::abs(replayed(page) - 1) < 0.15, page["replay"].dump() << " of " << page["work_done_s"].dump());
       const auto wall = [](const nlohmann::json& worker) { return worker["wall_s"].get<double>(); };
+      // What the end cut off is in the rest: at most a step, but under PCP as many as it had planned.
       for (const auto& worker : page["workers"]) {
+        if (contains(strategy, "pcp")) break;
         BOOST_TEST(worker["rest_s"].get<double>() < 0.02 * wall(worker) + 0.08, worker.dump());
       }
       std::vector<std::string> arguments = {run};
