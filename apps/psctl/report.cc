@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "partition_view.h"
 #include "report/plans.h"
+#include "results/filter.h"
 #include "results/run.h"
 #include "run/version.h"
 #include "terminal.h"
@@ -56,11 +57,13 @@ int report(int argc, char** argv) {
        .description = "One page of HTML about a run, several runs or a sweep: pictures to look into, and everything "
                       "the page needs "
                       "is in it.",
-       .synopsis = "RUN ... -o FILE.html [--stage NAME] [--title TEXT] [--quiet]",
+       .synopsis = "RUN ... -o FILE.html [--where KEY=VALUE] [--stage NAME] [--title TEXT] [--quiet]",
        .examples = "  psctl report results/quickstart-20260102-030405 -o run.html\n"
-                   "  psctl report results/quickstart-sweep -o sweep.html --title \"One slow worker\"\n",
+                   "  psctl report results/quickstart-sweep -o sweep.html --title \"One slow worker\"\n"
+                   "  psctl report results/quickstart-sweep -o bsp.html --where strategy.name=bsp\n",
        .options = {{"run", Kind::kWords, "the folder of a run, or one below which there are folders of runs"},
                    {"o,output", Kind::kWord, "the page to write: a name that ends in .html", nullptr, true},
+                   {"where", Kind::kWords, "only runs with KEY=VALUE; also !=, <, <=, >, >="},
                    {"stage", Kind::kWord, "of a tuned sweep, whose runs are shown; without it, the last"},
                    {"title", Kind::kWord, "of the page; without it, the names of what it is about"},
                    {"quiet", Kind::kFlag, "say nothing but what is wrong"}},
@@ -75,15 +78,24 @@ int report(int argc, char** argv) {
   if (fs::is_directory(output)) throw UserError(fmt::format("--output: {} is a folder", output));
   const bool quiet = arguments->flag("quiet");
 
+  std::vector<results::Condition> conditions;
+  for (const std::string& where : arguments->words("where")) conditions.push_back(results::parse_condition(where));
   results::Found found = results::find_runs(folders);
+  for (const results::Condition& condition : conditions) results::check_key(found.runs, condition.key, "--where");
   std::vector<std::string> paths;
   for (const results::Run& run : found.runs) paths.push_back(run.path());
   const report::Planned planned = report::follow_plans(paths, folders);
 
   report::Request request;
   request.version = run::kVersion;
-  const std::vector<results::Run> runs =
+  std::vector<results::Run> runs =
       of_stage(std::move(found.runs), planned, arguments->given("stage") ? arguments->word("stage") : "", request.note);
+  const std::size_t all = runs.size();
+  runs = results::matching(std::move(runs), conditions);
+  if (runs.size() < all) {
+    request.note += fmt::format("{}Only runs with {}: {} of {}.", request.note.empty() ? "" : " ",
+                                enumerate(arguments->words("where")), runs.size(), all);
+  }
   const std::vector<std::string> labels = results::labels(runs);
   for (std::size_t i = 0; i < runs.size(); ++i) request.runs.push_back({.folder = runs[i].path(), .label = labels[i]});
   for (const results::Unreadable& one : found.unreadable) request.problems.push_back({one.path, one.why});

@@ -307,6 +307,20 @@ BOOST_AUTO_TEST_CASE(a_sweep_is_shown_in_the_order_of_its_plan_by_its_last_stage
   BOOST_TEST(contains(damaged.error(), "is no plan of a sweep"), damaged.error());
 }
 
+BOOST_AUTO_TEST_CASE(only_the_runs_that_are_asked_for_are_shown_and_the_page_says_so) {
+  const TemporaryFolder folder;
+  for (int i = 0; i < 12; ++i) write_run(folder / fmt::format("runs/{}", i), 2, 3, {{"seed", i}});
+  Process process(folder,
+                  {"report", folder / "runs", "-o", folder / "out.html", "--where", "seed>8", "--where", "seed!=10"});
+  BOOST_TEST(process.wait() == 0, process.error());
+  const Json data = data_of(read_file(folder / "out.html"));
+  BOOST_TEST(data["runs"].size() == 2U);
+  BOOST_TEST(data["note"] == "Only runs with seed>8 and seed!=10: 2 of 12.");
+  Process unknown(folder, {"report", folder / "runs", "-o", folder / "none.html", "--where", "sead=1"});
+  BOOST_TEST(unknown.wait() == 2);
+  BOOST_TEST(contains(unknown.error(), "seed"), unknown.error());
+}
+
 BOOST_AUTO_TEST_CASE(means_come_with_intervals_and_a_run_that_diverged_counts_as_guessing) {
   const TemporaryFolder folder;
   std::vector<std::string> folders;

@@ -15,8 +15,8 @@ function draw_holds(width) {
   const cause_name = (cause) => (cause === -1 ? "deadline" : cause === -2 ? "others" : String(cause));
   const named = causes.some((cause) => cause < 0);
   const side = Math.max(9, Math.min(72, (width - 150) / causes.length));
-  const height = Math.max(9, Math.min(26, side));
-  const chart = new Chart(width, waits.length * height + (named ? 72 : 46), {left: 84, right: Math.max(16, width - 84 - causes.length * side), top: 6, bottom: named ? 66 : 40}, "who waits for whom");
+  const height = Math.max(9, Math.min(26, side, 900 / waits.length));
+  const chart = new Chart(width, waits.length * height + (named ? 88 : 62), {left: 84, right: Math.max(16, width - 84 - causes.length * side), top: 22, bottom: named ? 66 : 40}, "who waits for whom");
   const greatest = Math.max(...waits.flatMap(({held_by}) => held_by.map(([, time]) => time)));
   const every = Math.ceil(Math.max(1, 34 / side)), every_row = Math.ceil(14 / height);
   waits.forEach(({worker, wait, held_by}, i) => {
@@ -35,6 +35,7 @@ function draw_holds(width) {
     if (j % every && cause >= 0) return;
     const x = chart.left + (j + 0.5) * side, y = chart.bottom + 14;
     const long = cause < 0 && side < 64;
+    if (cause >= 0) chart.draw("text", {class: "row", x, y: chart.top - 7, "text-anchor": "middle"}, cause_name(cause));
     chart.draw("text", {class: "row", x, y, "text-anchor": long ? "end" : "middle", transform: long ? `rotate(-40 ${x} ${y})` : undefined}, cause_name(cause));
   });
   chart.draw("text", {class: "title", x: chart.left, y: chart.height - 6}, `waited for worker \u2026 (strongest: ${seconds(greatest)})`);
