@@ -174,7 +174,7 @@ class Collector {
     }
     for (const Entry& entry : entries_) {
       for (const std::string& key : keys) {
-        if (is_identity(key) || key.starts_with("strategy.")) continue;
+        if (is_identity(key)) continue;
         const std::string value = value_of(entry, key).dump(-1, ' ', false, Json::error_handler_t::replace);
         values[key].insert(value);
         by_label[key][entry.label].insert(value);

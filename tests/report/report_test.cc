@@ -233,6 +233,18 @@ BOOST_AUTO_TEST_CASE(runs_that_differ_in_their_seed_alone_are_one_configuration)
   BOOST_TEST(data["axes"] == Json({{{"key", "stragglers.0.delay_ms"}, {"values", {5, 50}}}}));
 }
 
+BOOST_AUTO_TEST_CASE(what_a_label_does_not_tell_apart_an_axis_does) {
+  const TemporaryFolder folder;
+  std::vector<std::string> folders;
+  for (const int staleness : {3, 8}) {
+    folders.push_back(folder / fmt::format("{}", staleness));
+    write_run(folders.back(), 2, 2, {{"config", {{"strategy.name", "ssp"}, {"strategy.staleness", staleness}}}});
+  }
+  const Json data = data_of(page_of(folders).html);
+  BOOST_TEST(data["groups"].size() == 2U);
+  BOOST_TEST(data["axes"] == Json({{{"key", "strategy.staleness"}, {"values", {3, 8}}}}));
+}
+
 BOOST_AUTO_TEST_CASE(a_request_that_is_wrong_ends_with_exit_code_2_and_writes_nothing) {
   const TemporaryFolder folder;
   write_run(folder / "run", 2, 3);

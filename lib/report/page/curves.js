@@ -1,7 +1,9 @@
 // What the model learned over time, with the range of the seeds; and the time to the target.
 
 const kXs = {time_s: ["time, s", seconds], epoch: ["epochs", told], samples: ["samples", told], version: ["updates", told]};
-const kYs = {test_accuracy: ["test accuracy", (value) => told(value, 4)], test_loss: ["test loss", told], train_loss: ["training loss", told]};
+// Evaluations look at the test or at the validation part.
+const looked_at = [...new Set(page.runs.map((run) => run.config["evaluate.on"] ?? "test"))].join(" or ");
+const kYs = {test_accuracy: [`${looked_at} accuracy`, (value) => told(value, 4)], test_loss: [`${looked_at} loss`, told], train_loss: ["training loss", told]};
 
 // Mean, least and greatest of runs at places that all of them reached; between two looks at a model the line is straight.
 function band(runs, x_key, y_key) {
