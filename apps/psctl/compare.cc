@@ -12,7 +12,7 @@
 #include "results/comparison.h"
 #include "results/filter.h"
 #include "results/run.h"
-#include "sweep/tune.h"
+#include "stages.h"
 #include "terminal.h"
 #include "text_table.h"
 #include "trace/line_file.h"
@@ -406,21 +406,6 @@ void check_output(const std::string& path) {
   if (file.has_parent_path() && !std::filesystem::is_directory(file.parent_path(), ignored)) {
     throw UserError(fmt::format("--output {}: there is no folder {}", path, file.parent_path().string()));
   }
-}
-
-// Of a sweep that searched first, what it searched for: the search itself is not to be compared. What the conditions
-// leave open is told in the note that comes back.
-std::string choose_stage(std::vector<results::Run>& runs, const std::vector<results::Condition>& conditions) {
-  const auto asks = [](const results::Condition& condition) { return condition.key == "stage"; };
-  const results::Condition own_best = {"stage", results::Condition::Relation::kEqual, sweep::kOwnBest};
-  const auto is_best = [&](const results::Run& run) { return holds(own_best, run); };
-  if (std::ranges::any_of(conditions, asks) || std::ranges::none_of(runs, is_best)) return {};
-  // Runs that belong to no search are as they were asked for.
-  std::erase_if(runs, [&](const results::Run& run) { return !run.stages().empty() && !is_best(run); });
-  return fmt::format(
-      "of the sweep's stages this is {}: each strategy with its own best of what was searched; --where "
-      "stage={} has one value for all",
-      sweep::kOwnBest, sweep::kOneForAll);
 }
 
 }  // namespace

@@ -8,10 +8,10 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "partition_view.h"
-#include "report/plans.h"
 #include "results/filter.h"
 #include "results/run.h"
 #include "run/version.h"
+#include "stages.h"
 #include "terminal.h"
 #include "trace/line_file.h"
 #include "verbs.h"
@@ -20,28 +20,6 @@ namespace psctl::app {
 namespace {
 
 namespace fs = std::filesystem;
-
-// The runs of one stage of those sweeps that have several: the last, unless one is asked for.
-std::vector<results::Run> of_stage(std::vector<results::Run> runs, const report::Planned& planned,
-                                   const std::string& asked, std::string& note) {
-  std::vector<results::Run> chosen;
-  const std::vector<std::string>& all = planned.all_stages;
-  if (!asked.empty() && std::ranges::find(all, asked) == all.end()) {
-    throw UserError(fmt::format("--stage: no run is of a stage {}; {}", asked,
-                                all.empty() ? "these runs are of none" : "there are " + enumerate(all)));
-  }
-  const std::string stage = !asked.empty() ? asked : all.size() > 1 ? all.back() : "";
-  for (const std::size_t i : planned.order) {
-    const std::vector<std::string>& stages = planned.stages[i];
-    const bool belongs =
-        stage.empty() || std::ranges::find(stages, stage) != stages.end() || (asked.empty() && stages.empty());
-    if (belongs) chosen.push_back(std::move(runs[i]));
-  }
-  if (const std::size_t others = runs.size() - chosen.size())
-    note = fmt::format("Runs of the stage {}. {} of other stages not shown here (--stage).", stage,
-                       counted(others, "run") + (others == 1 ? " is" : " are"));
-  return chosen;
-}
 
 std::string name_of(const std::string& folder) {
   const fs::path path = fs::path(folder).lexically_normal();
@@ -57,14 +35,13 @@ int report(int argc, char** argv) {
        .description = "One page of HTML about a run, several runs or a sweep: pictures to look into, and everything "
                       "the page needs "
                       "is in it.",
-       .synopsis = "RUN ... -o FILE.html [--where KEY=VALUE] [--stage NAME] [--title TEXT] [--quiet]",
+       .synopsis = "RUN ... -o FILE.html [--where KEY=VALUE] [--title TEXT] [--quiet]",
        .examples = "  psctl report results/quickstart-20260102-030405 -o run.html\n"
                    "  psctl report results/quickstart-sweep -o sweep.html --title \"One slow worker\"\n"
                    "  psctl report results/quickstart-sweep -o bsp.html --where strategy.name=bsp\n",
        .options = {{"run", Kind::kWords, "the folder of a run, or one below which there are folders of runs"},
                    {"o,output", Kind::kWord, "the page to write: a name that ends in .html", nullptr, true},
                    {"where", Kind::kWords, "only runs with KEY=VALUE; also !=, <, <=, >, >="},
-                   {"stage", Kind::kWord, "of a tuned sweep, whose runs are shown; without it, the last"},
                    {"title", Kind::kWord, "of the page; without it, the names of what it is about"},
                    {"quiet", Kind::kFlag, "say nothing but what is wrong"}},
        .positional = "run"},
@@ -82,24 +59,18 @@ int report(int argc, char** argv) {
   for (const std::string& where : arguments->words("where")) conditions.push_back(results::parse_condition(where));
   results::Found found = results::find_runs(folders);
   for (const results::Condition& condition : conditions) results::check_key(found.runs, condition.key, "--where");
-  std::vector<std::string> paths;
-  for (const results::Run& run : found.runs) paths.push_back(run.path());
-  const report::Planned planned = report::follow_plans(paths, folders);
-
   report::Request request;
   request.version = run::kVersion;
-  std::vector<results::Run> runs =
-      of_stage(std::move(found.runs), planned, arguments->given("stage") ? arguments->word("stage") : "", request.note);
-  const std::size_t all = runs.size();
-  runs = results::matching(std::move(runs), conditions);
-  if (runs.size() < all) {
-    request.note += fmt::format("{}Only runs with {}: {} of {}.", request.note.empty() ? "" : " ",
-                                enumerate(arguments->words("where")), runs.size(), all);
-  }
+  const std::size_t all = found.runs.size();
+  std::vector<results::Run> runs = results::matching(std::move(found.runs), conditions);
+  if (runs.size() < all)
+    request.note = fmt::format("only runs with {}: {} of {}", enumerate(arguments->words("where")), runs.size(), all);
+  const std::string stage = choose_stage(runs, conditions);
+  if (!stage.empty()) request.note += (request.note.empty() ? "" : "; ") + stage;
   const std::vector<std::string> labels = results::labels(runs);
   for (std::size_t i = 0; i < runs.size(); ++i) request.runs.push_back({.folder = runs[i].path(), .label = labels[i]});
   for (const results::Unreadable& one : found.unreadable) request.problems.push_back({one.path, one.why});
-  request.problems.insert(request.problems.end(), planned.problems.begin(), planned.problems.end());
+  for (const std::string& path : found.missing) request.problems.push_back({path, "missing; the sweep's plan has it"});
   std::vector<std::string> names;
   for (const std::string& folder : folders) names.push_back(name_of(folder));
   request.title = arguments->given("title") ? arguments->word("title")

@@ -23,7 +23,7 @@ function notices() {
     kinds.get(kind).push([run, text]);
   }
   const items = [
-    ...(page.note ? [html("li", {}, page.note)] : []),
+    ...(page.note ? [html("li", {}, html("strong", {}, "shown"), `: ${page.note}`)] : []),
     ...page.problems.map(({path, text}) => html("li", {}, html("strong", {}, "not read"), ` ${path}: ${text}`)),
     ...[...kinds].map(([kind, runs]) => html("li", {}, html("strong", {}, kind), `: ${counted(runs.length, "run")}, `, runs.slice(0, 6).map(([run], i) =>
       [i ? ", " : "", html("a", {href: "#details", title: run.path, onclick: (event) => { event.preventDefault(); choose_run(run.index); show_tab("run"); }}, run_name(run))]),
