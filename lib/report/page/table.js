@@ -28,7 +28,7 @@ const axis_columns = (point) => page.axes.map((axis) => [short_key(axis.key), (i
 const group_sort = {column: 0, down: false};
 const with_interval = (key, tell = told) => ({right: true, tell: (value, group) => {
   const interval = group.measures?.[key];
-  if (!interval || interval.low === null) return tell(value);
+  if (!interval || interval.low === null || interval.low === interval.high) return tell(value);
   return html("span", {}, tell(value), html("small", {}, ` ${tell(interval.low)} to ${tell(interval.high)}`));
 }});
 const mean_of = (key) => (group) => mean(runs_of(group).map((run) => judged(run, key)).filter((value) => typeof value === "number"));
