@@ -4,10 +4,12 @@
 import argparse
 import difflib
 import io
+import math
 import os
 import pathlib
 import signal
 import sys
+import warnings
 
 FORMATS = ("png", "svg", "pdf")
 KINDS = {  # those that psctl_pictures.py draws, and what help says of them
@@ -83,6 +85,9 @@ def parse(words):
         raise Refused(f"{parser.prog}: -o is missing: the picture to write (.png, .svg, .pdf), or a folder")
     if options.target is not None and not 0 < options.target <= 1:
         raise Refused(f"{parser.prog}: --target {options.target:g} is not within 0 and 1")
+    for name, time in (("--from", options.begin), ("--to", options.end)):
+        if time is not None and not 0 <= time < math.inf:
+            raise Refused(f"{parser.prog}: {name} {time:g} is no time of a run: seconds, from 0 on")
     if not 10 <= options.dpi <= 1200:
         raise Refused(f"{parser.prog}: --dpi {options.dpi} is not within 10 and 1200")
     options.kinds = split(options.kind or [], [*KINDS, "all"], "kind")
@@ -182,7 +187,9 @@ def write(pictures, path, options, extra):
     metadata = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None},
                 "pdf": {"CreationDate": None, "Producer": None, "Creator": None}}[kind]
     buffer = io.BytesIO()
-    figure.savefig(buffer, format=kind, dpi=options.dpi, metadata=metadata)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from")  # a letter that the font has not is a box
+        figure.savefig(buffer, format=kind, dpi=options.dpi, metadata=metadata)
     part = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         part.write_bytes(buffer.getvalue())
@@ -206,7 +213,7 @@ def main(words):
     matplotlib.rcdefaults()  # not what somebody has in a file of their own
     matplotlib.rcParams.update({"font.size": 9, "axes.titlesize": 10, "axes.spines.top": False,
                                 "axes.spines.right": False, "hatch.linewidth": 0.7, "pdf.fonttype": 42,
-                                "svg.hashsalt": "psctl"})
+                                "svg.hashsalt": "psctl", "text.parse_math": False})  # a $ in a path is one
     try:
         runs, unreadable = psctl_runs.find_runs(options.runs)
         notes = [f"left out: {what}" for what in unreadable]

@@ -279,7 +279,8 @@ class TimeToTarget(Picture):
             self.target = targets.pop()
         found, self.notes = readable(runs_of(self.groups), self._reached, self.name)
         self.reached = {run.path: value for run, value in found}
-        bars = "; a bar is the median where it is known" if len(found) > 2 else ""
+        counts = [sum(run.path in self.reached for run in group.runs) for group in self.groups]
+        bars = "; a bar is the median where it is known" if max(counts) > 2 else ""
         self.notes.insert(0, f"A mark is a run{bars}.")
         if any(time is None for time, _ in self.reached.values()):
             self.notes.insert(1, "Open marks: not reached by the end of the run, which is where they stand.")
@@ -591,6 +592,8 @@ class Gantt(Picture):
                 raise RunError(f"{self.name}: {run.path} did {len(inside)} things between {begin:g} s and {end:g} s; "
                                "narrow the window with --from and --to")
             self.panels.append((labels[run.path], workers, inside))
+        if not self.panels:
+            raise RunError(f"{self.name}: no worker did anything between {begin:g} s and {end:g} s")
         if overlapped:
             self.notes.append("Workers of a strategy that overlaps compute while a push is on its way; when exactly, "
                               "only trace.timeline records: without it, a step ends where its push arrives, "
@@ -710,8 +713,9 @@ class HeatMap(Picture):
         cells, lacking, self.open_cells = {}, [], set()
         for run in runs:
             cell = (run.setting(self.y_key) if self.y_key else "", run.setting(self.x_key))
-            number = run.judged(self.value)
-            if self.value == "time_to_target_s" and number is None and run.number("time_s") is not None:
+            number = run.judged(self.value) if run.status == "done" else None
+            if self.value == "time_to_target_s" and number is None and run.status == "done" and \
+                    run.number("time_s") is not None:
                 number = run.number("time_s")
                 self.open_cells.add(cell)
             if number is None:
@@ -720,7 +724,7 @@ class HeatMap(Picture):
             if number is not None:
                 cells[cell].append(number)
         if not any(cells.values()):
-            raise RunError(f"{self.name}: no run has a number {self.value}")
+            raise RunError(f"{self.name}: no run that came to its end has a number {self.value}")
         self.xs = self._in_order({x for _, x in cells}, [run.setting(self.x_key) for run in runs])
         self.ys = self._in_order({y for y, _ in cells}, [run.setting(self.y_key) if self.y_key else "" for run in runs])
         means = {cell: mean(numbers) for cell, numbers in cells.items() if numbers}
@@ -738,7 +742,7 @@ class HeatMap(Picture):
             self.notes.append("Runs that diverged count with the accuracy of chance.")
         if lacking:
             names = [marked(run.path.name, [run]) for run in lacking]
-            self.notes.append(f"Without the figure, and left out of the means: {listed(names, 3)}.")
+            self.notes.append(f"Left out of the means, without the figure or an end: {listed(names, 3)}.")
         if numpy.isnan(self.table).any():
             self.notes.append("Hatched: no run.")
         self.width = HALF if len(self.xs) <= 10 else FULL

@@ -295,7 +295,8 @@ def group(runs, by=None):
 
 def varying(runs):
     """The keys of the configurations in which these runs differ; all of the strategy's count as one, `label`. Of lists
-    of sections each key counts, as in stragglers.0.delay_ms."""
+    of sections each key counts, as in stragglers.0.delay_ms. What a run does not tell it does not differ in."""
+    runs = [run for run in runs if run.config]
     found, seen = [], set()
     for key in dict.fromkeys(key for run in runs for key in keys_of(run)):
         name = "label" if key.startswith("strategy.") else key
@@ -325,7 +326,8 @@ def tell_parameters(runs):
     """Labels runs of one strategy by those of its parameters, too, that differ among them, defaults or not."""
     alike = {}
     for run in runs:
-        alike.setdefault(run.strategy, []).append(run)
+        if run.config:
+            alike.setdefault(run.strategy, []).append(run)
     for name, members in alike.items():
         keys = dict.fromkeys(key for run in members for key in run.config
                              if key.startswith("strategy.") and key != "strategy.name")
@@ -351,7 +353,7 @@ def _tell_apart(groups):
         keys = [key for key in varying(first) if key not in ("seed", "label")]
         for one in alike:
             words = [f"{short(key, keys)}={brief(one.runs[0].setting(key))}" for key in keys]
-            one.label = f"{label}, {listed(words)}" if words else f"{label} ({one.runs[0].path.name})"
+            one.label = f"{label}, {listed(words)}" if words and one.runs[0].config else f"{label} ({one.runs[0].path.name})"
 
 
 def short(key, keys):

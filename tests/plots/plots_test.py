@@ -322,6 +322,15 @@ class Plots(unittest.TestCase):
         self.assertIn("mean of 2 runs, over cluster.compute_ms", said)
         self.assertIn("Hatched: no run", said)
 
+    def test_a_run_without_an_end_is_in_no_cell_of_a_heat_map(self):
+        cut = self.copy(self.one_trained())
+        self.change(cut, status="interrupted", time_s=1000, seed=9)
+        words = ["--value", "time_s"]
+        whole, picture = (self.picture("heatmap", *runs, words=words) for runs in ([self.trained], [self.trained, cut]))
+        self.assertTrue((picture.table == whole.table).all())
+        self.assertIn("left out of the means", " ".join(picture.notes).lower())
+        self.assertIn(f"{cut.name} (interrupted)", " ".join(picture.notes))
+
     def test_a_mean_with_a_run_that_did_not_reach_the_target_is_a_lower_bound(self):
         late = self.copy(self.one_trained())
         self.change(late, time_to_target_s=None, time_s=1000, seed=9)
@@ -459,6 +468,11 @@ class Plots(unittest.TestCase):
         self.assertIn(f"{run} has no workers.csv", said)
         self.assertIn("unfinished", " ".join(labels(svg)))
         self.assertIn("has no workers.csv (the run: unfinished)", self.refused(run, "-k", "time"))
+        # It tells no configuration, so nothing is known to differ in it.
+        self.draw(self.trained, run, "-k", "accuracy", "-o", svg)
+        words = " ".join(labels(svg))
+        self.assertNotIn("The configurations differ", words)
+        self.assertNotIn("=", words)
 
     def test_evaluations_that_are_missing_or_not_finite_are_left_out_and_none_at_all_is_refused(self):
         run = self.copy(self.one_trained())
@@ -538,7 +552,8 @@ class Plots(unittest.TestCase):
                             (["--by", "strategy.nam"], "strategy.name?"), (["--where", "seed"], "neither KEY=VALUE"),
                             (["--where", "seed=4"], "there are 1, 2, 3"),
                             (["--dpi", "0"], "--dpi 0"), (["--target", "70"], "--target 70"),
-                            (["--nonsense"], "--nonsense"), (["--from", "x"], "--from")):
+                            (["--nonsense"], "--nonsense"), (["--from", "x"], "--from"),
+                            (["--from", "-1"], "--from -1"), (["--to", "inf"], "--to inf")):
             self.assertIn(says, self.refused(self.trained, *words))
         for words, says in ((["-o", "x.gif"], "not .gif"), ([], "-o is missing"),
                             (["-o", "x", "--format", "gif"], "no format gif")):
@@ -558,6 +573,16 @@ class Plots(unittest.TestCase):
         self.assertEqual(file.read_text(), "kept")
 
     # ---- the look of it
+
+    def test_what_a_run_says_is_drawn_letter_by_letter(self):
+        runs = [self.copy(self.one_trained()) for _ in range(2)]
+        for run, source in zip(runs, ("$\\frac{$", "模型 'x\" $^$")):
+            summary = json.loads((run / "summary.json").read_text())
+            summary["config"]["data.source"] = source
+            (run / "summary.json").write_text(json.dumps(summary))
+        for suffix in ("svg", "pdf", "png"):
+            self.draw(*runs, "-k", "accuracy,heatmap,gantt", "-o", self.folder / f"letters.{suffix}")
+        self.assertIn("$\\frac{$", labels(self.folder / "letters.svg"))
 
     def test_long_labels_are_folded_and_leave_room_for_the_panels(self):
         runs, _ = psctl_runs.find_runs([self.trained])
