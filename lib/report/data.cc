@@ -159,7 +159,8 @@ class Collector {
   }
 
   // Runs that differ in nothing but their seed are a group; what differs else between groups, other than the strategy
-  // and what always goes with it, is an axis.
+  // and what always goes with it, is an axis. Of keys that differ between the same runs one is the axis, and names the
+  // others.
   void group() {
     std::map<std::string, std::set<std::string>> values;                           // of a key
     std::map<std::string, std::map<std::string, std::set<std::string>>> by_label;  // of a key under a strategy
@@ -181,10 +182,24 @@ class Collector {
       }
     }
     std::vector<std::string> axes;
+    std::map<std::vector<std::size_t>, std::string> axis_of;  // for each run the first that has its value
+    std::map<std::string, std::vector<std::string>> also;
     for (const auto& [key, seen] : values) {
       const bool free =
           std::ranges::any_of(by_label.at(key), [](const auto& label) { return label.second.size() > 1; });
-      if (seen.size() > 1 && free) axes.push_back(key);
+      if (seen.size() < 2 || !free) continue;
+      std::map<std::string, std::size_t> firsts;
+      std::vector<std::size_t> division;
+      for (const Entry& entry : entries_) {
+        const std::string value = value_of(entry, key).dump(-1, ' ', false, Json::error_handler_t::replace);
+        division.push_back(firsts.emplace(value, division.size()).first->second);
+      }
+      const auto [axis, is_new] = axis_of.emplace(std::move(division), key);
+      if (is_new) {
+        axes.push_back(key);
+      } else {
+        also[axis->second].push_back(key);
+      }
     }
     std::map<std::string, std::size_t> known;
     groups_ = Json::array();
@@ -211,11 +226,12 @@ class Collector {
       if (std::ranges::all_of(in_order, [](const Json& value) { return value.is_number(); }))
         std::ranges::sort(in_order);
       axes_.push_back({{"key", axis}, {"values", in_order}});
+      if (const auto others = also.find(axis); others != also.end()) axes_.back()["also"] = others->second;
     }
   }
 
-  // Means of a group's runs and how sure they are; of what is not known of all runs there is none. A run that diverged
-  // is as good as guessing.
+  // Means of a group's runs that came to their end, and how sure they are; of what is not known of all of these there
+  // is none. A run that diverged is as good as guessing.
   void measure() {
     for (Json& group : groups_) {
       Json& measures = group["measures"] = Json::object();
@@ -223,6 +239,7 @@ class Collector {
         std::vector<double> values;
         for (const Json& run : group["runs"]) {
           const Json& summary = entries_[run.get<std::size_t>()].summary;
+          if (text_of(summary, "status") != "done") continue;
           const double classes = number_of(summary, "classes");
           const bool guesses =
               std::string_view(key) == "final_accuracy" && summary.value("diverged", Json()) == true && classes > 0;

@@ -96,7 +96,8 @@ def told(summary):
 
 
 class Runs:
-    """A small sweep, a timing-only run, and one whose texts try to get out of their place."""
+    """A small sweep, the same with runs that did not do well, a timing-only run, and one whose texts try to get out of
+    their place."""
 
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
@@ -119,6 +120,8 @@ evaluate: {every_epochs: 0.25, target_accuracy: 0.7}
                     run("train", "--config", config, "--out", self.sweep, "--quiet", f"strategy={strategy}", f"seed={seed}", f"stragglers.0.delay_ms={delay}")
         self.odd = self.folder / "odd"
         run("train", "--config", config, "--out", self.odd, "--quiet", "model={kind: none}", "strategy=asp", "~stop.epochs", "stop.time_s=1")
+        self.timed_page = self.folder / "timed.html"
+        run("report", self.odd, "-o", self.timed_page, "--quiet")
         evil = self.odd / "evil"
         shutil.copytree(sorted(self.sweep.iterdir())[0], evil)
         summary = summary_of(evil)
@@ -129,6 +132,18 @@ evaluate: {every_epochs: 0.25, target_accuracy: 0.7}
         damaged = self.odd / "damaged"
         damaged.mkdir()
         (damaged / "summary.json").write_text("{", encoding="utf-8")
+        # All reached the target, but of bsp one run that diverged and one that was interrupted.
+        self.hurt = self.folder / "hurt"
+        shutil.copytree(self.sweep, self.hurt)
+        for folder in self.hurt.iterdir():
+            summary = summary_of(folder)
+            summary["time_to_target_s"] = summary["time_s"] / 2
+            if summary["strategy"] == "bsp" and summary["seed"] == 2:
+                harm = {"diverged": True} if delay_of(summary) == 20 else {"status": "interrupted", "time_s": 0.001}
+                summary.update(time_to_target_s=None, **harm)
+            (folder / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
+        self.hurt_page = self.folder / "hurt.html"
+        run("report", self.hurt, "-o", self.hurt_page, "--quiet")
         self.page = self.folder / "sweep.html"
         self.odd_page = self.folder / "odd.html"
         run("report", self.sweep, "-o", self.page, "--title", "A sweep & more", "--quiet")
@@ -172,7 +187,7 @@ class Page(unittest.TestCase):
         for url in urls:
             self.assertTrue(url.startswith(("file:///", "data:,")), url)
             if url.startswith("file:"):
-                self.assertIn(url, (f"file://{RUNS.page}", f"file://{RUNS.odd_page}"))
+                self.assertIn(url, [f"file://{page}" for page in (RUNS.page, RUNS.odd_page, RUNS.hurt_page, RUNS.timed_page)])
 
     # ---- what is where
 
@@ -441,6 +456,52 @@ class Sweep(Page):
         pdf = base64.b64decode(BROWSER.execute_cdp_cmd("Page.printToPDF", {"printBackground": False})["data"])
         self.assertTrue(pdf.startswith(b"%PDF"))
         self.assertGreater(pdf.count(b"/Type /Page\n") + pdf.count(b"/Type /Page "), 3)
+
+
+    def test_what_is_printed_is_as_wide_as_the_paper(self):
+        self.script("window.dispatchEvent(new Event('beforeprint'))")
+        self.settle()
+        charts = self.script("return [...document.querySelectorAll('svg.chart')].map((chart) => chart.clientWidth)")
+        self.assertGreaterEqual(len(charts), 8)
+        self.assertLessEqual(max(charts), 700)
+        self.assertEqual(self.script(MISPLACED), [])
+        self.script("window.dispatchEvent(new Event('afterprint'))")
+
+
+class Hurt(Page):
+    def setUp(self):
+        self.page = RUNS.hurt_page
+        super().setUp()
+
+    def test_a_run_without_an_end_or_that_diverged_is_a_line_of_its_own_and_in_no_mean(self):
+        self.assertEqual(self.marks("accuracy", "path.line"), 8)
+        self.assertEqual(self.marks("accuracy", "path.line.alone"), 2)
+        self.assertEqual(self.marks("accuracy", "path.cut"), 2)
+        row = dict(zip(zip(self.column("groups", "strategy"), self.column("groups", "delay_ms")),
+                       zip(self.column("groups", "seeds"), self.column("groups", "time, s"), self.column("groups", "final accuracy"))))
+        seen = {delay_of(summary): summary for summary in map(summary_of, RUNS.folders()) if told(summary)[::2] == ("bsp", 1)}
+        self.assertEqual(row["bsp", "60"][0], "1 of 2")
+        self.assertAlmostEqual(float(row["bsp", "60"][1].split(" ")[0]), seen[60]["time_s"], delta=1e-3)
+        self.assertAlmostEqual(float(row["bsp", "20"][2].split(" ")[0]), (seen[20]["final_accuracy"] + 0.1) / 2, delta=1e-4)
+
+    def test_a_median_that_is_not_known_is_not_told(self):
+        self.assertEqual(self.marks("target", "line.median"), 4)
+        row = dict(zip(zip(self.column("groups", "strategy"), self.column("groups", "delay_ms")), self.column("groups", "time to target, s")))
+        self.assertEqual(row["bsp", "20"], "not known (1 of 2)")
+        self.assertTrue(all(float(time) > 0 for (strategy, delay), time in row.items() if (strategy, delay) != ("bsp", "20")), row)
+
+
+class Timed(Page):
+    def setUp(self):
+        self.page = RUNS.timed_page
+        super().setUp()
+
+    def test_of_runs_that_train_no_model_there_is_no_picture_of_learning(self):
+        for tab in self.tabs():
+            BROWSER.find_element(By.ID, tab).click()
+            self.assertEqual([panel.text for panel in BROWSER.find_elements(By.CSS_SELECTOR, ".tab.shown .panel") if panel.find_elements(By.CLASS_NAME, "nothing") and panel.get_attribute("id") not in ("holds",)], [])
+        self.assertEqual(BROWSER.find_elements(By.CSS_SELECTOR, "#accuracy, #target"), [])
+        self.assertNotEqual(self.column("groups", "time, s"), [])
 
 
 class Odd(Page):

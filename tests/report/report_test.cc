@@ -245,6 +245,42 @@ BOOST_AUTO_TEST_CASE(what_a_label_does_not_tell_apart_an_axis_does) {
   BOOST_TEST(data["axes"] == Json({{{"key", "strategy.staleness"}, {"values", {3, 8}}}}));
 }
 
+BOOST_AUTO_TEST_CASE(keys_that_differ_between_the_same_runs_are_one_axis) {
+  const TemporaryFolder folder;
+  std::vector<std::string> folders;
+  for (const int workers : {4, 16}) {
+    for (const int delay : {5, 50, 500}) {
+      const Json config = {{"seed", 1},
+                           {"cluster.compute_ms", 10 * workers},
+                           {"cluster.workers", workers},
+                           {"stop.epochs", delay == 5 ? 1 : 2},
+                           {"stragglers", {{{"delay_ms", delay}}}}};
+      folders.push_back(folder / fmt::format("run-{}-{}", workers, delay));
+      write_run(folders.back(), 2, 2, {{"config", config}});
+    }
+  }
+  BOOST_TEST(data_of(page_of(folders).html)["axes"] ==
+             Json({{{"key", "cluster.compute_ms"}, {"values", {40, 160}}, {"also", {"cluster.workers"}}},
+                   {{"key", "stop.epochs"}, {"values", {1, 2}}},
+                   {{"key", "stragglers.0.delay_ms"}, {"values", {5, 50, 500}}}}));
+}
+
+BOOST_AUTO_TEST_CASE(an_interval_is_that_of_the_runs_that_came_to_their_end) {
+  const TemporaryFolder folder;
+  std::vector<std::string> folders;
+  for (const int seed : {1, 2, 3}) {
+    folders.push_back(folder / fmt::format("run-{}", seed));
+    write_run(folders.back(), 2, 2,
+              {{"config", {{"seed", seed}}},
+               {"seed", seed},
+               {"time_s", seed == 3 ? 1000 : 9 + seed},
+               {"status", seed == 3 ? "interrupted" : "done"}});
+  }
+  const Json group = data_of(page_of(folders).html)["groups"][0];
+  BOOST_TEST(group["runs"].size() == 3U);
+  BOOST_TEST(group["measures"]["time_s"]["mean"] == 10.5);
+}
+
 BOOST_AUTO_TEST_CASE(a_request_that_is_wrong_ends_with_exit_code_2_and_writes_nothing) {
   const TemporaryFolder folder;
   write_run(folder / "run", 2, 3);

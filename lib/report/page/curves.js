@@ -1,8 +1,6 @@
 // What the model learned over time, with the range of the seeds; and the time to the target.
 
 const kXs = {time_s: ["time, s", seconds], epoch: ["epochs", told], samples: ["samples", told], version: ["updates", told]};
-// Evaluations look at the test or at the validation part.
-const looked_at = [...new Set(page.runs.map((run) => run.config["evaluate.on"] ?? "test"))].join(" or ");
 const kYs = {test_accuracy: [`${looked_at} accuracy`, (value) => told(value, 4)], test_loss: [`${looked_at} loss`, told], train_loss: ["training loss", told]};
 
 // Mean, least and greatest of runs at places that all of them reached; between two looks at a model the line is straight.
@@ -29,13 +27,16 @@ function band(runs, x_key, y_key) {
 
 function draw_curves(width) {
   const groups = shown_groups();
-  const lines = groups.map((group) => ({group, points: band(runs_of(group), state.x, state.y)})).filter((line) => line.points.length);
-  if (!groups.length) return "Every strategy is switched off in the legend.";
+  const lines = groups.flatMap((group) => {
+    const [seeds, alone] = [true, false].map((is) => runs_of(group).filter((run) => whole(run) === is));
+    return [{group, runs: seeds}, ...alone.map((run) => ({group, runs: [run], why: run.notices[0][0]}))];
+  }).map((line) => ({...line, points: band(line.runs, state.x, state.y)})).filter((line) => line.points.length);
+  if (!groups.length) return why_nothing();
   if (!lines.length) return "These runs have no evaluations: timing only, or the model was never looked at.";
   const all = lines.flatMap((line) => line.points);
-  const whole = extent(all.map((point) => point.x));
-  whole[0] = Math.min(0, whole[0]);
-  const [x_low, x_high] = state.span || whole;
+  const reach = extent(all.map((point) => point.x));
+  reach[0] = Math.min(0, reach[0]);
+  const [x_low, x_high] = state.span || reach;
   const within = all.filter((point) => point.x >= x_low && point.x <= x_high);
   const points = within.length > 1 ? within : all;
   const chart = new Chart(width, Math.max(300, Math.min(460, width * 0.45)), {left: 62, right: 16, top: 22, bottom: 42}, `${kYs[state.y][0]} over ${kXs[state.x][0]}`);
@@ -52,27 +53,29 @@ function draw_curves(width) {
   }
   const inner = chart.clipped();
   const draw = (...what) => inner.append(svg(...what));
-  for (const {group, points} of lines) {
+  for (const {group, runs, why, points} of lines) {
     const {colour, mark: kind} = style_of(group.label);
     const path = (key, list = points) => list.map((point, i) => `${i ? "L" : "M"}${x(point.x).toFixed(1)},${y(point[key]).toFixed(1)}`).join("");
     if (points.some((point) => point.high > point.low))
       draw("path", {class: "band", d: path("high") + path("low", [...points].reverse()).replace("M", "L") + "Z", fill: colour});
-    draw("path", {class: "line", d: path("mean"), stroke: colour, "stroke-dasharray": dash_of(group, groups)});
+    draw("path", {class: why ? "line alone" : "line", d: path("mean"), stroke: colour, "stroke-dasharray": dash_of(group, groups)});
+    const last = points[points.length - 1];
+    if (why) inner.append(mark("cross", x(last.x), y(last.mean), 6, {class: "cut", stroke: colour}));
     const every = Math.max(1, Math.ceil(points.length / 9));
     points.forEach((point, i) => {
       const [cx, cy] = [x(point.x), y(point.mean)];
       if (i % every === 0 || i === points.length - 1) inner.append(mark(kind, cx, cy, 3.2, {class: "dot", fill: colour, stroke: colour}));
       if (point.x < x_low || point.x > x_high) return;
-      const range = point.count > 1 ? `${told(point.low)} to ${told(point.high)} over ${counted(point.count, "seed")}` : "one seed";
+      const range = point.count > 1 ? `${told(point.low)} to ${told(point.high)} over ${counted(point.count, "seed")}` : `seed ${plain(runs[0].summary.seed)}${why ? `: ${why}` : ""}`;
       chart.target(cx - 3, cy - 3, 6, 6, [name_of(group), `${kYs[state.y][0]} ${told(point.mean)}`, range, `${kXs[state.x][0].replace(", s", "")} ${kXs[state.x][1](point.x)}`]);
     });
   }
   // The pointer drags a stretch to look at; plus and minus do the same around the middle.
   const set = (low, high) => {
-    low = Math.max(whole[0], low);
-    high = Math.min(whole[1], high);
-    if (high - low < (whole[1] - whole[0]) * 1e-3) return;
-    state.span = low <= whole[0] && high >= whole[1] ? null : [low, high];
+    low = Math.max(reach[0], low);
+    high = Math.min(reach[1], high);
+    if (high - low < (reach[1] - reach[0]) * 1e-3) return;
+    state.span = low <= reach[0] && high >= reach[1] ? null : [low, high];
     panel_accuracy.refresh();
     panel_accuracy.body.querySelector("svg").focus({preventScroll: true});
   };
@@ -80,9 +83,9 @@ function draw_curves(width) {
     const middle = (x_low + x_high) / 2, half = (x_high - x_low) / 2 * factor;
     set(middle - half, middle + half);
   };
-  panel_accuracy.all = () => set(...whole);
-  chart.act = {"+": () => panel_accuracy.zoom(0.5), "=": () => panel_accuracy.zoom(0.5), "-": () => panel_accuracy.zoom(2), 0: () => set(...whole)};
-  chart.node.addEventListener("dblclick", () => set(...whole));
+  panel_accuracy.all = () => set(...reach);
+  chart.act = {"+": () => panel_accuracy.zoom(0.5), "=": () => panel_accuracy.zoom(0.5), "-": () => panel_accuracy.zoom(2), 0: () => set(...reach)};
+  chart.node.addEventListener("dblclick", () => set(...reach));
   chart.node.addEventListener("pointerdown", (event) => {
     const place = (at) => Math.max(chart.left, Math.min(chart.right, at.clientX - chart.node.getBoundingClientRect().left));
     const start = place(event), area = chart.add("rect", {class: "chosen", y: chart.top, height: chart.bottom - chart.top, x: start, width: 0});
@@ -101,7 +104,7 @@ function draw_curves(width) {
   });
   return chart.node;
 }
-const panel_accuracy = new Panel("accuracy", "Learning", "Line: mean of the seeds. Band: from the worst seed to the best. A line ends where its first seed ends. Drag over a stretch to see it larger, double-click for all.", draw_curves, () => [
+const panel_accuracy = new Panel("accuracy", "Learning", "Line: mean of the seeds. Band: from the worst seed to the best. A line ends where its first seed ends. A cross ends a run that did not come to its end, or diverged; it is in no mean. Drag over a stretch to see it larger, double-click for all.", draw_curves, () => [
   select("over", Object.entries(kXs).map(([key, [text]]) => [key, text]), state.x, (value) => { Object.assign(state, {x: value, span: null}); panel_accuracy.refresh(); }),
   select("of", Object.entries(kYs).map(([key, [text]]) => [key, text]), state.y, (value) => { state.y = value; panel_accuracy.refresh(); }),
   button("+", () => panel_accuracy.zoom?.(0.5), {"aria-label": "enlarge", title: "enlarge"}), button("\u2212", () => panel_accuracy.zoom?.(2), {"aria-label": "make smaller", title: "make smaller"}),
@@ -109,38 +112,44 @@ const panel_accuracy = new Panel("accuracy", "Learning", "Line: mean of the seed
 ]);
 panels.push(panel_accuracy);
 
-// The middle of times of which some are only known to be longer; Infinity if it lies beyond what was seen.
+const with_target = (runs) => runs.filter((run) => run.summary.target_accuracy > 0);
+const has_reached = (run) => typeof run.summary.time_to_target_s === "number";
+// The middle of times of which some are only known to be longer than their run; Infinity where that leaves it open, NaN
+// where no run has a target.
 function median_with_open(runs) {
-  const times = runs.map((run) => (run.summary.time_to_target_s ?? Infinity)).sort((a, b) => a - b);
-  const half = times.length / 2;
-  return times.length % 2 ? times[Math.floor(half)] : (times[half - 1] + times[half]) / 2;
+  const ranked = with_target(runs).map((run) => [run.summary.time_to_target_s ?? run.summary.time_s ?? 0, !has_reached(run)])
+    .sort(([a, is_open], [b, b_open]) => a - b || is_open - b_open);
+  if (!ranked.length) return NaN;
+  const below = (ranked.length - 1) >> 1, above = ranked.length >> 1;
+  return ranked.slice(0, above + 1).some(([, is_open]) => is_open) ? Infinity : (ranked[below][0] + ranked[above][0]) / 2;
 }
+const told_median = (value, runs, tell) => (value !== Infinity ? tell(value) : runs.some(has_reached) ? "not known" : "not reached");
 // Several are drawn below each other in a row, so that equal ones do not hide each other.
 const spread = (i, count, height) => (count > 1 ? (i / (count - 1) - 0.5) * height : 0);
 
 function draw_to_target(width) {
-  const groups = shown_groups().filter((group) => runs_of(group).some((run) => run.summary.target_accuracy > 0));
+  const groups = shown_groups().filter((group) => with_target(runs_of(group)).length);
   if (!groups.length) return "No run that is shown has a target (evaluate.target_accuracy).";
   const row = 34;
   const chart = new Chart(width, groups.length * row + 62, {left: label_room(groups.map(name_of), width), right: 98, top: 8, bottom: 46}, "time to the target accuracy");
-  const times = groups.flatMap(runs_of).map((run) => run.summary.time_to_target_s ?? run.summary.time_s);
+  const times = with_target(groups.flatMap(runs_of)).map((run) => run.summary.time_to_target_s ?? run.summary.time_s);
   const x = linear(0, extent(times)[1], chart.left, chart.right);
   chart.x_axis(x, "time to target, s");
   groups.forEach((group, i) => {
-    const middle = chart.top + (i + 0.5) * row, runs = runs_of(group), {colour, mark: kind} = style_of(group.label);
+    const middle = chart.top + (i + 0.5) * row, runs = with_target(runs_of(group)), {colour, mark: kind} = style_of(group.label);
     if (i % 2 === 0) chart.draw("rect", {class: "stripe", x: chart.left, y: middle - row / 2, width: chart.right - chart.left, height: row});
     chart.row_label(name_of(group), middle);
     const median = median_with_open(runs);
     if (Number.isFinite(median)) chart.draw("line", {class: "median", x1: x(median), x2: x(median), y1: middle - 13, y2: middle + 13});
     runs.forEach((run, j) => {
-      const reached = run.summary.time_to_target_s !== null && run.summary.time_to_target_s !== undefined;
+      const reached = has_reached(run);
       const time = reached ? run.summary.time_to_target_s : run.summary.time_s;
       const [cx, cy] = [x(time), middle + spread(j, runs.length, 20)];
       if (!reached) chart.draw("path", {class: "open", d: `M${cx},${cy}h12m-4,-3l4,3l-4,3`, stroke: colour});
       chart.body.append(mark(kind === "cross" ? "circle" : kind, cx, cy, 4, {class: reached ? "reached" : "censored", fill: reached ? colour : "var(--page)", stroke: colour, "stroke-width": 1.6}));
       chart.target(cx - 4, cy - 4, 8, 8, [name_of(group), `seed ${plain(run.summary.seed)}, target ${told(run.summary.target_accuracy)}`, reached ? `reached after ${seconds(time)}` : `not reached within ${seconds(time)}`]);
     });
-    const reached = runs.filter((run) => run.summary.time_to_target_s !== null && run.summary.time_to_target_s !== undefined).length;
+    const reached = runs.filter(has_reached).length;
     chart.draw("text", {class: "note", x: chart.right + 30, y: middle + 4}, `${reached} of ${runs.length}`);
   });
   return chart.node;

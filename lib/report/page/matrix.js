@@ -51,11 +51,13 @@ const kMeasures = {
   samples_per_s: ["samples per second", told, "high"], updates: ["updates", told, "high"], final_loss: ["final loss", told, "low"],
 };
 const kStrategy = "strategy";
-Object.assign(state, {measure: "final_accuracy", rows: kStrategy, columns: page.axes[0]?.key ?? kStrategy});
+// Those that some run has.
+const measures = Object.entries(kMeasures).filter(([key]) => (key === "time_to_target_s" ? with_target(page.runs).length : page.runs.some((run) => ended(run) && typeof judged(run, key) === "number")));
+Object.assign(state, {measure: measures[0]?.[0] ?? "time_s", rows: kStrategy, columns: page.axes[0]?.key ?? kStrategy});
 
 function measured(groups, key) {
-  const runs = groups.flatMap(runs_of);
-  if (key === "time_to_target_s") return runs.length ? median_with_open(runs) : NaN;
+  const runs = groups.flatMap(runs_of).filter(ended);
+  if (key === "time_to_target_s") return median_with_open(runs);
   return mean(runs.map((run) => judged(run, key)).filter((value) => typeof value === "number"));
 }
 function draw_sweep(width) {
@@ -89,18 +91,18 @@ function draw_sweep(width) {
       const best = Number.isFinite(value) && value === (good === "high" ? high : low);
       chart.draw("rect", {class: "cell", x, y, width: side - 2, height: height - 2, fill: Number.isFinite(value) ? cell_fill(share) : "var(--cell-none)"});
       chart.draw("text", {class: best ? "value best" : "value", x: x + side / 2, y: y + height / 2 + 4, "text-anchor": "middle", fill: Number.isFinite(value) ? cell_ink(share) : "var(--ink)"},
-                 value === Infinity ? "not reached" : tell(value, 3));
+                 told_median(value, groups.flatMap(runs_of), (known) => tell(known, 3)));
       const runs = groups.flatMap(runs_of);
       chart.target(x, y, side - 2, height - 2, [[row_names[i], columns[0] === null ? "" : column_names[j]].filter(Boolean).join(", "),
-        groups.length ? `${text}: ${value === Infinity ? "not reached by half of the runs" : tell(value)}` : "no run is here", counted(runs.length, "run"), best ? "the best of those that are shown" : ""].filter(Boolean));
+        groups.length ? `${text}: ${value === Infinity ? "not reached by enough of the runs" : tell(value)}` : "no run is here", counted(runs.length, "run"), best ? "the best of those that are shown" : ""].filter(Boolean));
     });
   });
   chart.draw("text", {class: "title", x: chart.left, y: chart.height - 8}, `${text}: faintest ${tell(low, 3)}, strongest ${tell(high, 3)}; bold is best`);
   return chart.node;
 }
-panels.push(new Panel("sweep", "The sweep", "Means over the seeds, and over what is set to \u201call\u201d above. An empty cell has no run.", draw_sweep, () => {
+panels.push(new Panel("sweep", "The sweep", "Means of the runs that came to their end, over the seeds and over what is set to \u201call\u201d above. An empty cell has none.", draw_sweep, () => {
   const keys = [[kStrategy, kStrategy], ...page.axes.map((axis) => [axis.key, axis.key])];
-  return [select("measure", Object.entries(kMeasures).map(([key, [text]]) => [key, text]), state.measure, (value) => { state.measure = value; refresh(); }),
+  return [select("measure", measures.map(([key, [text]]) => [key, text]), state.measure, (value) => { state.measure = value; refresh(); }),
           select("rows", keys, state.rows, (value) => { state.rows = value; refresh(); }),
           select("columns", keys, state.columns, (value) => { state.columns = value; refresh(); })];
 }));

@@ -54,13 +54,17 @@ const state = {
   y: "test_accuracy",
   span: null,      // of what the curves are drawn over; all of it without
 };
-// Of many configurations one point is shown to begin with, of few all.
-for (const axis of page.axes) state.point[axis.key] = page.groups.length > 8 ? "0" : kAll;
 
 const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
+// Of many configurations one point is shown to begin with, that of the first; of few all.
+for (const axis of page.axes)
+  state.point[axis.key] = page.groups.length > 8 ? String(axis.values.findIndex((value) => same(value, page.groups[0].point[axis.key]))) : kAll;
+
 const at_point = (group, but) => page.axes.every((axis) => axis.key === but || state.point[axis.key] === kAll ||
   same(group.point[axis.key], axis.values[Number(state.point[axis.key])]));
 const shown_groups = () => page.groups.filter((group) => !state.hidden.has(group.label) && at_point(group));
+const why_nothing = () => (labels.every((label) => state.hidden.has(label)) ? "Every strategy is switched off in the legend." :
+  "No run of a strategy that is switched on is at the point that is chosen above.");
 // The strategy, and what of the axes is not chosen.
 function name_of(group) {
   const open = page.axes.filter((axis) => state.point[axis.key] === kAll).map((axis) => `${short_key(axis.key)} ${plain(group.point[axis.key])}`);
@@ -73,6 +77,12 @@ const dash_of = (group, groups) => {
   const own = groups.filter((other) => other.label === group.label);
   return own.length > 1 ? kDashes[own.indexOf(group) % kDashes.length] : style_of(group.label).dash;
 };
+// Means are of runs that came to their end; curves of those that did not, or diverged, are drawn by themselves.
+const ended = (run) => run.summary.status === "done";
+const whole = (run) => ended(run) && !run.summary.diverged;
+// Whether a model was looked at, and on which samples.
+const evaluated = (run) => Boolean(run.evals?.test_accuracy.some((accuracy) => accuracy !== null));
+const looked_at = [...new Set(page.runs.filter(evaluated).map((run) => run.config["evaluate.on"] || "test"))].join(" or ") || "test";
 // A figure of a run as it is judged: what diverged is as good as guessing.
 const judged = (run, key) => (run.summary.diverged && key.endsWith("_accuracy") && run.summary.classes > 0 ? 1 / run.summary.classes : run.summary[key]);
 const run_name = (run) => `${run.group.label}, ${[...page.axes.map((axis) => `${short_key(axis.key)} ${plain(run.group.point[axis.key])}`), `seed ${plain(run.summary.seed)}`].join(", ")}`;

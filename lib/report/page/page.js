@@ -1,7 +1,7 @@
-// The page as a whole: title, what is chosen for all pictures, and tabs.
+// The page as a whole: title, what is chosen for all pictures, and tabs. Of what no run was made for there is no part.
 
 const kTabs = [
-  ["overview", "Overview", ["accuracy", "target", "groups"]],
+  ["overview", "Overview", [page.runs.some(evaluated) && "accuracy", with_target(page.runs).length && "target", "groups"].filter(Boolean)],
   ["sweep-tab", "Sweep", ["sweep"]],
   ["time-tab", "Time", ["time", "workers", "holds"]],
   ["staleness-tab", "Staleness", ["staleness", "gap"]],
@@ -47,10 +47,10 @@ function choices() {
     toggle.append(legend_mark(label), html("span", {}, label));
     return toggle;
   }));
-  const axes = page.axes.map((axis) => select(axis.key, [[kAll, "all"], ...axis.values.map((value, i) => [String(i), plain(value)])], state.point[axis.key], (value) => {
+  const axes = page.axes.map((axis) => fill(select(`${axis.key}${axis.also ? ` (and ${axis.also.length} more)` : ""}`, [[kAll, "all"], ...axis.values.map((value, i) => [String(i), plain(value)])], state.point[axis.key], (value) => {
     state.point[axis.key] = value;
     refresh();
-  }));
+  }), {title: axis.also && `With it goes ${axis.also.join(", ")}`}, []));
   const run = select("run", page.runs.map((run) => [String(run.index), run_name(run)]), String(state.run), (value) => choose_run(Number(value)));
   run.classList.add("for-run");
   document.addEventListener("chosen", () => { run.querySelector("select").value = String(state.run); });

@@ -4,14 +4,15 @@ const numeric = (tell = told) => ({tell: (value) => tell(value), right: true});
 const words = {tell: (value) => plain(value), right: false};
 
 // `columns`: [title, value of an item, how it is told]. `sort`: {column, down}, kept by the caller. Missing values come last.
-function sortable(columns, items, sort, changed, row) {
+// Of many items the first `most` in that order are shown.
+function sortable(columns, items, sort, changed, row, most = Infinity) {
   const value = columns[sort.column][1];
   const order = items.map((item, i) => [value(item), i, item]).sort(([a, i], [b, j]) => {
     const missing = (x) => x === null || x === undefined || x === "" || Number.isNaN(x);
     if (missing(a) || missing(b)) return missing(a) - missing(b) || i - j;
     const way = typeof a === "number" && typeof b === "number" ? a - b : String(plain(a)).localeCompare(String(plain(b)), "en", {numeric: true});
     return (sort.down ? -way : way) || i - j;
-  });
+  }).slice(0, most);
   return html("div", {class: "scroll", tabindex: 0}, html("table", {},
     html("thead", {}, html("tr", {}, columns.map(([title, , kind], i) => html("th", {scope: "col", class: kind.right ? "right" : "", "aria-sort": i === sort.column ? (sort.down ? "descending" : "ascending") : "none"},
       button(title, () => { Object.assign(sort, {down: i === sort.column && !sort.down, column: i}); changed(); }))))),
@@ -31,23 +32,24 @@ const with_interval = (key, tell = told) => ({right: true, tell: (value, group) 
   if (!interval || interval.low === null || interval.low === interval.high) return tell(value);
   return html("span", {}, tell(value), html("small", {}, ` ${tell(interval.low)} to ${tell(interval.high)}`));
 }});
-const mean_of = (key) => (group) => mean(runs_of(group).map((run) => judged(run, key)).filter((value) => typeof value === "number"));
+const part_of = (some, all) => (some < all ? `${some} of ${all}` : told(all));
+const mean_of = (key) => (group) => mean(runs_of(group).filter(ended).map((run) => judged(run, key)).filter((value) => typeof value === "number"));
 function draw_groups() {
   const groups = shown_groups();
-  if (!groups.length) return "Every strategy is switched off in the legend.";
-  const targets = groups.some((group) => runs_of(group).some((run) => run.summary.target_accuracy > 0));
+  if (!groups.length) return why_nothing();
+  const targets = groups.some((group) => with_target(runs_of(group)).length);
   const columns = [
-    ["strategy", (group) => group.label, words], ...axis_columns((group) => group.point), ["seeds", (group) => group.runs.length, numeric()],
+    ["strategy", (group) => group.label, words], ...axis_columns((group) => group.point), ["seeds", (group) => group.runs.length, {right: true, tell: (count, group) => part_of(runs_of(group).filter(ended).length, count)}],
     ["final accuracy", mean_of("final_accuracy"), with_interval("final_accuracy")],
-    ...(targets ? [["time to target, s", (group) => median_with_open(runs_of(group)), {right: true, tell: (value, group) => (value === Infinity ? "not reached" : told(value)) +
-      ((reached, all) => (reached < all ? ` (${reached} of ${all})` : ""))(runs_of(group).filter((run) => typeof run.summary.time_to_target_s === "number").length, group.runs.length)}]] : []),
+    ...(targets ? [["time to target, s", (group) => median_with_open(runs_of(group).filter(ended)), {right: true, tell: (value, group) => told_median(value, runs_of(group).filter(ended), told) +
+      ((reached, all) => (reached < all ? ` (${reached} of ${all})` : ""))(...[has_reached, () => true].map((which) => with_target(runs_of(group).filter(ended)).filter(which).length))}]] : []),
     ["time, s", mean_of("time_s"), with_interval("time_s")], ["updates", mean_of("updates"), numeric()], ["samples/s", mean_of("samples_per_s"), numeric()],
     ["waiting", mean_of("wait_share"), numeric(percent)], ["computing", mean_of("compute_share"), numeric(percent)], ["staleness", mean_of("staleness_mean"), numeric()],
     ["notices", (group) => [...new Set(runs_of(group).flatMap((run) => run.notices.map(([kind]) => kind)))].join(", "), {right: false, tell: (value) => value}],
   ];
   return sortable(columns, groups, group_sort, () => panel_groups.refresh(), () => ({}));
 }
-const panel_groups = new Panel("groups", "Side by side", "Means over the seeds, with the interval that holds the true mean with 95 %, where all of them ended; the time to target is their median. What diverged counts as guessing.", draw_groups);
+const panel_groups = new Panel("groups", "Side by side", "Means over the seeds, with the interval that holds the true mean with 95 %; the time to target is their median. Of runs that came to their end; what diverged counts as guessing.", draw_groups);
 panels.push(panel_groups);
 
 // ---- runs
@@ -71,13 +73,13 @@ function draw_runs() {
     const text = run_columns.map(([title, get]) => `${title}=${plain(get(run))}`).join(" ").toLowerCase() + " " + run.path.toLowerCase();
     return wanted.every((word) => text.includes(word));
   });
-  const shown = state.more ? found : found.slice(0, kRunsAtOnce);
-  const table = sortable(run_columns, shown, run_sort, () => panel_runs.refresh(), (run) => ({
+  const most = state.more ? Infinity : kRunsAtOnce, shown = Math.min(found.length, most);
+  const table = sortable(run_columns, found, run_sort, () => panel_runs.refresh(), (run) => ({
     class: run.index === state.run ? "chosen" : "", tabindex: 0, "aria-selected": run.index === state.run ? "true" : "false", title: run.path,
     onclick: () => choose_run(run.index), onkeydown: (event) => { if (event.key === "Enter") choose_run(run.index); },
-  }));
-  const note = html("p", {class: "note"}, `${counted(found.length, "run")} of ${told(page.runs.length)}${shown.length < found.length ? `, of which the first ${shown.length} are in the table; sorting is among these` : ""}.`);
-  return [table, note, shown.length < found.length ? button("show all", () => { state.more = true; panel_runs.refresh(); }) : null];
+  }), most);
+  const note = html("p", {class: "note"}, `${counted(found.length, "run")} of ${told(page.runs.length)}${shown < found.length ? `, of which the first ${shown} in this order are in the table` : ""}.`);
+  return [table, note, shown < found.length ? button("show all", () => { state.more = true; panel_runs.refresh(); }) : null];
 }
 const panel_runs = new Panel("runs", "Runs", "Press a heading to sort by it, a row to choose the run. The filter takes words, all of which must be found: ssp seed=2 disturbed.", draw_runs, () => {
   const box = html("input", {type: "search", value: state.filter, placeholder: "words, or column=value", size: 28});
