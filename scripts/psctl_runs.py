@@ -23,7 +23,7 @@ class Run:
         self.path = pathlib.Path(folder)
         self.summary = self._read_summary()
         self.config = self.summary.get("config") or {}
-        self.status = self.summary.get("status", "unfinished")
+        self.status = self.summary.get("status") or "unfinished"
         self.config_text = self._read_config()
         self.label = self.summary.get("strategy_label") or self.summary.get("strategy") or \
             self._of_text("strategy:\n  name") or "unknown strategy"

@@ -41,6 +41,11 @@ struct Limits {
   std::size_t different = 60;  // values of a distribution
   TimelineLimits timeline;
 };
+// What the page calculates with, of a summary.
+constexpr const char* kNumbers[] = {"time_s",        "time_to_target_s", "target_accuracy", "final_accuracy",
+                                    "best_accuracy", "final_loss",       "updates",         "samples_per_s",
+                                    "wait_share",    "compute_share",    "staleness_mean",  "evaluations_missed",
+                                    "classes"};
 constexpr std::size_t kTimelinesForAll = 8, kTimelines = 24;
 
 std::optional<Json> read_json(const std::string& path) {
@@ -146,6 +151,13 @@ class Collector {
         made = Json::object();
       }
       summary->erase("config");
+      for (const char* key : kNumbers) {
+        if (const auto found = summary->find(key);
+            found != summary->end() && !found->is_number() && !found->is_null()) {
+          result_.problems.push_back({run.folder, fmt::format("summary.json: {} is no number", key)});
+          *found = nullptr;
+        }
+      }
       Entry entry{.run = &run,
                   .label = run.label.empty() ? text_of(*summary, "strategy_label") : run.label,
                   .summary = std::move(*summary),

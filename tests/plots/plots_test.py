@@ -468,6 +468,10 @@ class Plots(unittest.TestCase):
         self.assertIn(f"{run} has no workers.csv", said)
         self.assertIn("unfinished", " ".join(labels(svg)))
         self.assertIn("has no workers.csv (the run: unfinished)", self.refused(run, "-k", "time"))
+        unknown = self.copy(self.one_trained())
+        self.change(unknown, status=None)
+        self.draw(self.trained, unknown, "-k", "time", "-o", svg)
+        self.assertIn("unfinished", " ".join(labels(svg)))
         # It tells no configuration, so nothing is known to differ in it.
         self.draw(self.trained, run, "-k", "accuracy", "-o", svg)
         words = " ".join(labels(svg))

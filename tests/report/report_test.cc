@@ -265,6 +265,15 @@ BOOST_AUTO_TEST_CASE(keys_that_differ_between_the_same_runs_are_one_axis) {
                    {{"key", "stragglers.0.delay_ms"}, {"values", {5, 50, 500}}}}));
 }
 
+BOOST_AUTO_TEST_CASE(a_figure_that_is_no_number_is_told_and_is_none) {
+  const TemporaryFolder folder;
+  write_run(folder / "run", 2, 2, {{"time_s", "soon"}, {"target_accuracy", true}});
+  const report::Page page = page_of({folder / "run"});
+  BOOST_TEST(page.problems.size() == 2U);
+  BOOST_TEST(page.problems.front().text == "summary.json: time_s is no number");
+  BOOST_TEST(data_of(page.html)["runs"][0]["summary"]["time_s"].is_null());
+}
+
 BOOST_AUTO_TEST_CASE(an_interval_is_that_of_the_runs_that_came_to_their_end) {
   const TemporaryFolder folder;
   std::vector<std::string> folders;
