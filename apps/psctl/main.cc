@@ -1,7 +1,10 @@
 // psctl: compare synchronization strategies for distributed training on workers that are not equally fast.
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <exception>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <string_view>
 #include <sys/resource.h>
@@ -66,6 +69,21 @@ int dispatch(int argc, char** argv) {
   return psctl::app::find_verb(kVerbs, name, "psctl").run(argc - 1, argv + 1);
 }
 
+// A standard stream that is closed would be the next file that is opened, and what is said would be written into that:
+// an error into the log of decisions.
+void open_closed_streams() {
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(stream, F_GETFD) < 0) ::open("/dev/null", O_RDWR);  // the lowest that is free
+  }
+}
+
+// A table of which a part is on a full disk is no success. Who closed the terminal or the pipe wants no more of it.
+void check_output() {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return;
+  if (errno == EIO || errno == EPIPE) return;
+  throw psctl::WorldError(fmt::format("cannot write to the standard output: {}", std::strerror(errno)));
+}
+
 // OpenBLAS has a thread for every core before main begins. Each takes 128 MiB and, where a memory limit refuses them,
 // asks again for ever; there are none where the environment says so, which takes a new start.
 void start_again_without_blas_threads(char** argv) {
@@ -82,10 +100,13 @@ void start_again_without_blas_threads(char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  open_closed_streams();
   start_again_without_blas_threads(argv);
   psctl::learn::use_one_blas_thread();
   try {
-    return dispatch(argc, argv);
+    const int code = dispatch(argc, argv);
+    if (code == 0) check_output();
+    return code;
   } catch (const psctl::UserError& error) {
     psctl::app::print_error(error.what());
     return 2;

@@ -127,6 +127,16 @@ BOOST_AUTO_TEST_CASE(wrong_requests_are_refused_with_what_was_meant) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_table_that_cannot_be_written_ends_with_1) {
+  const Folder folder;
+  const TemporaryFolder said;
+  for (const char* verb : {"runs", "compare"}) {
+    Process process(said, {"-c", fmt::format("{} {} {} >/dev/full", PSCTL_BINARY, verb, folder.runs())}, {}, "/bin/sh");
+    BOOST_TEST(process.wait() == 1, verb);
+    BOOST_TEST(contains(process.error(), "cannot write"), process.error());
+  }
+}
+
 BOOST_AUTO_TEST_CASE(ten_thousand_runs_are_a_table_in_a_second) {
   const TemporaryFolder folder;
   const std::string text = summary_of("ssp", 1).dump(2);

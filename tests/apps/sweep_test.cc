@@ -96,6 +96,24 @@ BOOST_AUTO_TEST_CASE(a_run_of_a_sweep_is_the_run_that_train_makes) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(what_is_said_with_closed_streams_is_in_no_file) {
+  const std::string timing = folder() / "timing.yaml";
+  write_file(timing,
+             "name: trial\nclock: virtual\nmodel: {kind: none}\nstrategy: bsp\ncluster: {workers: 3}\n"
+             "stop: {time_s: 5}\n");
+  const auto says = [&](const std::string& command, const std::string& streams) {
+    Process process(folder(), {"-c", fmt::format("{} {} --config {} {}", PSCTL_BINARY, command, timing, streams)}, {},
+                    "/bin/sh");
+    BOOST_TEST_REQUIRE(process.wait() == 0);
+    return process.error();
+  };
+  BOOST_TEST(contains(says("train --folder " + out() + "/open", ""), "updates"));  // there is something to say
+  says("train --folder " + out() + "/closed", ">&- 2>&-");
+  for (const char* name : {"/decisions.csv", "/steps.csv", "/workers.csv"}) {
+    BOOST_TEST(read_file(out() + "/closed" + name) == read_file(out() + "/open" + name), name);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_dry_run_tells_what_is_missing_and_for_how_long_and_makes_nothing) {
   const Ended before = run({"strategy=bsp,asp", "seed=1,2", "--dry-run"});
   BOOST_TEST(before.code == 0, before.error);
