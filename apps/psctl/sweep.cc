@@ -48,14 +48,14 @@ void print_plan(const sweep::Planned& planned, const std::string& folder, const 
 
 std::string time_text(const sweep::Trial& trial) {
   const auto median = trial.median_time_s();
-  return median ? fmt::format("{:.2f} s", *median) : "not reached";
+  return median ? fmt::format("in {:.2f} s", *median) : "not reached";
 }
 
 // What the search says of every strategy, and what it is worth.
 void print_tuning(const sweep::Tuning& tuning, const std::string& key) {
   const auto result = [&](const sweep::Trial& trial) {
     const std::string accuracy = fmt::format("{:.4f}", trial.mean_accuracy());
-    return tuning.by_time ? fmt::format("{} in {}", accuracy, time_text(trial)) : accuracy;
+    return tuning.by_time ? fmt::format("{} {}", accuracy, time_text(trial)) : accuracy;
   };
   std::size_t width = 8;
   for (const sweep::Choice& choice : tuning.choices) width = std::max(width, choice.label.size());

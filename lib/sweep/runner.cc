@@ -52,6 +52,12 @@ std::size_t cost(const PlannedRun& run) {
   return cluster.workers * cluster.threads_per_worker + cluster.servers;
 }
 
+// Of a file that may be damaged: empty where there is no text of that key.
+std::string text_at(const nlohmann::json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
 std::string without_name(const std::string& yaml) { return yaml.substr(std::min(yaml.size(), yaml.find('\n'))); }
 
 // Why the folder of a run is not to be trusted; empty if it is there and whole. Nothing if it is not there.
@@ -60,7 +66,7 @@ std::optional<std::string> fault_of(const PlannedRun& run, const std::string& pa
   if (!fs::exists(fs::symlink_status(path, error))) return std::nullopt;
   const auto summary = nlohmann::json::parse(read_file(path + "/summary.json"), nullptr, false);
   if (!summary.is_object()) return "summary.json is missing or damaged";
-  const std::string status = summary.value("status", "");
+  const std::string status = text_at(summary, "status");
   if (status != "done") return fmt::format("it is not done but '{}'", status);
   if (without_name(read_file(path + "/config.yaml")) != without_name(config::to_yaml(run.config))) {
     return "config.yaml is not that of the run";
@@ -178,7 +184,7 @@ class Execution {
         std::set<std::string> ids, gone, kept;
         for (const PlannedRun& run : plan_.runs) ids.insert(run.id);
         for (const auto& run : old["runs"]) {
-          const std::string id = run.is_object() ? run.value("id", "") : "";
+          const std::string id = text_at(run, "id");
           if (!id.empty()) (ids.contains(id) ? kept : gone).insert(id);
         }
         if (options_.more_to_come && kept.size() == ids.size()) return;

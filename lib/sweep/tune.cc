@@ -68,7 +68,7 @@ Trial trial_of(double value, const std::vector<const PlannedRun*>& runs, const s
       if (!summary.is_object() || !summary.contains(key) || !summary[key].is_number()) return std::nullopt;
       return summary[key].get<double>();
     };
-    const bool diverged = summary.is_object() && summary.value("diverged", false);
+    const bool diverged = summary.is_object() && summary.value("diverged", Json()) == true;
     const std::size_t classes = run->config.data.one_vs_rest.empty() ? run->data->prepared->classes() : 2;
     const double chance = 1 / static_cast<double>(classes);
     trial.diverged += diverged;
@@ -160,7 +160,7 @@ class Tuner {
                                           tuning_.plan.name, planner_, kSearch);
         tuning_.plan.runs.insert(tuning_.plan.runs.end(), planned.plan.runs.begin(), planned.plan.runs.end());
       } catch (const UserError& error) {
-        tuning_.notices.push_back(fmt::format("{} cannot be {}: {}", request_.key, number_text(value), error.what()));
+        notice(fmt::format("{} cannot be {}: {}", request_.key, number_text(value), error.what()));
         continue;
       }
       values.insert(value < values.front() ? values.begin() : values.end(), value);
@@ -376,8 +376,12 @@ Search prepare_search(const TuneRequest& request, Planner& planner) {
   Search search{.request = request, .grid = {}, .seeds = {}, .planned = {}, .notices = {}};
   const std::string& key = request.key;
   if (request.seeds == 0) throw UserError("--tune-seeds: expected 1 or more");
-  if (key == "seed" || key == "name" || key.starts_with("strategy.")) {
-    throw UserError(fmt::format("--tune {}: it is to be tuned for every strategy alike; name a key of optimizer", key));
+  // A strategy's own parameter is not one of all; another task, cluster or end would be another question.
+  if (!key.starts_with("optimizer.") && key != "data.batch_size") {
+    throw UserError(fmt::format(
+        "--tune {}: it is to be tuned for every strategy alike, on the same task; name a key of optimizer, or "
+        "data.batch_size",
+        key));
   }
   const auto is_given = [&](const std::vector<std::string>& changes) {
     return std::ranges::any_of(changes, [&](const std::string& change) { return change.starts_with(key + "="); });

@@ -192,6 +192,7 @@ BOOST_AUTO_TEST_CASE(what_is_not_whole_is_told_and_made_again) {
   write_file(sweep() + "/runs/" + runs[1] + "/config.yaml", "name: trial\nseed: 5\n");
   fs::remove_all(sweep() + "/runs/" + runs[2]);
   write_file(sweep() + "/runs/" + runs[2], "no folder");
+  write_file(sweep() + "/runs/" + runs[3] + "/summary.json", R"({"status": 5})");
   write_file(sweep() + "/plan.json", plan.substr(0, plan.size() / 2));
   const Ended ended = run(grid);
   BOOST_TEST_REQUIRE(ended.code == 0, ended.error);
@@ -199,10 +200,14 @@ BOOST_AUTO_TEST_CASE(what_is_not_whole_is_told_and_made_again) {
   BOOST_TEST(contains(ended.error, runs[0] + " is not whole: summary.json is missing or damaged"));
   BOOST_TEST(contains(ended.error, runs[1] + " is not whole: config.yaml is not that of the run"));
   BOOST_TEST(contains(ended.error, runs[2] + " is not whole"));
-  BOOST_TEST(contains(ended.out, "4 of 4 runs done, 3 of them now"));
+  BOOST_TEST(contains(ended.error, runs[3] + " is not whole: it is not done"));
+  BOOST_TEST(contains(ended.out, "4 of 4 runs done, 4 of them now"));
   BOOST_TEST(read_file(sweep() + "/plan.json") == plan);
   BOOST_TEST(read_file(sweep() + "/sweep.csv") == table);
-  BOOST_TEST(folders("damaged").size() == 3U);
+  BOOST_TEST(folders("damaged").size() == 4U);
+  write_file(sweep() + "/plan.json", R"({"runs": [{"id": 5}, 7]})");
+  BOOST_TEST(run(grid).code == 0);
+  BOOST_TEST(read_file(sweep() + "/plan.json") == plan);
 }
 
 BOOST_AUTO_TEST_CASE(runs_of_another_build_are_kept_and_told) {

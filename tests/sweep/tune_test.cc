@@ -98,8 +98,10 @@ BOOST_AUTO_TEST_CASE(a_search_that_would_not_be_fair_is_refused) {
   };
   BOOST_TEST(contains(fault_of(request("optimizer.learning_rate", {})), "no accuracy to tune for"));
   BOOST_TEST(contains(fault_of(request("strategy.staleness", {})), "for every strategy alike"));
-  BOOST_TEST(contains(fault_of(request("seed", {})), "for every strategy alike"));
-  BOOST_TEST(contains(fault_of(request("cluster.update_ms", {"cluster.update_ms=1"})), "give it to --tune alone"));
+  for (const char* key : {"seed", "stop.epochs", "evaluate.every_epochs", "data.train_limit", "cluster.workers"}) {
+    BOOST_TEST(contains(fault_of(request(key, {})), "on the same task"), key);
+  }
+  BOOST_TEST(contains(fault_of(request("data.batch_size", {"data.batch_size=8"})), "give it to --tune alone"));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
