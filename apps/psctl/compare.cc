@@ -231,9 +231,11 @@ std::string as_text(const Comparison& comparison, Format format, bool all_pairs)
   };
   std::size_t runs = 0;
   for (const Group& group : comparison.groups) runs += group.runs.size();
-  std::string text = fmt::format("{}{} in {}, {} of runs that share {}\n\n", markdown ? "# " : "", counted(runs, "run"),
-                                 counted(comparison.groups.size(), "group"), counted(comparison.blocks.size(), "block"),
-                                 enumerate(comparison.block_keys));
+  const std::string shared =
+      comparison.block_keys.empty() ? "" : fmt::format(" of runs that share {}", enumerate(comparison.block_keys));
+  std::string text =
+      fmt::format("{}{} in {}, {}{}\n\n", markdown ? "# " : "", counted(runs, "run"),
+                  counted(comparison.groups.size(), "group"), counted(comparison.blocks.size(), "block"), shared);
   text += to_text(groups_table(comparison), format);
   const double percent = comparison.level * 100;
   const std::string& baseline = comparison.groups[comparison.baseline].label;

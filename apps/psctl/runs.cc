@@ -158,6 +158,7 @@ int runs(int argc, char** argv) {
   };
   for (const results::Unreadable& unreadable : found.unreadable) add_bare(unreadable.path, "unreadable");
   for (const std::string& path : found.missing) add_bare(path, "missing");
+  const bool none = rows.empty();
   const bool reverse = arguments->flag("reverse");
   if (sorted) {
     std::ranges::stable_sort(rows, [&](const Row& a, const Row& b) { return comes_before(a, b, reverse); });
@@ -178,8 +179,7 @@ int runs(int argc, char** argv) {
   for (const results::Unreadable& unreadable : found.unreadable) {
     print_notice(fmt::format("{}: {}", unreadable.path, unreadable.why));
   }
-  if (rows.empty())
-    print_notice(fmt::format("no run {}in {}", conditions.empty() ? "" : "of that kind ", enumerate(folders)));
+  if (none) print_notice(fmt::format("no run {}in {}", conditions.empty() ? "" : "of that kind ", enumerate(folders)));
   return 0;
 }
 

@@ -308,7 +308,9 @@ class Comparing {
       const auto came = outcome(*run, metric);
       if (!came) continue;
       by_seed[seed_of(*run)].push_back(came->value);
-      times.push_back({came->value, came->censored});
+      // What diverged will never get there; to the estimate, a time that it ended at would be one of somebody who may.
+      constexpr double kNever = std::numeric_limits<double>::infinity();
+      times.push_back({run->flag("diverged") ? kNever : came->value, came->censored});
       if (!came->censored) continue;
       ++figure.censored;
       figure.censored_at = std::max(figure.censored_at, came->value);
@@ -360,7 +362,16 @@ class Comparing {
                        : both                   ? Known::kNothing
                        : first_censored > 0     ? Known::kAtLeast
                                                 : Known::kAtMost;
-    difference.p = difference.censored == 0 ? stats::paired_t_p_value(values) : stats::largest_paired_t_p_value(speeds);
+    if (difference.censored == 0) {
+      difference.p = stats::paired_t_p_value(values);
+    } else {
+      // The test is of speeds, which are known within bounds. Where it says the one is faster and the ratios of times
+      // that are shown say the other, neither is.
+      double least = 0;
+      for (const stats::Bounds& speed : speeds) least += speed.low;
+      const bool faster = least > 0;
+      difference.p = faster == (difference.interval.mean < 1) ? stats::largest_paired_t_p_value(speeds) : 1;
+    }
     if (!comparable) difference.p = 1;
     return difference;
   }
@@ -423,8 +434,11 @@ class Comparing {
       return d.seeds > 1 && d.censored == 0 && d.interval.low == d.interval.high;
     });
     if (all_the_same && !judgement.pairs.empty() && result_.seeds > 1) {
-      result_.notes.push_back(
-          fmt::format("{}: the same differences in every block: luck has no part in them", title_of(metric)));
+      // Between two looks a time is not known: what is the same to the look need not be without luck.
+      result_.notes.push_back(fmt::format("{}: the same differences in every block: {}", title_of(metric),
+                                          metric == Metric::kTimeToTarget
+                                              ? "a time is that of an evaluation, and more of them would tell more"
+                                              : "luck has no part in them"));
     }
     const bool cut_short =
         std::ranges::any_of(judgement.pairs, [](const Difference& d) { return d.verdict == Verdict::kInconclusive; });

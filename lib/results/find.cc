@@ -3,6 +3,7 @@
 #include <cctype>
 #include <cerrno>
 #include <cstring>
+#include <fcntl.h>
 #include <filesystem>
 #include <fmt/format.h>
 #include <map>
@@ -40,11 +41,13 @@ Text read(const std::string& path) {
   struct Close {
     void operator()(std::FILE* file) const { std::fclose(file); }
   };
-  const std::unique_ptr<std::FILE, Close> file(std::fopen(path.c_str(), "rb"));
-  if (!file) {
+  // Of a pipe that nobody writes into there is nothing to wait for.
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  if (descriptor < 0) {
     if (errno == ENOENT || errno == ENOTDIR) return {};
     return {.there = true, .text = {}, .why = std::strerror(errno)};
   }
+  const std::unique_ptr<std::FILE, Close> file(::fdopen(descriptor, "rb"));
   std::string text;
   std::size_t size = 0;
   constexpr std::size_t kPiece = std::size_t{1} << 14;

@@ -159,6 +159,51 @@ BOOST_AUTO_TEST_CASE(a_target_that_was_never_reached_is_slower_only_where_every_
   BOOST_TEST(comparison.groups[judgement(comparison, Metric::kTimeToTarget).ranking.front()].label == "bsp");
 }
 
+BOOST_AUTO_TEST_CASE(runs_that_diverged_count_as_never_there_in_a_median) {
+  Runs runs;
+  for (int seed = 0; seed < 5; ++seed) runs.add_time("bsp", seed, 20 + seed);
+  for (int seed = 0; seed < 3; ++seed) {
+    runs.add("asp", seed, {{"time_to_target_s", nullptr}, {"diverged", true}, {"time_s", 0.1}});
+  }
+  runs.add_time("asp", 3, 5);
+  runs.add_time("asp", 4, 6);
+  runs.add("ssp", 0, {{"time_to_target_s", nullptr}, {"diverged", true}, {"time_s", 0.1}});
+  for (int seed = 1; seed < 5; ++seed) runs.add_time("ssp", seed, 10.0 * seed);
+  const Comparison comparison = runs.compared();
+  const auto figure = [&](std::size_t group) { return comparison.groups[group].figures[0]; };
+  BOOST_TEST(!figure(1).median);  // three of five never get there
+  BOOST_TEST(figure(1).censored_at == 0.1);
+  BOOST_TEST(figure(2).median.value() == 30);  // the third of 10, 20, 30, 40, never
+  const auto ranking = judgement(comparison, Metric::kTimeToTarget).ranking;
+  BOOST_TEST(comparison.groups[ranking.back()].label == "asp");
+}
+
+BOOST_AUTO_TEST_CASE(nothing_is_said_where_speeds_and_ratios_of_times_disagree) {
+  Runs runs;
+  for (int seed = 0; seed < 6; ++seed) {
+    runs.add_time("bsp", seed, 2);
+    runs.add_time("asp", seed, 1);
+  }
+  runs.add_time("bsp", 6, 10);
+  runs.add_missed("asp", 6, 1000);  // its speed is next to nothing, and the ratio of times at least 100
+  const Difference& seen = to_baseline(runs.compared(), Metric::kTimeToTarget, "asp");
+  BOOST_TEST((seen.known == Difference::Known::kAtLeast));
+  BOOST_TEST(seen.interval.mean > 1);
+  BOOST_TEST((seen.verdict == Verdict::kInconclusive));
+}
+
+BOOST_AUTO_TEST_CASE(times_that_differ_alike_to_the_look_are_not_said_to_be_without_luck) {
+  Runs runs;
+  for (int seed = 0; seed < 3; ++seed) {
+    runs.add("bsp", seed, {{"time_to_target_s", 10.0}, {"samples_per_s", 100.0}});
+    runs.add("asp", seed, {{"time_to_target_s", 5.0}, {"samples_per_s", 200.0}});
+  }
+  const Comparison comparison = runs.compared();
+  BOOST_TEST(noted(comparison.notes, "time to target: the same differences in every block: a time is that of"));
+  BOOST_TEST(!noted(comparison.notes, "time to target: the same differences in every block: luck"));
+  BOOST_TEST(noted(comparison.notes, "samples per second: the same differences in every block: luck"));
+}
+
 BOOST_AUTO_TEST_CASE(of_two_that_never_reached_the_target_nothing_is_said_of_time) {
   Runs runs;
   for (int seed = 0; seed < 5; ++seed) {

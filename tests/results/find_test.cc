@@ -2,6 +2,7 @@
 #include <ctime>
 #include <filesystem>
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include "base/error.h"
 #include "results/run.h"
@@ -62,6 +63,8 @@ BOOST_AUTO_TEST_CASE(what_is_unfinished_damaged_or_not_to_be_read_is_named) {
   write_run(folder / "damaged", summary_of("bsp", 1));
   test::write_file(folder / "damaged/summary.json", "{\"status\": \"do");
   fs::create_directories(folder / "odd/summary.json");
+  fs::create_directory(folder / "pipe");
+  BOOST_REQUIRE(::mkfifo((folder / "pipe/summary.json").c_str(), 0600) == 0);
   fs::create_directory(folder / "running");
   test::write_file(folder / "running/config.yaml", "");
   const Found found = find({folder.path()});
@@ -69,9 +72,10 @@ BOOST_AUTO_TEST_CASE(what_is_unfinished_damaged_or_not_to_be_read_is_named) {
              boost::test_tools::per_element());
   BOOST_TEST((found.runs[0].status() == Status::kFailed));
   BOOST_TEST((found.runs[2].status() == Status::kUnfinished));
-  BOOST_REQUIRE(found.unreadable.size() == 2U);
+  BOOST_REQUIRE(found.unreadable.size() == 3U);
   BOOST_TEST(found.unreadable[0].path == folder / "damaged");
   BOOST_TEST(found.unreadable[1].path == folder / "odd");
+  BOOST_TEST(found.unreadable[2].path == folder / "pipe");
   for (const Unreadable& unreadable : found.unreadable) BOOST_TEST(!unreadable.why.empty());
 }
 
