@@ -24,14 +24,15 @@ BOOST_AUTO_TEST_CASE(every_psctl_command_of_the_readme_ends_well) {
     // Those on data are run in a folder of their own.
     if (!command.starts_with("psctl ") || command.find("data/") != std::string::npos) continue;
     ++run;
-    const std::string out = command.starts_with("psctl train ") ? " --out " + folder.path() : "";
-    // What was trained before is replayed.
-    if (const auto at = command.find("results/"); at != std::string::npos) command.replace(at, 8, folder.path() + "/");
+    const bool makes_runs = command.starts_with("psctl train ") || command.starts_with("psctl sweep ");
+    const std::string out = makes_runs ? " --out " + folder.path() : "";
+    // What was trained before is looked at.
+    command = std::regex_replace(command, std::regex("\\bresults/"), folder.path() + "/");
     const std::string line = fmt::format("cd '{}' && '{}' {}{} > '{}' 2>&1", PSCTL_SOURCE_DIR, PSCTL_BINARY,
                                          command.substr(6), out, folder / "output");
     BOOST_TEST(std::system(line.c_str()) == 0, command << "\n" << psctl::test::read_file(folder / "output"));
   }
-  BOOST_TEST(run >= 9);
+  BOOST_TEST(run >= 16);
 }
 
 BOOST_AUTO_TEST_CASE(every_strategy_stands_in_the_readme_as_psctl_tells_it) {
@@ -55,7 +56,7 @@ BOOST_AUTO_TEST_CASE(every_script_of_the_readme_is_there_and_can_be_run) {
 
 BOOST_AUTO_TEST_CASE(every_link_of_a_page_leads_somewhere_and_no_place_is_left_open) {
   int links = 0;
-  for (const std::string name : {"README.md", "data/README.md", "lib/README.md"}) {
+  for (const std::string name : {"README.md", "data/README.md", "lib/README.md", "configs/papers/README.md"}) {
     const std::string text = page(name);
     BOOST_TEST(!std::regex_search(text, std::regex("@[A-Z]+@")), name);
     const auto folder = (std::filesystem::path(PSCTL_SOURCE_DIR) / name).parent_path();
