@@ -12,7 +12,6 @@
 #include <optional>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <spdlog/spdlog.h>
 #include <sstream>
 #include <sys/syscall.h>
@@ -24,10 +23,9 @@
 #include "base/random.h"
 #include "config/config.h"
 #include "rpc/transport.h"
+#include "run/spawn.h"
 #include "sync/registry.h"
 #include "trace/line_file.h"
-
-extern char** environ;
 
 namespace psctl::run {
 namespace {
@@ -46,26 +44,15 @@ constexpr auto kStatusPatience = std::chrono::milliseconds(300);
 class Child {
  public:
   Child(std::string name, const std::vector<std::string>& arguments, const std::string& log) : name_(std::move(name)) {
-    std::vector<char*> argv;
-    for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
-    argv.push_back(nullptr);
-    posix_spawn_file_actions_t files;
-    posix_spawn_file_actions_init(&files);
-    posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_addopen(&files, 1, log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
-    posix_spawn_file_actions_adddup2(&files, 1, 2);
-    posix_spawnattr_t attributes;
-    posix_spawnattr_init(&attributes);
-    // A group of its own: Ctrl-C reaches psctl alone, which ends the run in order.
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
-    posix_spawnattr_setpgroup(&attributes, 0);
-    sigset_t none;
-    sigemptyset(&none);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    const int error = ::posix_spawn(&process_, "/proc/self/exe", &files, &attributes, argv.data(), environ);
-    posix_spawn_file_actions_destroy(&files);
-    posix_spawnattr_destroy(&attributes);
-    if (error != 0) throw WorldError(fmt::format("cannot start {}: {}", name_, std::strerror(error)));
+    const int output = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+    if (output < 0) throw WorldError(fmt::format("cannot write {}: {}", log, std::strerror(errno)));
+    try {
+      process_ = spawn_self(name_, arguments, output);
+    } catch (...) {
+      ::close(output);
+      throw;
+    }
+    ::close(output);
   }
   ~Child() { end(); }
   Child(const Child&) = delete;

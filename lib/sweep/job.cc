@@ -8,7 +8,6 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,9 +15,8 @@
 
 #include "config/config.h"
 #include "run/folder.h"
+#include "run/spawn.h"
 #include "trace/line_file.h"
-
-extern char** environ;
 
 namespace psctl::sweep {
 namespace {
@@ -49,33 +47,15 @@ Job::Job(const PlannedRun& run, std::string folder, std::size_t threads) : run_(
     throw WorldError(fmt::format("cannot start the run {}: {}", run.id, std::strerror(errno)));
   }
   pipe_ = ends[0];
-  const std::vector<std::string> arguments = arguments_of(run, folder_, threads);
-  std::vector<char*> argv;
-  for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
-  argv.push_back(nullptr);
   ::fcntl(ends[1], F_SETFL, 0);  // who writes may wait
-  posix_spawn_file_actions_t files;
-  posix_spawn_file_actions_init(&files);
-  posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_adddup2(&files, ends[1], 1);
-  posix_spawn_file_actions_adddup2(&files, 1, 2);
-  posix_spawnattr_t attributes;
-  posix_spawnattr_init(&attributes);
-  // A group of its own: Ctrl-C reaches the sweep alone, which ends its runs in order.
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
-  posix_spawnattr_setpgroup(&attributes, 0);
-  sigset_t none;
-  sigemptyset(&none);
-  posix_spawnattr_setsigmask(&attributes, &none);
-  const int error = ::posix_spawn(&process_, "/proc/self/exe", &files, &attributes, argv.data(), environ);
-  posix_spawn_file_actions_destroy(&files);
-  posix_spawnattr_destroy(&attributes);
-  ::close(ends[1]);
-  if (error != 0) {
-    process_ = -1;
+  try {
+    process_ = run::spawn_self("the run " + run.id, arguments_of(run, folder_, threads), ends[1]);
+  } catch (...) {
+    ::close(ends[1]);
     ::close(pipe_);
-    throw WorldError(fmt::format("cannot start the run {}: {}", run.id, std::strerror(error)));
+    throw;
   }
+  ::close(ends[1]);
 }
 
 Job::~Job() {
