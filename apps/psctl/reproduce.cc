@@ -2,7 +2,6 @@
 // arguments, has the runs made, and writes what came of them.
 #include <algorithm>
 #include <csignal>
-#include <cstdlib>
 #include <filesystem>
 #include <fmt/format.h>
 #include <spawn.h>
@@ -17,6 +16,7 @@
 #include "reproduce/report.h"
 #include "run/folder.h"
 #include "run/version.h"
+#include "shipped.h"
 #include "sweep/runner.h"
 #include "sweep_view.h"
 #include "terminal.h"
@@ -33,16 +33,8 @@ using reproduce::Campaign;
 using reproduce::Preset;
 using reproduce::Size;
 
-// Beside an installed binary, or in the sources that this one was built from.
-std::string installed_or(const std::string& installed, const std::string& in_sources) {
-  std::error_code unknown;
-  const fs::path binary = fs::read_symlink("/proc/self/exe", unknown);
-  const fs::path path = binary.parent_path().parent_path() / "share/psctl" / installed;
-  return fs::exists(path, unknown) ? path.string() : in_sources;
-}
-
 std::vector<std::string> preset_paths() {
-  const std::string folder = installed_or("papers", PSCTL_PAPERS);
+  const std::string folder = shipped("papers", PSCTL_PAPERS);
   std::vector<std::string> paths;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(folder, error)) {
@@ -107,9 +99,8 @@ void print_list(const std::vector<Preset>& presets) {
 
 // Draws what the tables say. A picture that cannot be drawn is no reason to withhold the tables.
 std::vector<std::string> draw(const std::string& folder) {
-  const char* named = std::getenv("PSCTL_PYTHON");
-  const std::string python = named ? named : "/usr/bin/python3";
-  const std::string script = installed_or("reproduce_pictures.py", PSCTL_SCRIPTS "/reproduce_pictures.py");
+  const std::string python = drawing_python();
+  const std::string script = shipped("reproduce_pictures.py", PSCTL_SCRIPTS "/reproduce_pictures.py");
   std::vector<const char*> words = {python.c_str(), script.c_str(), folder.c_str(), nullptr};
   pid_t child = 0;
   int status = 1;
