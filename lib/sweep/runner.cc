@@ -263,20 +263,24 @@ class Execution {
     std::vector<pollfd> files;
     for (const auto& [index, job] : jobs_) files.push_back({job->descriptor(), POLLIN, 0});
     ::poll(files.data(), files.size(), static_cast<int>(kTick.count()));
+    const bool some_ended = finish_what_ended();
+    // Its output is closed, and it will end in a moment.
+    const bool hung_up = std::ranges::any_of(files, [](const pollfd& file) { return file.revents & POLLHUP; });
+    if (hung_up && !some_ended) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    if (!some_ended) tell(plan_.runs.size());
+  }
+
+  bool finish_what_ended() {
     std::vector<std::size_t> ended;
-    bool hung_up = false;
-    for (std::size_t i = 0; auto& [index, job] : jobs_) {
-      hung_up = hung_up || (files[i++].revents & POLLHUP);
+    for (auto& [index, job] : jobs_) {
       const bool over = job->look();
       states_[index].share = job->share();
       states_[index].accuracy = job->accuracy();
       states_[index].wall_s = job->wall_s();
       if (over) ended.push_back(index);
     }
-    // Its output is closed, and it will end in a moment.
-    if (hung_up && ended.empty()) std::this_thread::sleep_for(std::chrono::milliseconds(2));
     for (const std::size_t index : ended) finish(index);
-    if (ended.empty()) tell(plan_.runs.size());
+    return !ended.empty();
   }
 
   void finish(std::size_t index) {
@@ -311,6 +315,7 @@ class Execution {
   }
 
   void end_jobs() {
+    finish_what_ended();  // by itself, before it was told to
     for (auto& [index, job] : jobs_) job->signal(SIGTERM);
     const auto end = steady_clock::now() + kInterruptGrace;
     while (steady_clock::now() < end && !std::ranges::all_of(jobs_, [](auto& entry) { return entry.second->look(); })) {

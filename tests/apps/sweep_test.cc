@@ -233,7 +233,10 @@ BOOST_AUTO_TEST_CASE(a_sweep_is_what_it_was_when_it_began_and_has_its_folder_for
   BOOST_TEST_REQUIRE(killed.size() == 1U);
   ::kill(killed.front(), SIGKILL);
   // The next one starts with the configuration as it was.
-  BOOST_TEST_REQUIRE(eventually(Seconds(20), [&] { return !children().empty() && children() != killed; }));
+  BOOST_TEST_REQUIRE(eventually(Seconds(20), [&] {
+    const auto now = children();
+    return !now.empty() && now != killed;
+  }));
   process.signal(SIGINT);
   BOOST_TEST(process.wait(Seconds(20)) == 130, process.error());
   BOOST_TEST(contains(process.error(), "was killed by signal 9"));
