@@ -21,6 +21,7 @@ const std::vector<std::string> kColumns = {
     "compute_share", "wait_share", "staleness_p99"};
 
 struct Row {
+  const results::Run* run = nullptr;  // none of what cannot be read
   std::vector<std::optional<std::string>> cells;
   std::optional<std::string> order;  // what it is sorted by
 };
@@ -61,8 +62,9 @@ nlohmann::ordered_json as_json(const std::vector<Row>& rows, const std::vector<s
         object[columns[i]] = nullptr;
         continue;
       }
+      const bool is_text = columns[i] == "run" || (row.run && row.run->is_text(columns[i]));
       const Json value = Json::parse(*row.cells[i], nullptr, false);  // a number, a flag or a list
-      object[columns[i]] = value.is_discarded() || columns[i] == "run" ? Json(*row.cells[i]) : value;
+      object[columns[i]] = is_text || value.is_discarded() ? Json(*row.cells[i]) : value;
     }
     list.push_back(std::move(object));
   }
@@ -144,6 +146,7 @@ int runs(int argc, char** argv) {
       return key == "label" ? std::optional(labels[i]) : results::field(chosen[i], key);
     };
     Row& row = rows.emplace_back();
+    row.run = &chosen[i];
     for (const std::string& column : columns) row.cells.push_back(cell(column));
     if (sorted) row.order = cell(arguments->word("sort"));
   }

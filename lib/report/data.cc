@@ -134,6 +134,7 @@ class Collector {
   };
 
   void read_summaries() {
+    std::map<std::string, std::string> seen;  // what a virtual run came to, and where it lies
     for (const Run& run : request_.runs) {
       const std::string path = run.folder + "/summary.json";
       auto summary = read_json(path);
@@ -151,6 +152,16 @@ class Collector {
         made = Json::object();
       }
       summary->erase("config");
+      if (text_of(*summary, "clock") == "virtual") {  // a copy of it is no other seed
+        Json same = {config, *summary, run.label};
+        for (Json* part : {&same[0], &same[1]}) part->erase("name");
+        const auto [first, is_new] =
+            seen.emplace(same.dump(-1, ' ', false, Json::error_handler_t::replace), run.folder);
+        if (!is_new) {
+          result_.problems.push_back({run.folder, "the same run as " + first->second + ", and counted once"});
+          continue;
+        }
+      }
       for (const char* key : kNumbers) {
         if (const auto found = summary->find(key);
             found != summary->end() && !found->is_number() && !found->is_null()) {

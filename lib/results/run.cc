@@ -57,7 +57,7 @@ class SummaryReader final : public nlohmann::json_sax<Json> {
       first_ = true;
       return true;
     }
-    if (depth_ == 1 && value == "workers") {  // the last key
+    if (depth_ == 1 && value == "workers" && !run_.config_.empty()) {  // what is left is long, and not for here
       whole_ = true;
       return false;
     }
@@ -239,6 +239,12 @@ std::optional<std::string> Run::value(std::string_view key) const {
   if (!field) return config(key);
   if (field->kind == Kind::kNull) return std::nullopt;
   return std::string(value_of(*field));
+}
+
+bool Run::is_text(std::string_view key) const {
+  const Field* field = find(summary_, key);
+  if (!field) field = find(config_, key);
+  return field && field->kind == Kind::kText;
 }
 
 std::vector<std::string_view> Run::keys() const {

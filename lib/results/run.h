@@ -39,6 +39,9 @@ class Run {
   // Whichever of the two has the key, as text; the summary first. Nothing where it is absent or null.
   std::optional<std::string> value(std::string_view key) const;
 
+  // Whether that value is a text in the file, such as a name that looks like a number.
+  bool is_text(std::string_view key) const;
+
   // Of the sweep that it belongs to, such as search and own_best: what its plan has the run for. None where that has no
   // stages.
   const std::vector<std::string>& stages() const { return stages_; }

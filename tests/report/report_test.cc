@@ -233,6 +233,23 @@ BOOST_AUTO_TEST_CASE(runs_that_differ_in_their_seed_alone_are_one_configuration)
   BOOST_TEST(data["axes"] == Json({{{"key", "stragglers.0.delay_ms"}, {"values", {5, 50}}}}));
 }
 
+BOOST_AUTO_TEST_CASE(a_copy_of_a_virtual_run_is_no_other_seed) {
+  const TemporaryFolder folder;
+  const auto runs_of = [&](const std::string& clock) {
+    std::vector<std::string> folders;
+    for (const char* name : {"one", "copy"}) {
+      folders.push_back(folder / (clock + name));
+      write_run(folders.back(), 2, 2, {{"clock", clock}, {"config", {{"name", name}, {"seed", 1}}}});
+    }
+    return page_of(folders);
+  };
+  const report::Page page = runs_of("virtual");
+  BOOST_TEST(page.runs == 1U);
+  BOOST_REQUIRE(page.problems.size() == 1U);
+  BOOST_TEST(page.problems.front().text == "the same run as " + (folder / "virtualone") + ", and counted once");
+  BOOST_TEST(runs_of("real").runs == 2U);  // repeated, and as good as another seed there
+}
+
 BOOST_AUTO_TEST_CASE(what_a_label_does_not_tell_apart_an_axis_does) {
   const TemporaryFolder folder;
   std::vector<std::string> folders;
@@ -314,7 +331,7 @@ BOOST_AUTO_TEST_CASE(a_request_that_is_wrong_ends_with_exit_code_2_and_writes_no
 BOOST_AUTO_TEST_CASE(what_cannot_be_read_is_named_and_the_rest_is_shown) {
   const TemporaryFolder folder;
   write_run(folder / "runs/good", 2, 3);
-  write_run(folder / "runs/cut", 2, 3);
+  write_run(folder / "runs/cut", 2, 3, {{"seed", 2}});
   write_file(folder / "runs/cut/steps.csv", "time_s,worker\n1,x\n");
   std::filesystem::create_directory(folder / "runs/damaged");
   write_file(folder / "runs/damaged/summary.json", R"({"status": "do)");

@@ -52,6 +52,20 @@ BOOST_AUTO_TEST_CASE(a_configuration_is_asked_for_by_dotted_keys_into_lists_too)
   }
 }
 
+BOOST_AUTO_TEST_CASE(the_configuration_may_stand_behind_the_workers) {
+  auto summary = summary_of("ssp", 3);
+  const auto config = summary["config"];
+  summary.erase("config");
+  summary["config"] = config;
+  BOOST_TEST(run_of(summary).config("model.kind").value() == "mlp");
+}
+
+BOOST_AUTO_TEST_CASE(a_text_that_looks_like_a_number_is_still_one) {
+  const Run run = run_of(summary_of("ssp", 3, {}, {{"name", "2024"}}));
+  BOOST_TEST(run.is_text("name"));
+  for (const char* key : {"seed", "nothing"}) BOOST_TEST(!run.is_text(key), key);
+}
+
 BOOST_AUTO_TEST_CASE(numbers_keep_the_digits_that_were_written) {
   const Run run = run_of(summary_of("bsp", 1, {{"time_s", 0.1}}, {{"seed", 18446744073709551615U}}));
   BOOST_TEST(run.value("time_s").value() == "0.1");
