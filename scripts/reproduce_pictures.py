@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Draws what psctl reproduce found, from the tables in its folder: claims.png, every claim's effect and where it would
-be held; network.png, what a push and a pull's part of a step does to the share of computing.
+be held; network.png, what a push and a pull's part of a step does to the share of computing; guide.png, how much
+sooner than BSP each strategy is at the target on each cluster of the guide.
 
 Usage: reproduce_pictures.py FOLDER
 """
@@ -109,12 +110,66 @@ def draw_network(rows, path):
     plt.close(figure)
 
 
+def speed_up_text(comparison, outcome):
+    """What stands in a cell: how many times sooner than BSP, and whether that is more than luck."""
+    if int(outcome["censored"]) == int(outcome["n"]):
+        return "not\nreached"
+    times = f"{math.exp(-number(comparison['effect'])):.2g}×"
+    if int(outcome["censored"]):
+        return f"{int(outcome['n']) - int(outcome['censored'])} of {outcome['n']}\nreached"
+    return times if comparison["verdict"] != "inconclusive" else f"({times})"
+
+
+def draw_guide(comparisons, outcomes, path):
+    rows = [row for row in comparisons if row["claim"] == "guide-sooner" and row["effect"]]
+    if not rows:
+        return
+    of = {(row["rates"], row["setting"], row["contender"]): row for row in outcomes
+          if row["paper"] == "guide" and row["measure"] == "time_to_target_s"}
+    modes = list(dict.fromkeys(row["rates"] for row in rows))
+    modes.sort(key=lambda mode: "own" not in mode)
+    settings = list(dict.fromkeys(row["setting"] for row in rows))
+    cells = {(row["rates"], row["setting"], row["subject"]): row for row in rows}
+
+    def place(subject):  # the slowest anywhere is last
+        effects = [number(cells[modes[0], setting, subject]["effect"]) for setting in settings]
+        return sum(effects)
+
+    subjects = sorted(dict.fromkeys(row["subject"] for row in rows), key=place)
+    figure, axes = plt.subplots(1, len(modes), figsize=(11, 0.9 + 0.36 * len(subjects)), sharey=True, squeeze=False,
+                                layout="constrained")
+    for axis, mode in zip(axes[0], modes):
+        values = [[0.0] * len(settings) for _ in subjects]
+        for y, subject in enumerate(subjects):
+            for x, setting in enumerate(settings):
+                row, outcome = cells[mode, setting, subject], of[mode, setting, subject]
+                text = speed_up_text(row, outcome)
+                reached = "reached" not in text
+                values[y][x] = -number(row["effect"]) / math.log(2) if reached else -2.0
+                sure = reached and row["verdict"] != "inconclusive"
+                dark = abs(values[y][x]) > 1.4
+                axis.text(x, y, text, ha="center", va="center", fontsize=8 if reached else 6,
+                          color="white" if dark else "black" if sure else "#555555",
+                          fontweight="bold" if reached and row["verdict"] == "held" else "normal")
+        axis.imshow(values, cmap="RdBu", vmin=-2.2, vmax=2.2, aspect="auto")
+        axis.set_xticks(range(len(settings)), [setting.replace("_", "\n") for setting in settings], fontsize=8)
+        axis.set_yticks(range(len(subjects)), subjects, fontsize=8)
+        axis.tick_params(length=0)
+        axis.set_title("each strategy at its own best rate" if "own" in mode else "one rate for all: BSP's best",
+                       fontsize=10)
+    figure.suptitle("How many times sooner than BSP at the target; (in brackets): no difference shown", fontsize=11)
+    figure.savefig(path, dpi=130)
+    plt.close(figure)
+
+
 def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
     folder = Path(sys.argv[1])
     draw_claims(read(folder / "claims.csv"), folder / "claims.png")
-    draw_network(read(folder / "outcomes.csv"), folder / "network.png")
+    outcomes = read(folder / "outcomes.csv")
+    draw_network(outcomes, folder / "network.png")
+    draw_guide(read(folder / "comparisons.csv"), outcomes, folder / "guide.png")
 
 
 if __name__ == "__main__":

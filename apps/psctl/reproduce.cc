@@ -108,7 +108,7 @@ std::vector<std::string> draw(const std::string& folder) {
     ::waitpid(child, &status, 0);
   if (status != 0) print_notice(fmt::format("no pictures: {} {} failed; they need python3-matplotlib", python, script));
   std::vector<std::string> pictures;
-  for (const char* name : {"claims.png", "network.png"}) {
+  for (const char* name : {"guide.png", "claims.png", "network.png"}) {
     if (status == 0 && fs::exists(folder + "/" + name)) pictures.emplace_back(name);
   }
   return pictures;

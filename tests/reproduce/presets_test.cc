@@ -80,7 +80,8 @@ BOOST_AUTO_TEST_CASE(every_claim_that_was_set_down_is_in_some_preset) {
                          "dssp-two-gpus",        "dssp-bounded",
                          "dssp-homogeneous",     "switch-order",
                          "switch-share",         "switch-sixteen",
-                         "zipline-exact",        "zipline-speed-n10-r15"}) {
+                         "zipline-exact",        "zipline-speed-n10-r15",
+                         "guide-sooner",         "guide-accuracy"}) {
     BOOST_TEST(ids.contains(id), id);
   }
 }
