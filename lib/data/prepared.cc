@@ -1,6 +1,7 @@
 #include "data/prepared.h"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <cmath>
@@ -161,6 +162,7 @@ class MappedPrepared final : public Prepared {
                   fmt::format("expected {} class names, found {}", classes(), names_.size()));
     }
     notes_ = read_texts(file_->layout.notes, header.notes_seal, "note");
+    for (std::size_t part = 0; part < seals_.size(); ++part) seals_[part] = std::make_shared<RowSeals>(file_, part);
   }
 
   const std::string& name() const override { return file_->name; }
@@ -186,7 +188,7 @@ class MappedPrepared final : public Prepared {
     samples->labels = at<std::uint32_t>(file_->layout.labels[number]);
     samples->statistics = at<FeatureStatistics>(file_->layout.statistics);
     samples->class_names = names_;
-    samples->seals = std::make_shared<RowSeals>(file_, number);
+    samples->seals = seals_[number];
     samples->owner = file_->mapping;
     return samples;
   }
@@ -283,6 +285,7 @@ class MappedPrepared final : public Prepared {
   std::shared_ptr<const File> file_;
   Description description_;
   std::vector<std::string> names_, notes_;
+  std::array<std::shared_ptr<const RowSeals>, kParts> seals_;  // whoever reads a part checks a block, and no one again
 };
 
 // Every number of the header, before anything is made of it.

@@ -10,13 +10,21 @@
 
 namespace psctl::run {
 
-Workbench::Workbench(const config::RunConfig& config, const std::string& prepared) : config_(config) {
+namespace {
+
+data::Ready make_ready(const config::RunConfig& config, const std::string& prepared) {
+  if (config.model.kind == learn::ModelKind::kNone) return {};
+  if (prepared.empty()) return data::prepare(config.data);
+  return {.prepared = data::Prepared::open(prepared), .path = prepared, .keeper = nullptr, .notices = {}};
+}
+
+}  // namespace
+
+Workbench::Workbench(const config::RunConfig& config, const std::string& prepared)
+    : Workbench(config, make_ready(config, prepared)) {}
+
+Workbench::Workbench(const config::RunConfig& config, data::Ready ready) : config_(config), data_(std::move(ready)) {
   if (config_.model.kind == learn::ModelKind::kNone) return;
-  if (prepared.empty()) {
-    data_ = data::prepare(config_.data);
-  } else {
-    data_ = {.prepared = data::Prepared::open(prepared), .path = prepared, .keeper = nullptr, .notices = {}};
-  }
   splits_ = data::load(config_.data, *data_.prepared, config_.seed);
   if (config_.evaluate.on == learn::EvaluateOn::kValidation && !splits_.validation) {
     throw UserError(

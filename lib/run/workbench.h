@@ -21,6 +21,8 @@ class Workbench {
  public:
   // `prepared`: the prepared file of the data that another process of the run made; empty: they are made ready here.
   explicit Workbench(const config::RunConfig& config, const std::string& prepared = {});
+  // With data that are ready: what has been read of them is not checked against its seal again.
+  Workbench(const config::RunConfig& config, data::Ready ready);
 
   const config::RunConfig& config() const { return config_; }
   bool timing_only() const { return !model_; }

@@ -205,7 +205,7 @@ PlannedRun Planner::plan(const config::RunConfig& config, Point point, const std
     run.data = ready;
     for (const std::byte byte : ready->prepared->source()) content += fmt::format("{:02x}", static_cast<int>(byte));
   }
-  run::check(run::Workbench(config, timing_only ? "" : run.data->path));
+  run::check(run::Workbench(config, timing_only ? data::Ready{} : *run.data));
   for (const delay::Rule& rule : config.stragglers) {
     if (!rule.file.empty()) content += "\n" + sha256_of_file(rule.file);
   }
