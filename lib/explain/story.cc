@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <functional>
 #include <numeric>
+#include <tuple>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -57,6 +58,7 @@ std::vector<double> paces(const std::vector<Duration>& means) {
 }
 
 std::vector<Straggler> stragglers(const Recorded& run, const Costs& costs) {
+  constexpr double kSlow = 1.2, kSlower = 1.05, kCostly = 0.05;
   const std::vector<double> pace = paces(means(run));
   const Duration waiting = run.waiting();
   std::vector<Straggler> found;
@@ -68,10 +70,10 @@ std::vector<Straggler> stragglers(const Recorded& run, const Costs& costs) {
     const auto cost = std::ranges::find(costs.costs, straggler.worker, &Cost::worker);
     if (cost != costs.costs.end()) straggler.cost = cost->cost;
     const double share = straggler.cost ? ratio(*straggler.cost, costs.replay.time) : 0;
-    if (pace[i] >= 1.2 || (pace[i] >= 1.05 && share >= 0.05)) found.push_back(straggler);
+    if (pace[i] >= kSlow || (pace[i] >= kSlower && share >= kCostly)) found.push_back(straggler);
   }
-  std::ranges::stable_sort(found, [](const Straggler& a, const Straggler& b) {
-    return std::pair(a.cost.value_or(Duration{}), a.pace) > std::pair(b.cost.value_or(Duration{}), b.pace);
+  std::ranges::stable_sort(found, std::greater<>(), [](const Straggler& each) {
+    return std::tuple(each.pace >= kSlow, each.cost.value_or(Duration{}), each.pace);
   });
   return found;
 }

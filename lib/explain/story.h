@@ -30,7 +30,8 @@ std::vector<Duration> means(const Recorded& run);
 // In medians of the other workers' means; 1 where there is nothing to compare.
 std::vector<double> paces(const std::vector<Duration>& means);
 
-// Those that are at least 20 % slower than the others, or 5 % if that cost a twentieth of the run: the costliest first.
+// Those that are at least 20 % slower than the others; after them those that are 5 % slower, if that cost a twentieth
+// of the run. Of each the costliest first.
 std::vector<Straggler> stragglers(const Recorded& run, const Costs& costs);
 
 // At most `most`, the slowest first; none in a run that is too short to be cut into stretches, or even.
