@@ -29,6 +29,20 @@ void share_out(Steps& steps, Step count, Duration computing, Duration delay) {
   }
 }
 
+struct Transfers {
+  Duration upload{}, download{};
+};
+
+// What of the time from the release to the push was no computing. A worker that shares its core cannot tell when its
+// request was read: what it takes for the pull of one push can have been the upload of the one before. The lead can.
+Transfers transfers_of(const Push& push) {
+  if (push.overlapped > 0) return {.upload = push.timing.upload, .download = push.timing.download};
+  const Duration computing = push.timing.data + push.timing.compute + push.timing.delay;
+  const Duration both = std::max(Duration::zero(), push.at - push.released - computing);
+  const Duration upload = std::min(push.timing.upload, both);
+  return {.upload = upload, .download = both - upload};
+}
+
 // The mini-batches of a push, with the transfers at its two ends; adds the number of the first of those to one list.
 void add_push(Steps& steps, const Push& push, std::vector<std::size_t>& taken, std::vector<std::size_t>& kept) {
   const std::size_t first = steps.size();
@@ -49,9 +63,10 @@ void add_push(Steps& steps, const Push& push, std::vector<std::size_t>& taken, s
   // It took longer than its limit, by how much nobody knows.
   if (push.empty) steps.back().compute += kShortest;
   (push.refresh == sync::Refresh::kTake ? taken : kept).push_back(first);
+  const Transfers transfers = transfers_of(push);
   for (std::size_t i = first; i < steps.size(); ++i) {
-    steps[i].upload = push.timing.upload;
-    steps[i].download = steps[i].answer = push.timing.download;
+    steps[i].upload = transfers.upload;
+    steps[i].download = steps[i].answer = transfers.download;
   }
 }
 
@@ -276,7 +291,10 @@ Costs costs_of(const Recorded& run, const sim::Recording& recording, const std::
     const WorkerId worker(static_cast<std::uint32_t>(asked[i]));
     const Played played = play(run, medians.with(worker), run.config.strategy, interrupted);
     const std::lock_guard lock(mutex);
-    costs.costs[i] = {.worker = worker, .with_median = played.time, .cost = costs.replay.time - played.time};
+    costs.costs[i] = {.worker = worker,
+                      .with_median = played.time,
+                      .cost = costs.replay.time - played.time,
+                      .samples_unused = played.samples_unused};
     if (progress) progress(static_cast<double>(++finished) / static_cast<double>(asked.size()));
   });
   return costs;

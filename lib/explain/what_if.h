@@ -65,8 +65,9 @@ Played play(const Recorded& run, const sim::Recording& recording, const sync::St
 // What a worker cost the run: the time that the same work would have taken less with it as fast as the others.
 struct Cost {
   WorkerId worker;
-  Duration with_median{};  // the time then
-  Duration cost{};         // less than the run's own times take
+  Duration with_median{};            // the time then
+  Duration cost{};                   // less than the run's own times take
+  std::uint64_t samples_unused = 0;  // with it as fast as the others
 };
 
 struct Costs {
