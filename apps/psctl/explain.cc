@@ -1,3 +1,4 @@
+#include <filesystem>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -59,9 +60,6 @@ Json json_of(const sync::Timing& timing) {
           {"push_s", to_seconds(timing.upload)},
           {"pull_s", to_seconds(timing.download)}};
 }
-
-// A worker's time that stands in no other column: what the end cut off, and what nobody measured.
-Duration rest_of(const trace::WorkerAccount& worker) { return worker.other(); }
 
 // What a run says of itself, as far as no look at its times is needed.
 Json heading(const Recorded& run) {
@@ -133,14 +131,14 @@ void print_story(const Story& story) {
   const Recorded& run = story.run;
   print_heading(run);
   fmt::print(
-      "\nWhere the time went\n  {:>6} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>11} {:>6} {:>12} {:>12} "
-      "{:>8}\n",
-      "worker", "steps", "data", "compute", "delay", "push", "wait", "pull", "rest", "mini-batch", "pace",
+      "\nWhere the time went\n  {:>6} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>11} {:>6} {:>12} "
+      "{:>12} {:>8}\n",
+      "worker", "steps", "data", "compute", "delay", "push", "wait", "pull", "cut off", "rest", "mini-batch", "pace",
       "held others", "cost", "");
   for (std::size_t i = 0; i < run.workers.size() && i < kRows; ++i) {
     const trace::WorkerAccount& w = run.workers[i];
     fmt::print("  {:>6} {:>8}", i, w.steps);
-    for (const Duration part : {w.data, w.compute, w.delay, w.push, w.wait, w.pull, rest_of(w)}) {
+    for (const Duration part : {w.data, w.compute, w.delay, w.push, w.wait, w.pull, run.cut_off[i], run.rest(i)}) {
       fmt::print(" {:>8}", percent(ratio(part, w.wall)));
     }
     const explain::Cost* cost = story.cost_of(i);
@@ -153,8 +151,10 @@ void print_story(const Story& story) {
     fmt::print("  and {} more; --format csv has all\n", run.workers.size() - kRows);
   }
   fmt::print(
-      "  mini-batch: its mean time, transfers included; pace: that in medians of the others; cost: what the run would\n"
-      "  have taken less if this worker's mini-batches and transfers took the median of the others'\n");
+      "  delay: injected; wait: held by the strategy; cut off: begun, but not pushed before the worker left or the\n"
+      "  run ended; rest: measured by nobody; mini-batch: its mean time, transfers included; pace: that in medians of\n"
+      "  the others; held others: how long they waited for it, all together; cost: what the run would have taken less\n"
+      "  if this worker's mini-batches and transfers took the median of the others'\n");
   if (!story.costs.all) {
     fmt::print("  cost is worked out for the {} slowest workers\n", story.costs.costs.size());
   }
@@ -185,6 +185,12 @@ void print_story(const Story& story) {
       fmt::print("; at their pace the run would have taken {}, {} {}", in_words(cost.with_median),
                  percent(std::abs(ratio(cost.cost, story.costs.replay.time))),
                  cost.cost < Duration::zero() ? "more" : "less");
+      if (const std::uint64_t unused = story.costs.replay.samples_unused;
+          cost.cost < Duration::zero() && cost.samples_unused > unused) {
+        fmt::print(", as {} would have come to nothing, not {}",
+                   counted(cost.samples_unused / run.batch_size(), "mini-batch", "mini-batches"),
+                   unused / run.batch_size());
+      }
     }
     fmt::print("\n");
   }
@@ -245,7 +251,8 @@ Json json_of(const Story& story) {
          {"push_s", to_seconds(w.push)},
          {"wait_s", to_seconds(w.wait)},
          {"pull_s", to_seconds(w.pull)},
-         {"rest_s", to_seconds(rest_of(w))},
+         {"cut_off_s", to_seconds(run.cut_off[i])},
+         {"rest_s", to_seconds(run.rest(i))},
          {"wall_s", to_seconds(w.wall)},
          {"mini_batch_s", to_seconds(story.means[i])},
          {"pace", story.paces[i]},
@@ -281,7 +288,7 @@ std::string cell(const std::string& text) {
 }
 
 constexpr const char* kStoryColumns =
-    "run,strategy,worker,steps,data_s,compute_s,delay_s,push_s,wait_s,pull_s,rest_s,wall_s,mini_batch_s,pace,"
+    "run,strategy,worker,steps,data_s,compute_s,delay_s,push_s,wait_s,pull_s,cut_off_s,rest_s,wall_s,mini_batch_s,pace,"
     "held_others_s,cost_s,cost_share\n";
 
 void print_csv(const Story& story) {
@@ -291,7 +298,7 @@ void print_csv(const Story& story) {
     const explain::Cost* cost = story.cost_of(i);
     fmt::print("{},{},{},{}", cell(run.folder), cell(run.label), i, w.steps);
     for (const Duration part :
-         {w.data, w.compute, w.delay, w.push, w.wait, w.pull, rest_of(w), w.wall, story.means[i]}) {
+         {w.data, w.compute, w.delay, w.push, w.wait, w.pull, run.cut_off[i], run.rest(i), w.wall, story.means[i]}) {
       fmt::print(",{:.9f}", to_seconds(part));
     }
     fmt::print(",{:.6g},{:.9f},{},{}\n", story.paces[i], to_seconds(w.held_others),
@@ -413,11 +420,11 @@ void print_lines(const Recorded& run, const std::vector<Line>& lines) {
     }
   }
   fmt::print(
-      "\nTime is that of the same work, {}. `replay` is the recorded strategy on the recorded times: how far\n"
-      "it is from `recorded` is how far the others are to be trusted. Accuracy cannot be known: no gradient is "
-      "computed.\n"
-      "Transfers take as long as they were recorded to: that another strategy would crowd the network more, or less,\n"
-      "is not in the figures. A worker that takes more mini-batches than were recorded has its own again, in order.\n",
+      "\nTime is that of the same work, {}. `replay` is the recorded strategy on the recorded times: it\n"
+      "should take as long as `recorded`. Accuracy cannot be known: no gradient is computed. Mini-batches and\n"
+      "transfers take as long as they were recorded to: that another strategy would crowd the cores and the network\n"
+      "more, or less, is not in the figures. A worker that takes more mini-batches than were recorded has its own\n"
+      "again, in order.\n",
       counted(run.mini_batches, "mini-batch", "mini-batches"));
 }
 
@@ -565,7 +572,7 @@ int explain(int argc, char** argv) {
                    {"as", Kind::kWords,
                     "another strategy for the same times; strategy=... or strategy.name=... begins one, other keys "
                     "belong to the one at hand"},
-                   {"format", Kind::kWord, "table, json or csv", "table"},
+                   {"format", Kind::kWord, "table, which tells what its words mean, json or csv", "table"},
                    {"quiet", Kind::kFlag, "no progress"}},
        .positional = "run"},
       argc, argv);
@@ -590,6 +597,12 @@ int explain(int argc, char** argv) {
   if (wish.step && !wish.worker) throw UserError("psctl explain: --step needs --worker: whose step?");
   if (wish.worker && !wish.alternatives.empty()) {
     throw UserError("psctl explain: --worker tells of the run as it was, --as of another: give one of them");
+  }
+  for (const std::string& run : runs) {
+    std::error_code error;
+    if (run.starts_with("strategy") && run.find('=') != std::string::npos && !std::filesystem::exists(run, error)) {
+      throw UserError(fmt::format("psctl explain: {0} is no folder; for another strategy write --as {0}", run));
+    }
   }
   const std::atomic<bool>& interrupted = catch_signals();
   const results::Found found = results::find_runs(runs);

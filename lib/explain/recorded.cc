@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <fstream>
 #include <iterator>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <utility>
@@ -46,25 +47,18 @@ config::RunConfig configuration(const std::string& folder) {
   return config;
 }
 
-// The training samples of an epoch, from what the run wrote of samples and epochs; 0 if it wrote nothing yet.
-std::uint64_t train_samples(const std::string& folder, const json& summary) {
-  const auto whole = [](double samples, double epochs) {
-    return epochs > 0 ? static_cast<std::uint64_t>(std::llround(samples / epochs)) : 0;
+json read_json(const std::string& path) { return json::parse(read_whole(path), nullptr, false); }
+
+// The training samples of an epoch, as the run wrote when it began, or when it ended; 0 if neither is known.
+std::uint64_t train_samples(const json& made, const json& summary) {
+  if (made.is_object() && made.contains("train_samples") && made["train_samples"].is_number_unsigned()) {
+    return made["train_samples"].get<std::uint64_t>();
+  }
+  const auto number = [&](const char* name) {
+    return summary.is_object() && summary.contains(name) && summary[name].is_number() ? summary[name].get<double>() : 0;
   };
-  if (summary.is_object() && summary.contains("epochs") && summary["epochs"].is_number() &&
-      summary.contains("samples") && summary["samples"].is_number()) {
-    return whole(summary["samples"].get<double>(), summary["epochs"].get<double>());
-  }
-  std::ifstream looks(folder + "/evals.csv");
-  std::uint64_t samples = 0;
-  for (std::string line; std::getline(looks, line);) {
-    double epochs = 0;
-    unsigned long long received = 0;
-    if (std::sscanf(line.c_str(), "%*[^,],%*[^,],%lf,%llu,", &epochs, &received) == 2 && epochs > 0) {
-      samples = whole(static_cast<double>(received), epochs);
-    }
-  }
-  return samples;
+  const double samples = number("samples"), epochs = number("epochs");
+  return samples > 0 && samples < 1e15 && epochs > 0 ? static_cast<std::uint64_t>(std::llround(samples / epochs)) : 0;
 }
 
 sync::Setting setting_of(const config::RunConfig& config, std::uint64_t train_samples) {
@@ -81,6 +75,16 @@ sync::Setting setting_of(const config::RunConfig& config, std::uint64_t train_sa
   return setting;
 }
 
+// The strategy of the run, before its first event.
+std::unique_ptr<sync::Strategy> strategy_of(const Recorded& run) {
+  try {
+    return sync::make(run.config.strategy, run.setting);
+  } catch (const UserError& error) {
+    throw UserError(fmt::format("{}: the strategy of the run cannot be made of its config.yaml and made.json: {}",
+                                run.folder, error.what()));
+  }
+}
+
 std::size_t workers_at_start(const lead::ClusterConfig& cluster) {
   const auto late = std::ranges::count_if(
       cluster.membership, [](const lead::Membership& m) { return m.join_s.has_value() || m.join_step.has_value(); });
@@ -93,13 +97,13 @@ class Reader {
   Reader(Recorded& run, trace::DecisionReader& log)
       : run_(run),
         log_(log),
-        books_(sync::make(run.config.strategy, run.setting), run.config.cluster.workers,
-               workers_at_start(run.config.cluster)),
+        books_(strategy_of(run), run.config.cluster.workers, workers_at_start(run.config.cluster)),
         account_({.folder = {}, .steps = false, .holds = [this](const trace::HoldPart& part) { charged(part); }},
                  run.config.cluster.workers),
         followed_(run.config.cluster.workers) {
     run_.pushes_of.resize(followed_.size());
     run_.unfinished.resize(followed_.size());
+    run_.cut_off.resize(followed_.size());
   }
 
   void read() {
@@ -188,6 +192,7 @@ class Reader {
 
   void pushed(const LoggedRow& row) {
     check_worker(row);
+    check_times(row);
     Followed& worker = followed(row.worker);
     const Version base = books_.cluster().worker(row.worker).model;
     const Step allowed = books_.cluster().worker(row.worker).overlap_allowed;
@@ -325,6 +330,7 @@ class Reader {
   void cut_off(WorkerId id, Instant now) {
     Followed& worker = followed(id);
     if (!std::exchange(worker.computing, false)) return;
+    run_.cut_off[id.value] += now - worker.released;
     run_.unfinished[id.value] = {.released = worker.released,
                                  .before = worker.before,
                                  .until = now,
@@ -341,6 +347,15 @@ class Reader {
   void check_worker(const LoggedRow& row) const {
     if (row.worker.value >= followed_.size()) {
       differs(row, fmt::format("the run has {} workers", followed_.size()));
+    }
+  }
+  // A worker's clock may differ from the lead's, but not by that much.
+  void check_times(const LoggedRow& row) const {
+    const auto& [data, compute, delay, upload, download] = row.push.timing;
+    for (const Duration time : {data, compute, delay, upload, download}) {
+      if (time < Duration::zero() || time > row.at - Instant{} + std::chrono::minutes(1)) {
+        differs(row, fmt::format("one of its times is {} ns", time.count()));
+      }
     }
   }
   Followed& followed(WorkerId worker) { return followed_[worker.value]; }
@@ -385,18 +400,31 @@ Recorded read(const std::string& folder) {
   run.folder = folder;
   run.config = configuration(folder);
   run.label = sync::label(run.config.strategy);
-  const json summary = json::parse(read_whole(folder + "/summary.json"), nullptr, false);
+  const json summary = read_json(folder + "/summary.json");
   run.status = "killed";
   if (summary.is_object() && summary.contains("status") && summary["status"].is_string()) {
     run.status = summary["status"].get<std::string>();
   }
-  run.setting = setting_of(run.config, train_samples(folder, summary));
+  run.setting = setting_of(run.config, train_samples(read_json(folder + "/made.json"), summary));
   trace::DecisionReader log(folder + "/decisions.csv");
   Reader(run, log).read();
   if (run.mini_batches == 0) {
     throw UserError(fmt::format("{}/decisions.csv holds no push: there is nothing to explain", folder));
   }
   if (log.torn()) run.notices.push_back("its log ends within a line: it is read up to the last whole one");
+  for (std::size_t i = 0; i < run.workers.size(); ++i) {
+    const Duration wall = run.workers[i].wall, rest = run.rest(i);
+    if (rest >= -std::max(wall / 50, Duration(std::chrono::milliseconds(1)))) continue;
+    run.notices.push_back(
+        fmt::format("the times that its log tells of worker {} are {} more than its {}: they were measured wrongly, or "
+                    "the log was edited",
+                    i, in_words(-rest), in_words(wall)));
+  }
+  if (summary.is_object() && summary.contains("disturbed") && summary["disturbed"] == true) {
+    run.notices.push_back(
+        "its workers were in each other's way (disturbed): how long their steps took hung on who else "
+        "was at work, so under another strategy they would have taken another time");
+  }
   if (run.stop.empty()) run.notices.push_back("its log has no stop: the run was killed or goes on; it is read so far");
   return run;
 }

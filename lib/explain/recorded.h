@@ -75,6 +75,8 @@ struct Recorded {
     Step steps = 0;
   };
   std::vector<Unfinished> unfinished;
+  // Of each worker: from its last release to its leave, or to the end, which cut off what it had begun.
+  std::vector<Duration> cut_off;
   std::uint64_t updates = 0;
   std::uint64_t samples_unused = 0;
   trace::Histogram staleness;
@@ -83,6 +85,8 @@ struct Recorded {
   std::size_t batch_size() const { return config.data.batch_size; }
   Duration wall() const;     // of all workers together
   Duration waiting() const;  // of all workers together
+  // What of a worker's wall time is in no part of its account, nor cut off: none on the virtual clock.
+  Duration rest(std::size_t worker) const { return workers[worker].other() - cut_off[worker]; }
 };
 
 // Throws UserError for a folder that holds no run with a decision log and a push in it; WorldError where the log is

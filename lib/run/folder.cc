@@ -60,10 +60,12 @@ void write_origin(const std::string& folder, const Workbench& bench, const std::
   made["binary_sha256"] = sha256_of_file("/proc/self/exe");
   if (bench.timing_only()) {
     made["data_sha256"] = nullptr;
+    made["train_samples"] = nullptr;
   } else {
     const data::Splits& splits = bench.splits();
     made["data_sha256"] = {{"train", splits.train->digest()}, {"test", splits.test->digest()}};
     if (splits.validation) made["data_sha256"]["validation"] = splits.validation->digest();
+    made["train_samples"] = splits.train->size();
     made["model"] = bench.model().description();
   }
   made["blas_core"] = learn::blas_core_name();

@@ -44,6 +44,15 @@ BOOST_AUTO_TEST_CASE(the_times_of_a_real_bsp_run_played_again_take_as_long_withi
   BOOST_TEST(std::abs(replayed(page) - 1) < 0.03, page["replay"].dump() << " of " << page["work_done_s"].dump());
 }
 
+BOOST_AUTO_TEST_CASE(so_do_those_of_a_run_whose_workers_wait_for_cores_and_for_each_other) {
+  const App app;
+  for (const char* servers : {"cluster.servers=1", "cluster.servers=2"}) {
+    const auto page = explained(
+        app, {app.train({"cluster={workers: 6}", servers, "model={kind: mlp, hidden: [256]}", "stop={updates: 60}"})});
+    BOOST_TEST(std::abs(replayed(page) - 1) < 0.03, page["replay"].dump() << " of " << page["work_done_s"].dump());
+  }
+}
+
 BOOST_AUTO_TEST_CASE(the_straggler_of_a_real_run_is_named_with_what_it_cost_and_whom_it_held) {
   const App app;
   for (const std::string strategy : {"bsp", "{name: ssp, staleness: 1}"}) {
@@ -70,13 +79,13 @@ BOOST_AUTO_TEST_CASE(a_real_run_of_every_strategy_can_be_explained_and_played_un
       const std::string run = app.train(kSlow + Overrides{"stop={samples: 1600}", "strategy=" + strategy});
       const auto page = explained(app, {run});
       BOOST_TEST(page["replay"]["done"] == true);
-      // Under strategies that are not BSP a push that comes a little earlier changes who waits for whom.
-      BOOST_TEST(std::abs(replayed(page) - 1) < 0.15, page["replay"].dump() << " of " << page["work_done_s"].dump());
+      // Of mini-batches that were taken while a push was under way the log does not tell when each of them ended.
+      const bool overlaps = contains(strategy, "overlap: true") || strategy == "pcp";
+      BOOST_TEST(std::abs(replayed(page) - 1) < (overlaps ? 0.15 : 0.03), page["replay"].dump()
+                                                                              << " of " << page["work_done_s"].dump());
       const auto wall = [](const nlohmann::json& worker) { return worker["wall_s"].get<double>(); };
-      // What the end cut off is in the rest: at most a step, but under PCP as many as it had planned.
       for (const auto& worker : page["workers"]) {
-        if (contains(strategy, "pcp")) break;
-        BOOST_TEST(worker["rest_s"].get<double>() < 0.02 * wall(worker) + 0.08, worker.dump());
+        BOOST_TEST(std::abs(worker["rest_s"].get<double>()) < 0.02 * wall(worker) + 0.005, worker.dump());
       }
       std::vector<std::string> arguments = {run};
       arguments.insert(arguments.end(), asked.begin(), asked.end());
@@ -128,6 +137,47 @@ BOOST_AUTO_TEST_CASE(a_run_that_was_killed_is_explained_up_to_the_last_whole_lin
   BOOST_TEST(contains(output.out, "(killed)"), output.out);
 }
 
+BOOST_AUTO_TEST_CASE(
+    a_run_that_was_killed_before_it_looked_at_its_model_is_explained_under_strategies_that_count_epochs) {
+  const App app;
+  for (const std::string strategy : {"a2s", "sync_switch"}) {
+    const std::string run = app.train({"clock=virtual", "stop={epochs: 2}", "strategy=" + strategy});
+    const auto whole = explained(app, {run});
+    std::filesystem::remove(run + "/summary.json");
+    std::filesystem::remove(run + "/evals.csv");
+    const auto killed = explained(app, {run});
+    BOOST_TEST(killed["status"] == "killed");
+    BOOST_TEST(killed["workers"] == whole["workers"]);
+    std::filesystem::remove(run + "/made.json");
+    const Output output = explain(app, {run});
+    BOOST_TEST(output.code == 2);
+    BOOST_TEST(contains(output.error, "the strategy of the run cannot be made of its config.yaml and made.json"),
+               output.error);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(times_in_a_log_that_cannot_have_been_are_told) {
+  const App app;
+  const std::string run = app.train({"clock=virtual"});
+  const std::string log = read_file(run + "/decisions.csv");
+  const auto with = [&](const std::string& compute) {
+    std::string changed = log;
+    const std::size_t at = changed.find("compute_ns=");
+    changed.replace(at, changed.find(' ', at) - at, "compute_ns=" + compute);
+    write_file(run + "/decisions.csv", changed);
+  };
+  for (const std::string impossible : {"9000000000000000000", "-5"}) {
+    with(impossible);
+    const Output output = explain(app, {run});
+    BOOST_TEST(output.code == 1);
+    BOOST_TEST(contains(output.error, "one of its times is " + impossible + " ns"), output.error);
+  }
+  with("2000000000");
+  const Output output = explain(app, {run});
+  BOOST_TEST(output.code == 0, output.error);
+  BOOST_TEST(contains(output.out, "the times that its log tells of worker 0 are"), output.out);
+}
+
 BOOST_AUTO_TEST_CASE(what_cannot_be_explained_is_refused_with_the_reason) {
   const App app;
   const std::string run = app.train({"clock=virtual"});
@@ -147,6 +197,8 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_explained_is_refused_with_the_reason) {
   refused({run, "--worker", "0", "--step", "4000"}, "pushed steps 1 to 20, not step 4000");
   refused({run, "--as", "cluster.workers=3"}, "recorded times answer for another strategy alone");
   refused({run, "--as", "strategy=sspp"}, "sspp");
+  refused({run, "--as", "strategy.name=ssp", "strategy.staleness=8"},
+          "for another strategy write --as strategy.staleness=8");
   refused({run, "--format", "xml"}, "table, json or csv");
   std::string log = read_file(run + "/decisions.csv");
   const std::size_t at = log.find(",apply,");

@@ -25,7 +25,8 @@ BOOST_AUTO_TEST_SUITE(recorded)
 
 BOOST_AUTO_TEST_CASE(the_times_of_a_virtual_run_played_again_take_as_long_to_the_nanosecond_under_every_strategy) {
   for (const std::string& strategy : test::every_strategy()) {
-    for (const char* stop : {"{updates: 60}", "{time_s: 2.347}", "{steps_per_worker: 31}", "{samples: 9600}"}) {
+    for (const char* stop : {"{updates: 60, samples: 19200}", "{time_s: 2.347, samples: 19200}",
+                             "{steps_per_worker: 31, samples: 19200}", "{samples: 9600}"}) {
       BOOST_TEST_CONTEXT(strategy << " until " << stop) {
         const Runs runs;
         check_replay(runs.make({"strategy=" + strategy, std::string("stop=") + stop}));
@@ -47,11 +48,30 @@ BOOST_AUTO_TEST_CASE(so_do_those_of_a_run_in_which_workers_come_and_go) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(sync_switch_is_played_again_too) {
-  for (const char* parameters : {"", ", order: asp_bsp", ", straggler_policy: greedy", ", straggler_policy: elastic"}) {
-    const Runs runs;
-    check_replay(runs.make({"stop={samples: 19200}", fmt::format("strategy={{name: sync_switch{}}}", parameters)}));
+BOOST_AUTO_TEST_CASE(every_nanosecond_of_a_worker_is_in_one_part_under_every_strategy) {
+  for (const std::string& strategy : test::every_strategy()) {
+    for (const char* stop : {"stop={time_s: 2.347, samples: 19200}", "stop={samples: 9600}"}) {
+      for (const char* members : {"[]", "[{worker: 1, leave_s: 0.41}, {worker: 2, join_s: 0.28}]"}) {
+        const Runs runs;
+        const Recorded run =
+            read(runs.make({"strategy=" + strategy, stop, std::string("cluster.membership=") + members}));
+        BOOST_TEST(run.notices.empty());
+        for (std::size_t i = 0; i < run.workers.size(); ++i) {
+          BOOST_TEST(run.workers[i].wall.count() > 0);
+          BOOST_TEST(run.rest(i).count() == 0, strategy << " with " << members << ", " << stop << ", worker " << i);
+        }
+      }
+    }
   }
+}
+
+BOOST_AUTO_TEST_CASE(what_the_end_cut_off_is_told_apart) {
+  const Runs runs;
+  // Worker 0 has its third step behind it at 60 ms, worker 1 is in its first.
+  const Recorded run = read(runs.make(
+      {"strategy=asp", "cluster={workers: 2, compute_ms: [20, 100]}", "stragglers=[]", "stop={time_s: 0.07}"}));
+  BOOST_TEST((run.cut_off[0] == std::chrono::milliseconds(10)));
+  BOOST_TEST((run.cut_off[1] == std::chrono::milliseconds(70)));
 }
 
 BOOST_AUTO_TEST_CASE(the_log_tells_of_waiting_and_of_who_caused_it_what_the_run_said_itself) {
