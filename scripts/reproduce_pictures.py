@@ -18,6 +18,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
 
 COLOURS = {"held": "#1b7f3b", "not held": "#b3261e", "inconclusive": "#7a7a7a"}
+OWN_BEST = "each its best"  # as psctl reproduce calls it
 
 
 def read(path):
@@ -91,7 +92,9 @@ def draw_shares(axis, rows):
 
 
 def draw_network(rows, path):
-    rows = [row for row in rows if row["measure"] == "compute_share" and row["network_part"] and row["rates"] == "given"]
+    """The published figures are WBSP's, so the curves are those of its preset."""
+    rows = [row for row in rows if row["paper"] == "wbsp" and row["measure"] == "compute_share" and row["network_part"]
+            and row["rates"] == "given"]
     if not rows:
         return
     studies = list(dict.fromkeys(row["study"] for row in rows))
@@ -127,7 +130,7 @@ def draw_guide(comparisons, outcomes, path):
     of = {(row["rates"], row["setting"], row["contender"]): row for row in outcomes
           if row["paper"] == "guide" and row["measure"] == "time_to_target_s"}
     modes = list(dict.fromkeys(row["rates"] for row in rows))
-    modes.sort(key=lambda mode: "own" not in mode)
+    modes.sort(key=lambda mode: mode != OWN_BEST)
     settings = list(dict.fromkeys(row["setting"] for row in rows))
     cells = {(row["rates"], row["setting"], row["subject"]): row for row in rows}
 
@@ -155,17 +158,17 @@ def draw_guide(comparisons, outcomes, path):
         axis.set_xticks(range(len(settings)), [setting.replace("_", "\n") for setting in settings], fontsize=8)
         axis.set_yticks(range(len(subjects)), subjects, fontsize=8)
         axis.tick_params(length=0)
-        axis.set_title("each strategy at its own best rate" if "own" in mode else "one rate for all: BSP's best",
+        axis.set_title("each strategy at its own best rate" if mode == OWN_BEST else "one rate for all: BSP's best",
                        fontsize=10)
     figure.suptitle("How many times sooner than BSP at the target; (in brackets): no difference shown", fontsize=11)
     figure.savefig(path, dpi=130)
     plt.close(figure)
 
 
-def main():
-    if len(sys.argv) != 2:
+def main(words):
+    if len(words) != 1:
         sys.exit(__doc__)
-    folder = Path(sys.argv[1])
+    folder = Path(words[0])
     draw_claims(read(folder / "claims.csv"), folder / "claims.png")
     outcomes = read(folder / "outcomes.csv")
     draw_network(outcomes, folder / "network.png")
@@ -173,4 +176,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

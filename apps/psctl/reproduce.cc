@@ -1,10 +1,13 @@
 // psctl reproduce: the papers' claims on our harness. Presets, runs and verdicts are lib/reproduce's; this reads the
 // arguments, has the runs made, and writes what came of them.
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <filesystem>
 #include <fmt/format.h>
+#include <fstream>
 #include <spawn.h>
+#include <sstream>
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
@@ -97,18 +100,27 @@ void print_list(const std::vector<Preset>& presets) {
   }
 }
 
+constexpr const char* kPictures[] = {"guide.png", "claims.png", "network.png"};
+
+void remove_pictures(const std::string& folder) {
+  std::error_code ignored;
+  for (const char* name : kPictures) fs::remove(folder + "/" + name, ignored);
+}
+
 // Draws what the tables say. A picture that cannot be drawn is no reason to withhold the tables.
 std::vector<std::string> draw(const std::string& folder) {
+  remove_pictures(folder);  // of other tables
   const std::string python = drawing_python();
   const std::string script = shipped("reproduce_pictures.py", PSCTL_SCRIPTS "/reproduce_pictures.py");
   std::vector<const char*> words = {python.c_str(), script.c_str(), folder.c_str(), nullptr};
   pid_t child = 0;
   int status = 1;
   if (::posix_spawn(&child, python.c_str(), nullptr, nullptr, const_cast<char**>(words.data()), environ) == 0)
-    ::waitpid(child, &status, 0);
+    while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
   if (status != 0) print_notice(fmt::format("no pictures: {} {} failed; they need python3-matplotlib", python, script));
   std::vector<std::string> pictures;
-  for (const char* name : {"guide.png", "claims.png", "network.png"}) {
+  for (const char* name : kPictures) {
     if (status == 0 && fs::exists(folder + "/" + name)) pictures.emplace_back(name);
   }
   return pictures;
@@ -127,14 +139,50 @@ void write_report(const std::string& folder, const Campaign& campaign, const rep
   trace::write_whole(folder + "/claims.json", reproduce::json(campaign, verdicts, made));
   trace::write_whole(folder + "/report.md", reproduce::markdown(campaign, verdicts, made));
   if (publish.empty()) return;
-  std::error_code error;
-  fs::create_directories(publish, error);
+  remove_pictures(publish);
   std::vector<std::string> names(std::begin(kTables), std::end(kTables));
   std::ranges::copy(made.pictures, std::back_inserter(names));
   for (const std::string& name : names) {
-    fs::copy_file(folder + "/" + name, publish + "/" + name, fs::copy_options::overwrite_existing, error);
-    if (error) throw WorldError(fmt::format("cannot write {}/{}: {}", publish, name, error.message()));
+    std::ifstream file(folder + "/" + name, std::ios::binary);
+    std::ostringstream content;
+    if (!file || !(content << file.rdbuf())) throw WorldError(fmt::format("cannot read {}/{}", folder, name));
+    trace::write_whole(publish + "/" + name, content.view());
   }
+}
+
+// Hours of runs are not begun for a folder that nobody may write to.
+void check_publish(const std::string& publish) {
+  run::use_folder(publish);
+  const std::string probe = fmt::format("{}/.psctl-{}", publish, ::getpid());
+  try {
+    trace::write_whole(probe, "");
+  } catch (const WorldError& error) {
+    throw UserError(fmt::format("--publish {}: {}", publish, error.what()));
+  }
+  std::error_code ignored;
+  fs::remove(probe, ignored);
+}
+
+// What would be run with what the folder holds, and how long that would take.
+void print_dry_run(Campaign& campaign, const std::string& folder, const sweep::Options& options) {
+  const auto missing = [&] {
+    return std::ranges::count(sweep::present(campaign.plan(), folder, options.notice), false);
+  };
+  auto now = missing();
+  while (now == 0 && campaign.grow(folder)) now = missing();
+  const Campaign::Expected more = campaign.more_to_come() ? campaign.expected_more() : Campaign::Expected();
+  say(fmt::format("{}, {} of them missing{}\n", counted(campaign.plan().runs.size(), "run"), now,
+                  more.runs > 0 ? fmt::format(", and up to {} more when rates are chosen", more.runs) : ""));
+  if (now == 0) return;
+  say("some are tried out for an estimate\n");
+  const sweep::Estimate first = sweep::estimate(campaign.plan(), folder, options);
+  double seconds = first.seconds;
+  if (more.runs > 0) {
+    seconds += sweep::estimate(more.sample, folder, options).seconds * static_cast<double>(more.runs) /
+               static_cast<double>(more.sample.runs.size());
+  }
+  say(seconds > 0 ? fmt::format("what is missing will take about {} ({})\n", duration_text(seconds), first.told)
+                  : fmt::format("how long it will take is not known: {}\n", first.told));
 }
 
 }  // namespace
@@ -175,14 +223,22 @@ int reproduce(int argc, char** argv) {
     print_list(presets);
     return 0;
   }
-  const bool quiet = arguments->flag("quiet");
+  const bool dry_run = arguments->flag("dry-run"), quiet = arguments->flag("quiet") && !dry_run;
+  std::size_t claims = 0, left_out = 0;
   for (const Preset& preset : presets) {
+    claims += preset.claims.size();
+    left_out += preset.left_out.size();
     for (const reproduce::Study& study : preset.studies) {
       if (study.kind != reproduce::StudyKind::kRuns) reproduce::check_planner_study(preset, study);
     }
   }
+  if (!quiet)
+    say(fmt::format("{} of {}{}\n", counted(claims, "claim"), counted(presets.size(), "preset"),
+                    left_out > 0 ? fmt::format(" ({} more at a larger size)", left_out) : ""));
+  reproduce::check_measures(presets);
   sweep::Planner planner;
   Campaign campaign(presets, planner);
+  const Campaign::Expected more = campaign.expected_more();  // of which all is checked, too
   const std::string folder = arguments->word("out") + "/reproduce";
   std::signal(SIGHUP, SIG_IGN);  // the closing of its terminal does not end it
 
@@ -192,37 +248,29 @@ int reproduce(int argc, char** argv) {
   SweepView view(quiet);
   options.progress = [&view](const sweep::Progress& progress) { view.show(progress); };
   options.notice = [&view](const std::string& text) { view.note(text); };
-  std::size_t claims = 0, left_out = 0;
-  for (const Preset& preset : presets) {
-    claims += preset.claims.size();
-    left_out += preset.left_out.size();
+  if (dry_run) {
+    print_dry_run(campaign, folder, options);
+    return *options.interrupted ? 130 : 0;
   }
-  if (!quiet || arguments->flag("dry-run")) {
-    const Campaign::Expected more = campaign.expected_more();
-    const sweep::Estimate first = sweep::estimate(campaign.plan(), folder, options);
-    double seconds = first.seconds;
-    if (more.runs > 0) {
-      seconds += sweep::estimate(more.sample, folder, options).seconds * static_cast<double>(more.runs) /
-                 static_cast<double>(more.sample.runs.size());
-    }
-    fmt::print("{} of {}{}; {} now and up to {} when rates are chosen: about {} ({})\n", counted(claims, "claim"),
-               counted(presets.size(), "preset"),
-               left_out > 0 ? fmt::format(" ({} more at a larger size)", left_out) : "",
-               counted(campaign.plan().runs.size(), "run"), more.runs, duration_text(seconds), first.told);
-    std::fflush(stdout);
-  }
-  if (arguments->flag("dry-run")) return 0;
+  const std::string publish = arguments->given("publish") ? arguments->word("publish") : "";
+  if (arguments->given("publish")) check_publish(publish);
+  run::use_folder(arguments->word("out"));
+  if (!quiet)
+    say(fmt::format("{}{}\n", counted(campaign.plan().runs.size(), "run"),
+                    more.runs > 0 ? fmt::format(" now, and up to {} when rates are chosen", more.runs) : ""));
+  const auto interrupted = [&] {
+    if (*options.interrupted) print_notice("interrupted; the same command goes on from here");
+    return options.interrupted->load();
+  };
 
   std::vector<std::string> failures;
   {
     const sweep::Folder held(folder);
     do {
+      options.more_to_come = campaign.more_to_come();
       const sweep::Outcome outcome = sweep::execute(campaign.plan(), held, options);
       view.clear();
-      if (outcome.interrupted) {
-        print_notice("interrupted; the same command goes on from here");
-        return 130;
-      }
+      if (interrupted()) return 130;
       failures.clear();
       for (const sweep::Failure& failure : outcome.failures) {
         failures.push_back(fmt::format("{}: {} ({})", sweep::to_text(campaign.plan().runs[failure.run].point),
@@ -235,6 +283,7 @@ int reproduce(int argc, char** argv) {
       for (std::size_t s = 0; s < presets[p].studies.size(); ++s) {
         if (presets[p].studies[s].kind != reproduce::StudyKind::kRuns)
           planners.merge(reproduce::measure_planners(presets, p, s));
+        if (interrupted()) return 130;
       }
     }
     const reproduce::Verdicts verdicts = reproduce::judge(campaign, folder, planners);
@@ -245,7 +294,8 @@ int reproduce(int argc, char** argv) {
                   .cores = std::thread::hardware_concurrency(),
                   .runs = campaign.plan().runs.size(),
                   .pictures = {}},
-                 arguments->given("publish") ? arguments->word("publish") : "");
+                 publish);
+    if (interrupted()) return 130;
     fmt::print("{}", reproduce::table(verdicts));
   }
   fmt::print("\n{}/report.md\n", folder);

@@ -41,6 +41,32 @@ std::optional<double> median(std::vector<Measured> values) {
   return values.size() % 2 == 1 ? values[middle].value : (values[middle - 1].value + values[middle].value) / 2;
 }
 
+// Throws UserError where the runs of a study cannot tell what a claim asks for, which would be found out after hours.
+void check_tells(const Preset& preset, const Study& of, const Setting& setting, const Claim& claim) {
+  Changes changes = of.changes;
+  std::ranges::copy(setting.changes, std::back_inserter(changes));
+  changes.push_back("strategy=" + of.contenders.front().strategy);
+  const config::RunConfig run = config::load_text(preset.base, preset.file, changes).run;
+  const std::string& measure = claim.measure;
+  const auto needs = [&](bool met, const char* what) {
+    if (met) return;
+    throw UserError(fmt::format("{}, claim {}: {} needs {}, and runs of {} in {} have none", preset.file, claim.id,
+                                measure, what, of.name, setting.name()));
+  };
+  const bool of_target = measure == "time_to_target_s" || measure == "updates_to_target";
+  const bool of_model =
+      of_target || measure.starts_with("final_") || measure == "time_to_plateau_s" || reference_of(measure).has_value();
+  needs(!of_model || run.model.kind != learn::ModelKind::kNone, "a model");
+  needs(!of_target || run.evaluate.target_accuracy > 0 || run.stop.target_accuracy, "a target_accuracy");
+  if (run.evaluate.every_updates) {
+    throw UserError(fmt::format(
+        "{}, study {}: evaluate.every_updates: an update is not the same amount of work under two strategies, so their "
+        "runs cannot be compared; use every_epochs or every_s",
+        preset.file, of.name));
+  }
+  needs(measure != "time_to_plateau_s" || run.stop.plateau, "a stop.plateau");
+}
+
 }  // namespace
 
 const char* word(Mode mode) {
@@ -75,6 +101,20 @@ std::size_t best_of(const std::vector<Tried>& tried) {
     if (score(tried[i]) < score(tried[best])) best = i;
   }
   return best;
+}
+
+void check_measures(const std::vector<Preset>& presets) {
+  for (const Preset& preset : presets) {
+    for (const Claim& claim : preset.claims) {
+      const Study& of = preset.study(claim.study);
+      if (of.kind != StudyKind::kRuns) continue;
+      const Setting* before = nullptr;
+      for (const Setting& setting : of.settings) {
+        if (!before || before->profile != setting.profile) check_tells(preset, of, setting, claim);
+        before = &setting;
+      }
+    }
+  }
 }
 
 Campaign::Campaign(const std::vector<Preset>& presets, sweep::Planner& planner) : presets_(presets), planner_(planner) {
@@ -282,10 +322,7 @@ void Campaign::add_finals(std::size_t preset, std::size_t of, std::size_t search
     if (there == source.settings.end()) there = source.settings.begin();
     const auto best = [&](const std::string& contender) {
       const Contender* found = source.find(contender);
-      if (!found) {
-        throw UserError(fmt::format("{}, study {}: {} has no contender {} to take a rate from", presets_[preset].file,
-                                    one.name, source.name, contender));
-      }
+      PSCTL_CHECK(found);
       return chosen_
           .at({preset, searched, static_cast<std::size_t>(there - source.settings.begin()),
                static_cast<std::size_t>(found - source.contenders.data())})
@@ -393,7 +430,7 @@ std::optional<Measured> measured(const RunFigures& run, std::string_view measure
   } else if (measure == "updates_per_s") {
     if (!(end_s > 0) || !number("updates")) return std::nullopt;
     return Measured{.value = *number("updates") / end_s, .censored = false};
-  } else if (measure.starts_with("time_to_final_of_")) {
+  } else if (reference_of(measure)) {
     if (!target) return std::nullopt;
     // As the time to a target is everywhere: the first of two looks in a row; the last counts alone.
     for (std::size_t i = 0; !run.diverged && i < run.looks.size(); ++i) {

@@ -35,6 +35,10 @@ struct Chosen {
   bool at_edge = false;  // of the grid, after the last widening
 };
 
+// Throws UserError where the runs of a study will not tell what a claim asks for: the time to a target that they do not
+// have, the accuracy of steps alone.
+void check_measures(const std::vector<Preset>& presets);
+
 // One contender in one setting of one study, by their places in the preset.
 struct Cell {
   std::size_t preset = 0, study = 0, setting = 0, contender = 0;
@@ -50,6 +54,8 @@ class Campaign {
   // holds of it, wider grids; then the rest. `grow` returns false when nothing is missing any more.
   const sweep::Plan& plan() const { return plan_; }
   bool grow(const std::string& folder);
+  // Whether the next call of grow may add runs.
+  bool more_to_come() const { return stage_ == Stage::kSearch && !grids_.empty(); }
   // What comes when rates are chosen, for an estimate: so many runs at most, and the first seed of them at a rate in
   // the middle of the grid.
   struct Expected {

@@ -103,11 +103,14 @@ double microseconds(sync::Planner planner, std::size_t count, Step lookahead, st
 
 void check_planner_study(const Preset& preset, const Study& study) {
   for (const Contender& contender : study.contenders) planner_named(preset, study, contender);
+  const std::vector<std::string> keys = study.kind == StudyKind::kPlannerExact
+                                            ? std::vector<std::string>{"cases"}
+                                            : std::vector<std::string>{"workers", "lookahead", "repeats"};
   for (const Setting& setting : study.settings) {
-    for (const char* key : {"cases", "workers", "lookahead", "repeats"}) {
-      if ((std::string_view(key) == "cases") == (study.kind == StudyKind::kPlannerExact))
-        number_of(preset, study, setting, key);
-    }
+    for (const std::string& key : keys) number_of(preset, study, setting, key);
+    if (setting.changes.size() == keys.size() && setting.drawn.empty()) continue;
+    throw UserError(fmt::format("{}, study {}, setting {}: has no effect but by {}; remove what else there is",
+                                preset.file, study.name, setting.profile, enumerate(keys)));
   }
 }
 

@@ -20,6 +20,27 @@ using config::Faults;
 using config::Node;
 
 constexpr const char* kSizes[] = {"quick", "default", "full"};
+constexpr std::size_t kMost = 1'000'000;    // of a whole number
+constexpr std::size_t kMostSeeds = 10'000;  // every one is a run
+
+// Of summary.json, those that a claim can be about. The best accuracy is none of them: it is a maximum over looks at
+// the test set.
+const std::vector<std::string> kRunMeasures = {
+    "time_s", "updates", "pushes", "samples", "epochs", "samples_per_s", "final_accuracy", "final_loss",
+    "time_to_target_s", "compute_share", "data_share", "wait_share", "staleness_mean", "staleness_p50", "staleness_p90",
+    "staleness_p99", "staleness_max", "samples_unused", "bytes_pushed", "bytes_pulled", "staleness_samples",
+    // Of several of its numbers, or of evals.csv:
+    "updates_per_s", "updates_to_target", "time_to_plateau_s"};
+constexpr const char* kOnlySetting = "as given";  // where a study has none
+constexpr std::string_view kTimeToFinalOf = "time_to_final_of_";
+
+// None where the text is no number, or none that is finite.
+std::optional<double> number_in(const std::string& text) {
+  std::istringstream stream(text);
+  stream.imbue(std::locale::classic());
+  double value = 0;
+  return stream >> value && stream.eof() && std::isfinite(value) ? std::optional(value) : std::nullopt;
+}
 
 // Reads the keys of one map and tells what nobody asked for.
 class Map {
@@ -66,12 +87,12 @@ class Map {
     const Node* found = find(key);
     return found ? number_of(*found, at(key)) : otherwise;
   }
-  std::size_t whole(const std::string& key, std::size_t otherwise, std::size_t least) {
+  std::size_t whole(const std::string& key, std::size_t otherwise, std::size_t least, std::size_t most) {
     const Node* found = find(key);
     if (!found) return otherwise;
     const double value = number_of(*found, at(key));
-    if (!(value >= static_cast<double>(least)) || value != std::floor(value) || value > 1e6) {
-      fault(*found, at(key), fmt::format("expected a whole number from {} on", least));
+    if (!(value >= static_cast<double>(least)) || value != std::floor(value) || value > static_cast<double>(most)) {
+      fault(*found, at(key), fmt::format("expected a whole number from {} to {}", least, most));
       return otherwise;
     }
     return static_cast<std::size_t>(value);
@@ -136,12 +157,8 @@ class Map {
     return text;
   }
   double number_of(const Node& node, const std::string& path) {
-    if (node.kind == Node::Kind::kScalar) {
-      std::istringstream stream(node.text);
-      stream.imbue(std::locale::classic());
-      double value = 0;
-      if (stream >> value && stream.eof() && std::isfinite(value)) return value;
-    }
+    const auto value = node.kind == Node::Kind::kScalar ? number_in(node.text) : std::nullopt;
+    if (value) return *value;
     fault(node, path, "expected a number");
     return 0;
   }
@@ -181,6 +198,8 @@ bool meant_at(const Node& node, const std::string& path, Size size, Faults& faul
   const Node* sizes = node.find("sizes");
   if (!sizes) return true;
   bool meant = false;
+  if (sizes->kind != Node::Kind::kList || sizes->items.empty())
+    faults.add(sizes->place, path, fmt::format("{}.sizes: expected a list of sizes, such as [default, full]", path));
   for (const Node& item : sizes->items) {
     if (std::ranges::find(kSizes, item.text) == std::end(kSizes)) {
       faults.add(item.place, path, fmt::format("{}.sizes: expected some of quick, default and full", path));
@@ -221,18 +240,24 @@ void read_settings(Map& study_map, Study& study) {
     study.settings.push_back(std::move(setting));
   });
   if (!study_map.has("settings"))
-    study.settings.push_back({.profile = "as given", .says = {}, .network_part = {}, .changes = {}, .drawn = {}});
+    study.settings.push_back({.profile = kOnlySetting, .says = {}, .network_part = {}, .changes = {}, .drawn = {}});
+  if (const Node* settings = study_map.find("settings"); settings && settings->entries.empty())
+    study_map.fault(*settings, study_map.at("settings"), "needs one setting at least");
   const Node* network = study_map.find("network");
   if (!network) return;
   Map map(*network, study_map.at("network"), study_map.size(), study_map.faults());
   const double step_ms = map.number("step_ms", 0);
-  const double bytes = static_cast<double>(map.whole("bytes", 0, 1));  // of the model; none: a transfer is all latency
+  const double bytes =
+      static_cast<double>(map.whole("bytes", 0, 1, kMost * 1000));  // of the model; none: a transfer is all latency
   const std::vector<double> parts = map.numbers("parts");
   if (!(step_ms > 0) || parts.empty()) map.fault(*network, study_map.at("network"), "needs step_ms above 0 and parts");
+  if (std::ranges::any_of(parts, [](double part) { return part < 0; }))
+    map.fault(*network, map.at("parts"), "a part is at least 0");
+  if (std::set(parts.begin(), parts.end()).size() != parts.size())
+    map.fault(*network, map.at("parts"), "a part stands there twice");
   std::vector<Setting> swept;
   for (const Setting& setting : study.settings) {
     for (double part : parts) {
-      if (!(part >= 0)) map.fault(*network, map.at("parts"), "a part is at least 0");
       Setting at = setting;
       at.network_part = part;
       const double transfer_ms = part * step_ms / 2;
@@ -261,7 +286,7 @@ void read_study(const std::string& name, const Node& node, const std::string& pa
     study.failing = of.words("contenders");
     study.failing_below = of.number("below", 0);
   }
-  study.seeds = map.whole("seeds", 5, 2);
+  study.seeds = map.whole("seeds", 5, 2, kMostSeeds);
   study.changes = preset.effort;
   for (const char* key : {"change", "effort"})
     std::ranges::copy(changes_of(map, key), std::back_inserter(study.changes));
@@ -275,14 +300,31 @@ void read_study(const std::string& name, const Node& node, const std::string& pa
               "expected an earlier study that is searched, at every size that this one is for");
   }
   read_settings(map, study);
-  map.each_entry("contenders", [&](const std::string& contender, const Node& value, const std::string&) {
+  map.each_entry("contenders", [&](const std::string& contender, const Node& value, const std::string& at) {
+    if (number_in(contender)) map.fault(value, at, "a contender whose name is a number would be read as one");
     study.contenders.push_back({.name = contender, .strategy = config::to_line(value)});
   });
   if (study.contenders.empty()) map.fault(node, path + ".contenders", "is missing");
+  for (const Contender& contender : study.contenders) {
+    if (source != preset.studies.end() && !source->find(contender.name))
+      map.fault(node, map.at("rates_from"), fmt::format("{} has no contender {}", source->name, contender.name));
+  }
   for (const std::string& contender : study.failing) {
     if (!study.find(contender)) map.fault(node, path + ".failing", fmt::format("{} is no contender", contender));
   }
-  if (study.rates == Rates::kFailing && study.failing.empty()) map.fault(node, path + ".failing", "is missing");
+  if (study.rates == Rates::kFailing && (study.failing.empty() || !(study.failing_below > 0)))
+    map.fault(node, path + ".failing", "needs contenders, and an accuracy above 0 that they end below");
+  const auto without_effect = [&](const char* key, const char* where) {
+    if (map.has(key)) map.fault(*map.find(key), map.at(key), fmt::format("has no effect {}; remove it", where));
+  };
+  if (study.rates != Rates::kFailing) without_effect("failing", "without rates: failing");
+  if (study.rates == Rates::kGiven) without_effect("grid", "where rates are given");
+  if (!study.rates_from.empty()) without_effect("grid", "with rates_from");
+  if (study.kind != StudyKind::kRuns) {
+    for (const char* key : {"rates", "network", "change", "effort"}) without_effect(key, "on planners");
+  } else if (study.rates != Rates::kGiven && study.rates_from.empty() && preset.grid(study).empty()) {
+    map.fault(node, path, "needs rates to try: `rates` of `search`, or a `grid`");
+  }
   if (study.rates == Rates::kSearch && !study.find(preset.search.reference)) {
     map.fault(node, path, fmt::format("the reference of the search, {}, is no contender", preset.search.reference));
   }
@@ -294,16 +336,16 @@ Rival rival_of(Map& map, const Node& node, const std::string& path) {
     Rival rival;
     for (const config::Entry& entry : node.entries) {
       const double weight = map.number_of(entry.value, path + "." + entry.key);
+      if (!(weight > 0)) map.fault(entry.value, path + "." + entry.key, "expected a weight above 0");
       rival.parts.emplace_back(entry.key, weight);
       rival.name += fmt::format("{}{:g} {}", rival.name.empty() ? "" : " + ", weight, entry.key);
     }
+    if (node.entries.empty()) map.fault(node, path, "names no contender");
     return rival;
   }
   const std::string name = map.text_of(node, path);
-  std::istringstream stream(name);
-  stream.imbue(std::locale::classic());
-  double number = 0;
-  if (stream >> number && stream.eof()) return {.name = name, .parts = {}, .number = number};
+  const std::optional<double> number = number_in(name);
+  if (number) return {.name = name, .parts = {}, .number = *number};
   return {.name = name, .parts = {{name, 1.0}}, .number = 0};
 }
 
@@ -321,13 +363,19 @@ void read_criterion(Map& map, const Node& node, Claim& claim) {
     map.fault(node, map.at("factor"), "expected a number above 0, and a ratio");
   if (kind < 2 && map.has("margin"))
     map.fault(node, map.at("margin"), "has no effect with less and more; there is factor");
+  if (kind == 5) {
+    for (const char* key : {"margin", "factor"}) {
+      if (map.has(key)) map.fault(node, map.at(key), "has no effect with between, which has low and high");
+    }
+  }
   const double centre = ratio ? std::log(factor) : 0;
   const double up = ratio ? std::log1p(margin) : margin, down = ratio ? std::log1p(-margin) : -margin;
   const std::string times = factor == 1 ? "" : fmt::format(" {:g} times", factor);
   const std::string than = factor == 1 ? "" : fmt::format(" than {:g} times", factor);
-  const std::string within = margin == 0 ? ""
-                             : ratio     ? fmt::format(", within {:g} %", 100 * margin)
-                                         : fmt::format(", within {:g} points", 100 * margin);
+  const std::string within = margin == 0               ? ""
+                             : ratio                   ? fmt::format(", within {:g} %", 100 * margin)
+                             : is_share(claim.measure) ? fmt::format(", within {:g} points", 100 * margin)
+                                                       : fmt::format(", within {:g}", margin);
   switch (kind) {
     case 0:
       claim.region.high = centre;
@@ -364,8 +412,40 @@ void read_criterion(Map& map, const Node& node, Claim& claim) {
   }
 }
 
-void read_claim(const Node& node, const std::string& path, Preset& preset, const std::set<std::string>& known_studies,
-                Size size, Faults& faults) {
+// Whether runs, or planners, of the study tell such a number.
+bool tells(const Study& study, const std::string& measure) {
+  if (study.kind != StudyKind::kRuns) return measure == planner_measure(study.kind);
+  if (std::ranges::find(kRunMeasures, measure) != kRunMeasures.end()) return true;
+  const auto reference = reference_of(measure);
+  return reference && study.find(*reference);
+}
+
+// What is contradictory or would be passed over in what a claim compares.
+void check_shape(Map& map, const Node& node, const std::string& path, const Claim& claim) {
+  if (claim.order.empty() ? claim.subjects.empty() || claim.rivals.empty() : claim.order.size() < 2)
+    map.fault(node, path, "needs `of` and `against`, or an `order` of two at least");
+  const auto apart = [&](const char* one, std::initializer_list<const char*> others) {
+    for (const char* other : others) {
+      if (map.has(one) && map.has(other)) map.fault(node, map.at(other), fmt::format("has no effect with {}", one));
+    }
+  };
+  apart("order", {"of", "against", "any", "grows"});
+  apart("grows", {"settings", "where", "any"});
+  if (map.has("grows") && claim.subjects.size() > 1) map.fault(node, map.at("of"), "expected one contender with grows");
+  for (const Rival& rival : claim.rivals) {
+    const bool itself =
+        rival.parts.size() == 1 && std::ranges::find(claim.subjects, rival.parts[0].first) != claim.subjects.end();
+    if (itself) map.fault(node, map.at("against"), fmt::format("{} is compared with itself", rival.name));
+  }
+  if (claim.where && (claim.where->contenders.empty() || !(claim.where->low < claim.where->high)))
+    map.fault(node, map.at("where"), "needs contenders, and low below high");
+}
+
+// Names of a study's settings at every size; of one without, that of its only one.
+using SettingNames = std::map<std::string, std::set<std::string>>;
+
+void read_claim(const Node& node, const std::string& path, Preset& preset, const SettingNames& known_studies, Size size,
+                Faults& faults) {
   Map map(node, path, size, faults);
   Claim claim;
   claim.id = map.text("id");
@@ -382,10 +462,12 @@ void read_claim(const Node& node, const std::string& path, Preset& preset, const
   claim.profiles = map.words("settings");
   claim.any_subject = map.flag("any");
   claim.order = map.words("order");
+  std::vector<std::string> grown;
   if (const Node* grows = map.find("grows")) {
     Map of(*grows, map.at("grows"), size, faults);
     claim.grows_from = of.text("from");
     claim.grows_to = of.text("to");
+    grown = {claim.grows_from, claim.grows_to};
   }
   if (const Node* where = map.find("where")) {
     Map of(*where, map.at("where"), size, faults);
@@ -409,8 +491,20 @@ void read_claim(const Node& node, const std::string& path, Preset& preset, const
     for (const auto& [contender, weight] : rival.parts) check(contender);
   }
   if (claim.where) std::ranges::for_each(claim.where->contenders, check);
-  if (claim.order.empty() ? claim.subjects.empty() || claim.rivals.empty() : claim.order.size() < 2) {
-    map.fault(node, path, "needs `of` and `against`, or an `order` of two at least");
+  check_shape(map, node, path, claim);
+  if (!tells(*study, claim.measure)) {
+    const std::string near = nearest(claim.measure, kRunMeasures);
+    map.fault(node, map.at("measure"),
+              study->kind != StudyKind::kRuns
+                  ? fmt::format("planners of {} tell {} alone", study->name, planner_measure(study->kind))
+                  : fmt::format("runs of {} tell no {}{}", study->name, config::quoted(claim.measure),
+                                near.empty() ? "" : fmt::format(" (did you mean {}?)", near)));
+  }
+  for (const auto* profiles : {&claim.profiles, &grown}) {
+    for (const std::string& profile : *profiles) {
+      if (!known_studies.at(claim.study).contains(profile))
+        map.fault(node, path, fmt::format("{} is no setting of {}", config::quoted(profile), claim.study));
+    }
   }
   const auto profile_there = [&](const std::string& profile) {
     return std::ranges::find(study->settings, profile, &Setting::profile) != study->settings.end();
@@ -419,7 +513,7 @@ void read_claim(const Node& node, const std::string& path, Preset& preset, const
   const bool none = map.has("settings") && claim.profiles.empty();
   const bool no_growth =
       !claim.grows_from.empty() && !(profile_there(claim.grows_from) && profile_there(claim.grows_to));
-  if (none || no_growth) {
+  if (none || no_growth || study->settings.empty()) {
     preset.left_out.push_back(claim.id);
     return;
   }
@@ -432,9 +526,9 @@ void read_search(Map& map, Preset& preset, Size size, Faults& faults) {
   Map of(*node, map.at("search"), size, faults);
   Search& search = preset.search;
   search.rates = of.numbers("rates");
-  search.seeds = of.whole("seeds", search.seeds, 1);
-  search.validation = of.whole("validation", search.validation, 1);
-  search.widen = of.whole("widen", search.widen, 0);
+  search.seeds = of.whole("seeds", search.seeds, 1, kMostSeeds);
+  search.validation = of.whole("validation", search.validation, 1, kMost);
+  search.widen = of.whole("widen", search.widen, 0, 10);
   search.reference = of.text("reference", search.reference);
   check_rates(of, *node, search.rates);
 }
@@ -460,6 +554,16 @@ const Study& Preset::study(std::string_view study_name) const {
 
 bool is_time(std::string_view measure) {
   return measure.starts_with("time_") || measure.starts_with("updates_to_") || measure == "microseconds";
+}
+
+bool is_share(std::string_view measure) { return measure == "final_accuracy" || measure.ends_with("_share"); }
+
+const char* planner_measure(StudyKind kind) { return kind == StudyKind::kPlannerExact ? "misses" : "microseconds"; }
+
+std::optional<std::string> reference_of(std::string_view measure) {
+  const std::size_t least = kTimeToFinalOf.size() + std::string_view("_s").size();
+  if (measure.size() <= least || !measure.starts_with(kTimeToFinalOf) || !measure.ends_with("_s")) return std::nullopt;
+  return std::string(measure.substr(kTimeToFinalOf.size(), measure.size() - least));
 }
 
 std::optional<Preset> only(const Preset& preset, std::string_view claim) {
@@ -507,11 +611,16 @@ Preset read_preset(std::string_view text, const std::string& name, Size size) {
     const Node* base = map.find("base");
     preset.base = config::to_text(base ? *base : Node::map());
     preset.effort = changes_of(map, "effort");
-    preset.classes = map.whole("classes", 10, 2);
+    preset.classes = map.whole("classes", 10, 2, kMost);
     read_search(map, preset, size, faults);
-    std::set<std::string> known;
+    SettingNames known;
     map.each_entry("studies", [&](const std::string& study, const Node& node, const std::string& path) {
-      known.insert(study);
+      std::set<std::string>& names = known[study];
+      if (const Node* settings = node.find("settings")) {
+        for (const config::Entry& setting : settings->entries) names.insert(setting.key);
+      } else {
+        names.insert(kOnlySetting);
+      }
       read_study(study, node, path, preset, size, faults);
     });
     std::set<std::string> ids;

@@ -145,5 +145,11 @@ void merge(Preset& preset, const Preset& more);
 
 // Whether greater is a longer time, which a run may end before: then ratios are compared.
 bool is_time(std::string_view measure);
+// Whether it is a part of a whole, shown in percent and its differences in points.
+bool is_share(std::string_view measure);
+// What a study of planners measures.
+const char* planner_measure(StudyKind kind);
+// NAME of time_to_final_of_NAME_s; none of any other measure.
+std::optional<std::string> reference_of(std::string_view measure);
 
 }  // namespace psctl::reproduce

@@ -33,14 +33,12 @@ std::string number(std::optional<double> value) {
 
 Json json_number(std::optional<double> value) { return value && std::isfinite(*value) ? Json(*value) : Json(nullptr); }
 
-bool is_number(const std::string& rival) { return rival.find_first_not_of("0123456789.") == std::string::npos; }
-
 // "a2s 81.3 %, bsp 80.9 %"; a rival that is a number stands in the criterion already.
 std::string figures(const Judged& one, const Comparison& comparison) {
   if (comparison.finding.effect.n == 0) return "";
   const std::string& measure = one.claim->grows_from.empty() ? one.claim->measure : "";
   const std::string mine = fmt::format("{} {}", comparison.subject, number_text(measure, comparison.subject_mean));
-  if (is_number(comparison.rival)) return mine;
+  if (comparison.rival_is_number) return mine;
   return fmt::format("{}, {} {}", mine, comparison.rival, number_text(measure, comparison.rival_mean));
 }
 
@@ -131,7 +129,7 @@ std::string outcome_tables(const Campaign& campaign, const Verdicts& verdicts, s
       const auto& rows = tables[mode][measure];
       if (rows.empty()) continue;
       text += fmt::format("\n`{}`{}:\n\n| |", measure, mode == Mode::kGiven ? "" : fmt::format(", {}", word(mode)));
-      for (const Contender& contender : study.contenders) text += fmt::format(" {} |", contender.name);
+      for (const Contender& contender : study.contenders) text += fmt::format(" {} |", cell_text(contender.name));
       text += "\n|---|";
       for (std::size_t i = 0; i < study.contenders.size(); ++i) text += "---|";
       for (const auto& [setting, row] : rows) {
@@ -159,9 +157,10 @@ std::string comparison_table(const Judged& one) {
   std::string text = "\n| setting | who | | against | | effect, 95 % | verdict |\n|---|---|---|---|---|---|---|\n";
   for (const Comparison& comparison : one.comparisons) {
     const bool known = comparison.finding.effect.n > 0;
-    text += fmt::format("| {} | {} | {} | {} | {} | {} | {}{} |\n", cell_text(comparison.setting), comparison.subject,
-                        known ? number_text(measure, comparison.subject_mean) : "-", comparison.rival,
-                        known && !is_number(comparison.rival) ? number_text(measure, comparison.rival_mean) : "",
+    text += fmt::format("| {} | {} | {} | {} | {} | {} | {}{} |\n", cell_text(comparison.setting),
+                        cell_text(comparison.subject), known ? number_text(measure, comparison.subject_mean) : "-",
+                        cell_text(comparison.rival),
+                        known && !comparison.rival_is_number ? number_text(measure, comparison.rival_mean) : "",
                         effect_text(*one.claim, comparison.finding), word(comparison.finding.verdict),
                         comparison.finding.reason.empty() ? "" : ": " + cell_text(comparison.finding.reason));
   }
@@ -200,8 +199,9 @@ std::string markdown(const Campaign& campaign, const Verdicts& verdicts, const M
   std::string text = fmt::format(
       "# The papers' claims on this harness\n\n"
       "{} verdicts on {} claims: {}. Made by `psctl reproduce` {}, size {}, of {}, on {} ({}).\n\n"
-      "A claim is an inequality that was written down before anything was run (`configs/papers/`). Its quantity is the "
-      "paired "
+      "A claim is an inequality that was written down before anything was run (`configs/papers/`); what was changed of "
+      "its "
+      "set-up later stands in our reading of the paper. Its quantity is the paired "
       "difference over seeds, or the ratio of times; **held** is where the whole 95 % interval lies where the claim "
       "has it, **not "
       "held** where all of it lies elsewhere, **inconclusive** is the rest. Time is that of the virtual clock. "
@@ -218,8 +218,8 @@ std::string markdown(const Campaign& campaign, const Verdicts& verdicts, const M
   text +=
       "| claim | what | rates | verdict | measured, 95 % | criterion | published |\n|---|---|---|---|---|---|---|\n";
   for (const Judged& one : verdicts.judged) {
-    text += fmt::format("| {} | {} | {} | **{}**{} | {} | {} | {} |\n", one.claim->id, cell_text(one.claim->says),
-                        word(one.mode), word(one.verdict),
+    text += fmt::format("| {} | {} | {} | **{}**{} | {} | {} | {} |\n", cell_text(one.claim->id),
+                        cell_text(one.claim->says), word(one.mode), word(one.verdict),
                         one.claim->expected.empty() ? "" : " (expected: " + cell_text(one.claim->expected) + ")",
                         cell_text(measured_text(one)), one.claim->criterion, cell_text(one.claim->published));
   }
@@ -273,14 +273,14 @@ std::string claims_csv(const Verdicts& verdicts) {
     const Finding none;
     const Finding& finding = tightest ? tightest->finding : none;
     const auto effect = [&](double value) { return tightest ? number(value) : std::string(); };
-    text +=
-        fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n", one.preset->name, one.claim->id,
-                    word(one.mode), word(one.verdict), one.claim->measure, tightest ? csv_text(tightest->setting) : "",
-                    tightest ? csv_text(tightest->subject) : "", tightest ? csv_text(tightest->rival) : "",
-                    one.claim->scale == Scale::kRatio ? "log_ratio" : "difference", effect(finding.effect.mean),
-                    effect(finding.effect.low), effect(finding.effect.high), number(one.claim->region.low),
-                    number(one.claim->region.high), finding.effect.n, finding.censored, csv_text(one.claim->published),
-                    csv_text(one.claim->criterion));
+    text += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n", csv_text(one.preset->name),
+                        csv_text(one.claim->id), word(one.mode), word(one.verdict), one.claim->measure,
+                        tightest ? csv_text(tightest->setting) : "", tightest ? csv_text(tightest->subject) : "",
+                        tightest ? csv_text(tightest->rival) : "",
+                        one.claim->scale == Scale::kRatio ? "log_ratio" : "difference", effect(finding.effect.mean),
+                        effect(finding.effect.low), effect(finding.effect.high), number(one.claim->region.low),
+                        number(one.claim->region.high), finding.effect.n, finding.censored,
+                        csv_text(one.claim->published), csv_text(one.claim->criterion));
   }
   return text;
 }
@@ -292,10 +292,10 @@ std::string comparisons_csv(const Verdicts& verdicts) {
       "n,censored,p_value,verdict,reason\n";
   for (const Judged& one : verdicts.judged) {
     for (const Comparison& c : one.comparisons) {
-      text += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n", one.preset->name,
-                          one.claim->id, word(one.mode), csv_text(c.setting), number(c.network_part),
-                          csv_text(c.subject), csv_text(c.rival), number(c.subject_rate), number(c.rival_rate),
-                          one.claim->measure, number(c.subject_mean), number(c.rival_mean),
+      text += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n",
+                          csv_text(one.preset->name), csv_text(one.claim->id), word(one.mode), csv_text(c.setting),
+                          number(c.network_part), csv_text(c.subject), csv_text(c.rival), number(c.subject_rate),
+                          number(c.rival_rate), one.claim->measure, number(c.subject_mean), number(c.rival_mean),
                           one.claim->scale == Scale::kRatio ? "log_ratio" : "difference", number(c.finding.effect.mean),
                           number(c.finding.effect.low), number(c.finding.effect.high), c.finding.effect.n,
                           c.finding.censored, number(c.finding.p_value), word(c.finding.verdict),
@@ -315,11 +315,11 @@ std::string outcomes_csv(const Campaign& campaign, const Verdicts& verdicts) {
       std::string all;
       for (const Measured& value : values)
         all += fmt::format("{}{:.6g}{}", all.empty() ? "" : " ", value.value, value.censored ? "+" : "");
-      text +=
-          fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{}\n", preset.name, study.name, csv_text(setting.name()),
-                      csv_text(setting.profile), number(setting.network_part),
-                      study.contenders[outcome.cell.contender].name, word(outcome.mode), number(outcome.rate), measure,
-                      values.size(), std::ranges::count_if(values, &Measured::censored), number(mean(values)), all);
+      text += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{}\n", csv_text(preset.name), csv_text(study.name),
+                          csv_text(setting.name()), csv_text(setting.profile), number(setting.network_part),
+                          csv_text(study.contenders[outcome.cell.contender].name), word(outcome.mode),
+                          number(outcome.rate), measure, values.size(),
+                          std::ranges::count_if(values, &Measured::censored), number(mean(values)), all);
     }
   }
   return text;
@@ -331,10 +331,10 @@ std::string rates_csv(const Campaign& campaign) {
     const Preset& preset = campaign.presets()[cell.preset];
     const Study& study = preset.studies[cell.study];
     for (const Tried& tried : chosen.tried) {
-      text += fmt::format("{},{},{},{},{:g},{},{},{}\n", preset.name, study.name,
-                          csv_text(study.settings[cell.setting].name()), study.contenders[cell.contender].name,
-                          tried.rate, tried.rate == chosen.best ? "yes" : "no", number(tried.mean_accuracy()),
-                          number(tried.median_time_s()));
+      text += fmt::format(
+          "{},{},{},{},{:g},{},{},{}\n", preset.name, study.name, csv_text(study.settings[cell.setting].name()),
+          csv_text(study.contenders[cell.contender].name), tried.rate, tried.rate == chosen.best ? "yes" : "no",
+          number(tried.mean_accuracy()), number(tried.median_time_s()));
     }
   }
   return text;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
+#include <functional>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -25,8 +26,6 @@ double mean_of(const Values& values, Scale scale) {
   return scale == Scale::kRatio ? std::exp(mean) : mean;
 }
 
-constexpr std::string_view kTimeToFinalOf = "time_to_final_of_";
-
 // Measures of cells, read from run folders when they are first asked for.
 class Book {
  public:
@@ -43,9 +42,8 @@ class Book {
   // A number a seed; none where there are no such runs, or one of them does not tell.
   std::optional<Values> values(const Cell& cell, Mode mode, const std::string& measure) {
     if (study(cell).kind != StudyKind::kRuns) {
-      const char* what = study(cell).kind == StudyKind::kPlannerExact ? "misses" : "microseconds";
       const auto found = planners_.find(cell);
-      if (found == planners_.end() || measure != what) return std::nullopt;
+      if (found == planners_.end() || measure != planner_measure(study(cell).kind)) return std::nullopt;
       Values values;
       for (double number : found->second) values.push_back({.value = number, .censored = false});
       return values;
@@ -53,10 +51,9 @@ class Book {
     const auto result = campaign_.results().find({cell, mode});
     if (result == campaign_.results().end()) return std::nullopt;
     std::optional<Values> targets;
-    if (measure.starts_with(kTimeToFinalOf)) {
+    if (const auto name = reference_of(measure)) {
       Cell reference = cell;
-      const std::string name = measure.substr(kTimeToFinalOf.size(), measure.size() - kTimeToFinalOf.size() - 2);
-      const Contender* contender = study(cell).find(name);
+      const Contender* contender = study(cell).find(*name);
       if (!contender) return std::nullopt;
       reference.contender = static_cast<std::size_t>(contender - study(cell).contenders.data());
       targets = values(reference, mode, "final_accuracy");
@@ -167,7 +164,10 @@ class Judge {
     if (!claim_.where) return true;
     return std::ranges::all_of(claim_.where->contenders, [&](const std::string& contender) {
       const auto values = book_.values(cell(setting, contender), judged_.mode, claim_.measure);
-      if (!values) return false;
+      if (!values) {  // then nobody knows
+        missing_ = true;
+        return false;
+      }
       const double mean = mean_of(*values, claim_.scale);
       return mean >= claim_.where->low && mean <= claim_.where->high;
     });
@@ -212,6 +212,7 @@ class Judge {
                           .network_part = study_.settings[setting].network_part,
                           .subject = subject,
                           .rival = rival.name,
+                          .rival_is_number = rival.parts.empty(),
                           .subject_rate = book_.rate(of, judged_.mode),
                           .rival_rate = rival.parts.size() == 1
                                             ? book_.rate(cell(setting, rival.parts[0].first), judged_.mode)
@@ -296,16 +297,28 @@ constexpr const char* kListed[] = {"final_accuracy", "time_to_target_s", "time_s
 }  // namespace
 
 const Comparison* Judged::tightest() const {
-  const Comparison* tightest = nullptr;
   // How far the mean lies within the region, from the nearer bound.
   const auto room = [&](const Comparison& one) {
     return std::min(one.finding.effect.mean - claim->region.low, claim->region.high - one.finding.effect.mean);
   };
-  for (const Comparison& one : comparisons) {
-    if (one.finding.effect.n == 0) continue;
-    if (!tightest || room(one) < room(*tightest)) tightest = &one;
+  const auto least = [&](const std::function<bool(const Comparison&)>& meant) {
+    const Comparison* found = nullptr;
+    for (const Comparison& one : comparisons) {
+      if (one.finding.effect.n > 0 && meant(one) && (!found || room(one) < room(*found))) found = &one;
+    }
+    return found;
+  };
+  if (claim->any_subject) {  // of the subject that comes nearest to bearing it out
+    const Comparison* best = nullptr;
+    for (const std::string& subject : claim->subjects) {
+      const Comparison* worst = least([&](const Comparison& one) { return one.subject == subject; });
+      if (worst && (!best || room(*worst) > room(*best))) best = worst;
+    }
+    return best;
   }
-  return tightest;
+  // A wide interval about a mean that is further off decides nothing: it is one of those that the verdict is.
+  const Comparison* decides = least([&](const Comparison& one) { return one.finding.verdict == verdict; });
+  return decides ? decides : least([](const Comparison&) { return true; });
 }
 
 Verdicts judge(const Campaign& campaign, const std::string& folder,
@@ -370,7 +383,7 @@ std::string where_text(const Judged& judged) {
 std::string effect_text(const Claim& claim, const Finding& finding) {
   const double mean = finding.effect.mean, low = finding.effect.low, high = finding.effect.high;
   if (finding.effect.n == 0) return "-";
-  const bool points = claim.measure == "final_accuracy" || claim.measure == "compute_share";
+  const bool points = is_share(claim.measure);
   if (claim.scale == Scale::kRatio) {
     return fmt::format("{:.3g} [{:.3g}, {:.3g}] times", std::exp(mean), std::exp(low), std::exp(high));
   }
@@ -381,7 +394,7 @@ std::string effect_text(const Claim& claim, const Finding& finding) {
 }
 
 std::string number_text(std::string_view measure, double value) {
-  if (measure == "final_accuracy" || measure == "compute_share") return fmt::format("{:.1f} %", 100 * value);
+  if (is_share(measure)) return fmt::format("{:.1f} %", 100 * value);
   if (measure.starts_with("time_")) return fmt::format("{:.4g} s", value);
   if (measure == "microseconds") return fmt::format("{:.4g} us", value);
   return fmt::format("{:.4g}", value);

@@ -15,6 +15,7 @@ struct Comparison {
   std::string setting;
   std::optional<double> network_part;
   std::string subject, rival;
+  bool rival_is_number = false;
   std::optional<double> subject_rate, rival_rate;
   double subject_mean = 0, rival_mean = 0;  // over the seeds; of times the geometric mean, censored ones as they are
   Finding finding;
@@ -32,7 +33,8 @@ struct Judged {
   };
   std::vector<InSetting> settings;  // of those that it speaks of
   std::vector<std::string> notes;
-  // The one that is nearest to refuting the claim, or refutes it most; none where there is none.
+  // Of those that decide the verdict, the one that is nearest to refuting the claim, or refutes it most; none where
+  // there is none.
   const Comparison* tightest() const;
 };
 

@@ -368,7 +368,7 @@ Folder::Folder(std::string path) : path_(std::move(path)) {
   if (lock_ < 0) throw UserError(fmt::format("cannot write to {}: {}", path_, std::strerror(errno)));
   if (::flock(lock_, LOCK_EX | LOCK_NB) != 0) {
     ::close(lock_);
-    throw UserError(fmt::format("another sweep is at work in {}; wait for it, or give --name another name", path_));
+    throw UserError(fmt::format("another sweep is at work in {}; wait for it, or choose another folder", path_));
   }
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(path_ + "/runs", ignored)) {

@@ -26,6 +26,7 @@ import numpy
 import plot
 import psctl_pictures
 import psctl_runs
+import reproduce_pictures
 
 TRAINED = """
 name: trial
@@ -48,6 +49,53 @@ strategy: {strategy}
 cluster: {{workers: {workers}, compute_ms: {compute}, network: {{latency_ms: {latency}}}}}
 stop: {{{stop}}}
 trace: {{steps: true, timeline: {timeline}}}
+"""
+# Two presets of which every picture of psctl reproduce has something to show.
+SHARES = """
+title: shares
+source: none
+stated: nothing
+read: all of it
+base:
+  clock: virtual
+  model: {kind: none}
+  data: {batch_size: 8}
+  cluster: {workers: 3, compute_ms: [20, 30, 70]}
+  stop: {time_s: 2}
+studies:
+  share:
+    says: steps alone
+    seeds: 2
+    network: {step_ms: 20, parts: [0.1, 0.5]}
+    settings: {h1: {says: as given}, h2: {says: slower, change: {cluster.compute_ms: [20, 30, 90]}}}
+    contenders: {bsp: bsp, asp: asp}
+claims:
+  - {id: true-one, says: more, known_from: arithmetic, study: share, measure: compute_share, of: asp, against: bsp, is: more}
+  - {id: false-one, says: less, known_from: arithmetic, study: share, measure: time_s, of: asp, against: bsp, is: less}
+"""
+GUIDE = """
+title: guide
+source: none
+stated: nothing
+read: all of it
+base:
+  clock: virtual
+  model: {kind: logistic}
+  data: {source: SOURCE, batch_size: 16}
+  cluster: {workers: 3, compute_ms: [10, 12, 25]}
+  stop: {epochs: 2}
+  evaluate: {every_epochs: 0.25, target_accuracy: 0.7}
+classes: 3
+search: {rates: [0.02, 0.05], seeds: 1, validation: 100, widen: 0}
+studies:
+  choice:
+    says: two clusters
+    rates: search
+    seeds: 2
+    settings: {alike: {says: as given}, one_slow: {says: slower, change: {cluster.compute_ms: [10, 12, 60]}}}
+    contenders: {bsp: bsp, asp: asp, ssp: ssp}
+claims:
+  - {id: guide-sooner, says: sooner, known_from: nowhere, study: choice, measure: time_to_target_s, of: [asp, ssp], any: true, against: bsp, is: less}
 """
 EVALS = "time_s,version,epoch,samples,train_loss,test_loss,test_accuracy\n"
 
@@ -653,6 +701,44 @@ class Plots(unittest.TestCase):
             done = subprocess.run([SCRIPTS / script, "--help"], capture_output=True, text=True, check=False)
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertIn("usage: " + script, done.stdout)
+
+    def test_the_pictures_of_claims_show_every_claim_and_every_panel(self):
+        (self.folder / "wbsp.yaml").write_text(SHARES)
+        (self.folder / "guide.yaml").write_text(GUIDE.replace("SOURCE", str(self.folder / "set.psctl")))
+        out = self.folder / "claims"
+        code, _, said = psctl("reproduce", self.folder / "wbsp.yaml", self.folder / "guide.yaml", "--out", out, "--quiet",
+                              PSCTL_PYTHON=sys.executable)
+        self.assertEqual(code, 0, said)
+        self.assertNotIn("no pictures", said)
+        out = out / "reproduce"
+        report = (out / "report.md").read_text()
+        for name in ("claims", "network", "guide"):
+            self.assertIn(f"]({name}.png)", report)
+            image = matplotlib.image.imread(out / f"{name}.png")
+            self.assertGreater((image[..., :3] < 0.9).any(axis=2).mean(), 0.01, name)
+
+        # The same from the tables, as words and curves.
+        claims, outcomes = (reproduce_pictures.read(out / f"{name}.csv") for name in ("claims", "outcomes"))
+        picture = self.folder / "picture.svg"
+        reproduce_pictures.draw_claims(claims, picture)
+        words = labels(picture)
+        for row in claims:
+            self.assertIn(row["claim"] + ("" if row["rates"] == "given" else f" ({row['rates']})"), words)
+        for verdict in {row["verdict"] for row in claims}:
+            self.assertIn(reproduce_pictures.COLOURS[verdict], picture.read_text())
+        reproduce_pictures.draw_network(outcomes, picture)
+        words = labels(picture)
+        for word in ("share: h1", "share: h2", "bsp", "asp", "10", "50"):
+            self.assertIn(word, words)
+        reproduce_pictures.draw_guide(reproduce_pictures.read(out / "comparisons.csv"), outcomes, picture)
+        words = labels(picture)
+        for word in ("each strategy at its own best rate", "one rate for all: BSP's best", "asp", "ssp", "alike"):
+            self.assertEqual(words.count(word), 2 if word == "alike" else 1, word)
+
+        # Nothing of another preset's network stands under WBSP's figures.
+        picture.unlink()
+        reproduce_pictures.draw_network([{**row, "paper": "mine"} for row in outcomes], picture)
+        self.assertFalse(picture.exists())
 
     def test_an_interrupt_ends_it_with_130_and_nothing_is_written(self):
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "reproduce/campaign.h"
 #include "reproduce/planner_study.h"
 
 namespace psctl::reproduce {
@@ -22,7 +23,7 @@ std::string preset_with(const std::string& line = "", const std::string& in_plac
 source: s
 stated: s
 read: r
-base: {clock: virtual, model: {kind: none}, cluster: {workers: 2}, stop: {time_s: 1}, data: {batch_size: 4}}
+base: {clock: virtual, model: {kind: none}, cluster: {workers: 2}, stop: {time_s: 1}, data: {source: nowhere, batch_size: 4}}
 studies:
   pace:
     says: how fast
@@ -124,12 +125,67 @@ BOOST_AUTO_TEST_CASE(what_is_wrong_with_a_preset_is_told_with_its_place) {
   check_refused(preset_with("is: fewer", "is: less"), "less, more, at_least");
   check_refused(preset_with("is: less\n    margin: 0.1", "is: less"), "has no effect with less and more");
   check_refused(preset_with("study: race", "study: pace"), "there is no study 'race'");
-  check_refused(preset_with("seeds: 1", "seeds: {quick: 2, default: 3}"), "expected a whole number from 2 on");
+  check_refused(preset_with("seeds: 1", "seeds: {quick: 2, default: 3}"), "expected a whole number from 2 to");
   check_refused(preset_with("sizes: [big]", "seeds: {quick: 2, default: 3}"),
                 "expected some of quick, default and full");
   check_refused(preset_with("rates: quickly", "seeds: {quick: 2, default: 3}"), "given, search or failing");
   check_refused(preset_with("", "    known_from: nowhere\n"), "claims.0.known_from: is missing");
   check_refused("[", "p.yaml");
+}
+
+// Each of these would otherwise be found out when the runs are made, or never.
+BOOST_AUTO_TEST_CASE(what_could_not_be_judged_or_would_be_passed_over_is_refused) {
+  const auto measure = [](const std::string& name) { return preset_with("measure: " + name, "measure: time_s"); };
+  check_refused(measure("compute_shar"), "did you mean compute_share?");
+  check_refused(measure("best_accuracy"), "runs of pace tell no 'best_accuracy'");
+  check_refused(measure("microseconds"), "runs of pace tell no 'microseconds'");
+  check_refused(measure("time_to_final_of_sap_s"), "runs of pace tell no");
+  BOOST_CHECK_NO_THROW(read_preset(measure("time_to_final_of_asp_s"), "p.yaml", Size::kDefault));
+
+  const auto claim = [](const std::string& lines) { return preset_with(lines, "of: asp\n    against: bsp"); };
+  check_refused(claim("of: asp\n    against: bsp\n    settings: far"), "'far' is no setting of pace");
+  check_refused(claim("of: asp\n    against: bsp\n    grows: {from: near, to: far}"), "'near' is no setting of pace");
+  check_refused(claim("of: asp\n    against: bsp\n    where: {low: 0}"), "needs contenders");
+  check_refused(claim("of: asp\n    against: [bsp, asp]"), "asp is compared with itself");
+  check_refused(claim("of: asp\n    against: {}"), "names no contender");
+  check_refused(claim("of: asp\n    against: {bsp: -1}"), "expected a weight above 0");
+  check_refused(claim("of: asp\n    order: [bsp, asp]"), "has no effect with order");
+  check_refused(claim("of: asp\n    against: bsp\n    sizes: default"), "expected a list of sizes");
+  check_refused(preset_with("is: between\n    low: 0.1\n    high: 2\n    margin: 0.1", "is: less"),
+                "has no effect with between");
+
+  const auto study = [](const std::string& lines) { return preset_with(lines, "seeds: {quick: 2, default: 3}"); };
+  check_refused(study("rates: search"), "needs rates to try");
+  check_refused(study("rates: failing\n    grid: [1, 2]\n    failing: {contenders: asp}"), "an accuracy above 0");
+  check_refused(study("grid: [1, 2]"), "has no effect where rates are given");
+  check_refused(study("failing: {contenders: asp, below: 0.2}"), "has no effect without rates: failing");
+  check_refused(study("settings: {}"), "needs one setting at least");
+  check_refused(study("network: {step_ms: 5, parts: [0.1, 0.1]}"), "stands there twice");
+  check_refused(study("kind: planner_speed\n    change: {seed: 1}"), "has no effect on planners");
+  check_refused(study("seeds: 20000"), "from 2 to 10000");
+  check_refused(preset_with("asp: asp\n      15: asp", "asp: asp"), "a contender whose name is a number");
+}
+
+// What only the configuration of the runs tells.
+BOOST_AUTO_TEST_CASE(runs_that_cannot_tell_what_a_claim_asks_for_are_refused) {
+  const auto check = [](const std::string& measure, const std::string& model, const std::string& part) {
+    std::string text = preset_with("measure: " + measure, "measure: time_s");
+    text.replace(text.find("model: {kind: none}"), std::string("model: {kind: none}").size(), model);
+    const std::vector<Preset> presets = {read_preset(text, "p.yaml", Size::kDefault)};
+    if (part.empty()) return check_measures(presets);
+    BOOST_CHECK_EXCEPTION(check_measures(presets), UserError, [&](const UserError& error) {
+      BOOST_TEST_INFO(error.what());
+      return std::string(error.what()).find(part) != std::string::npos;
+    });
+  };
+  const std::string model = "model: {kind: logistic}, evaluate: {every_epochs: 1}";
+  check("final_accuracy", "model: {kind: none}", "needs a model");
+  check("time_to_target_s", model, "needs a target_accuracy");
+  check("updates_to_target", model, "needs a target_accuracy");
+  check("time_to_plateau_s", model, "needs a stop.plateau");
+  check("final_accuracy", "model: {kind: logistic}, evaluate: {every_updates: 9}", "evaluate.every_updates");
+  check("final_accuracy", model, "");
+  check("time_to_target_s", "model: {kind: logistic}, evaluate: {every_epochs: 1, target_accuracy: 0.5}", "");
 }
 
 BOOST_AUTO_TEST_CASE(a_claim_alone_takes_the_studies_that_it_rests_on) {

@@ -98,13 +98,34 @@ BOOST_AUTO_TEST_CASE(a_claim_that_does_not_hold_is_a_result) {
   BOOST_TEST_REQUIRE(second.wait() == 0, second.error());
   BOOST_TEST((runs_made() == before));
   BOOST_TEST(read_file(app.out() + "/reproduce/claims.csv") == read_file(published + "/claims.csv"));
+  BOOST_TEST(!contains(second.error(), "the plan has changed"), second.error());
+
+  // A dry run knows what rates were chosen, and that nothing is missing.
+  Process dry = reproduce(app, {preset, "--dry-run"});
+  BOOST_TEST_REQUIRE(dry.wait() == 0, dry.error());
+  BOOST_TEST(contains(dry.out(), " 0 of them missing\n"), dry.out());
+}
+
+BOOST_AUTO_TEST_CASE(what_is_published_is_not_left_over_from_before) {
+  const App app;
+  const std::string published = app.folder() / "published";
+  std::filesystem::create_directories(published);
+  write_file(published + "/network.png", "of another campaign");
+  Process process(app.folder(), {"reproduce", preset_of(app), "--out", app.out(), "--publish", published, "--quiet"},
+                  {"PSCTL_PYTHON=/bin/false"});
+  BOOST_TEST_REQUIRE(process.wait() == 0, process.error());
+  BOOST_TEST(contains(process.error(), "no pictures"));
+  BOOST_TEST(!std::filesystem::exists(published + "/network.png"));
+  BOOST_TEST(!contains(read_file(published + "/report.md"), ".png"));
 }
 
 BOOST_AUTO_TEST_CASE(a_dry_run_tells_what_would_be_run_and_runs_nothing) {
   const App app;
   Process process = reproduce(app, {preset_of(app), "--dry-run"});
   BOOST_TEST_REQUIRE(process.wait() == 0, process.error());
-  BOOST_TEST(contains(process.out(), "3 claims"));
+  BOOST_TEST(process.out().starts_with("3 claims of 1 preset\n"), process.out());  // before anything is tried out
+  BOOST_TEST(contains(process.out(), "12 runs, 12 of them missing, and up to 8 more when rates are chosen\n"),
+             process.out());
   BOOST_TEST(!std::filesystem::exists(app.out()));
 }
 
@@ -121,6 +142,8 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_judged_is_refused_before_anything_starts) {
   check({"--quick", "--full"}, "not both");
   check({"--quick", "wbsp-time-h1"}, "not judged at this size");
   check({app.folder() / "none.yaml"}, "cannot read the preset");
+  check({preset_of(app), "--publish", app.folder() / "mine.yaml/below"}, "cannot make the folder");
+  check({preset_of(app), "--publish", "/proc/self"}, "--publish /proc/self: cannot");
   const std::string path = preset_of(app);
   std::string text = read_file(path);
   write_file(path, text.replace(text.find("asp: asp"), 8, "asp: sap"));

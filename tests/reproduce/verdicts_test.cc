@@ -48,6 +48,7 @@ claims:
 }
 
 struct Told {
+  std::vector<Preset> presets;  // that `judged` points into
   Judged judged;
   std::string where;
   std::string report;
@@ -57,7 +58,7 @@ struct Told {
 Told judged(const std::string& claim, const std::string& measure, const Planted& planted,
             std::optional<std::size_t> left_out = {}, const std::string& more = "") {
   const test::TemporaryFolder folder;
-  const std::vector<Preset> presets = preset_with(claim);
+  std::vector<Preset> presets = preset_with(claim);
   sweep::Planner planner;
   Campaign campaign(presets, planner);
   std::size_t number = 0;
@@ -77,9 +78,11 @@ Told judged(const std::string& claim, const std::string& measure, const Planted&
   BOOST_TEST(number == 60U);
   const Verdicts verdicts = judge(campaign, folder.path(), {});
   BOOST_TEST_REQUIRE(verdicts.judged.size() == 1U);
-  return {.judged = verdicts.judged[0],
+  const std::string report = markdown(campaign, verdicts, {});
+  return {.presets = std::move(presets),
+          .judged = verdicts.judged[0],
           .where = where_text(verdicts.judged[0]),
-          .report = markdown(campaign, verdicts, {})};
+          .report = report};
 }
 
 }  // namespace
@@ -127,6 +130,53 @@ BOOST_AUTO_TEST_CASE(a_claim_with_a_condition_speaks_only_where_it_is_met) {
   const Told nowhere = judged(claim, "compute_share", share(0.8));
   BOOST_TEST(nowhere.judged.verdict == Verdict::kInconclusive);
   BOOST_TEST(nowhere.judged.notes.size() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(a_condition_that_cannot_be_looked_at_is_no_way_around_a_setting) {
+  const std::string claim =
+      "    measure: compute_share\n    where: {contenders: [bsp], low: 0.55, high: 0.72}\n    of: asp\n    "
+      "against: 0.91\n    is: at_least\n";
+  const Planted share = [](const std::string& contender, const std::string&, int seed) {
+    return (contender == "asp" ? 0.95 : 0.6) + noise(seed);
+  };
+  BOOST_TEST(judged(claim, "compute_share", share).judged.verdict == Verdict::kHeld);
+  const Told told = judged(claim, "compute_share", share, 0);  // a run of bsp
+  BOOST_TEST(told.judged.settings.size() == 3U);
+  BOOST_TEST(told.judged.verdict == Verdict::kInconclusive);
+  BOOST_TEST(!told.judged.notes.empty());
+}
+
+BOOST_AUTO_TEST_CASE(what_is_shown_of_a_claim_is_what_decides_its_verdict) {
+  const std::string claim = "    measure: compute_share\n    of: asp\n    against: [bsp, ssp]\n    is: more\n";
+  // Against ssp asp is worse by more on average, but it may be luck; against bsp it is surely worse.
+  const Told told = judged(claim, "compute_share", [](const std::string& contender, const std::string&, int seed) {
+    return contender == "ssp" ? 0.4 + 1.0 * (seed % 2) : contender == "bsp" ? 0.6 : 0.5 + noise(seed);
+  });
+  BOOST_TEST(told.judged.verdict == Verdict::kNotHeld);
+  BOOST_TEST_REQUIRE(told.judged.tightest());
+  BOOST_TEST(told.judged.tightest()->rival == "bsp");
+
+  // Where one of several is enough, it is of the one that is.
+  const std::string any =
+      "    measure: compute_share\n    of: [ssp, asp]\n    any: true\n    against: bsp\n    is: more\n";
+  const Told one = judged(any, "compute_share", [](const std::string& contender, const std::string&, int seed) {
+    return (contender == "asp" ? 0.9 : contender == "ssp" ? 0.2 : 0.5) + noise(seed);
+  });
+  BOOST_TEST(one.judged.verdict == Verdict::kHeld);
+  BOOST_TEST_REQUIRE(one.judged.tightest());
+  BOOST_TEST(one.judged.tightest()->subject == "asp");
+}
+
+BOOST_AUTO_TEST_CASE(margins_are_told_in_the_unit_of_the_measure) {
+  const auto criterion = [](const std::string& measure) {
+    return preset_with("    measure: " + measure +
+                       "\n    of: asp\n    against: bsp\n    is: about\n    margin: 0.5\n")[0]
+        .claims[0]
+        .criterion;
+  };
+  BOOST_TEST(criterion("compute_share") == "about, within 50 points");
+  BOOST_TEST(criterion("updates_per_s") == "about, within 0.5");
+  BOOST_TEST(criterion("time_s") == "about, within 50 %");
 }
 
 BOOST_AUTO_TEST_CASE(an_order_holds_step_by_step) {
