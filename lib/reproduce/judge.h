@@ -42,8 +42,9 @@ struct Finding {
 };
 
 // `subject` and `rival` are of the same seeds in the same order. A censored number counts as what it was censored at;
-// the verdict stands only if greater numbers in its place would move the effect further to where the verdict is, else
-// it is inconclusive. Fewer than two pairs are inconclusive.
+// the verdict stands only if greater numbers in its place would move the effect further to where the verdict is and,
+// of ratios, if a test of the speeds gives it whatever those numbers are; else it is inconclusive. Fewer than two pairs
+// are inconclusive.
 Finding judge(Scale scale, const Region& region, std::span<const Measured> subject, std::span<const Measured> rival);
 
 // A claim against several: held if held by each, not held if refuted by one. Nothing at all is inconclusive.

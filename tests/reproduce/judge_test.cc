@@ -83,6 +83,16 @@ BOOST_AUTO_TEST_CASE(a_rival_that_never_got_there_only_adds_to_being_faster) {
   BOOST_TEST(finding.censored == 1U);
 }
 
+BOOST_AUTO_TEST_CASE(a_time_that_is_not_known_may_be_so_long_that_nothing_is_shown) {
+  std::vector<Measured> rival = plain({11, 12, 11, 12, 11});
+  BOOST_TEST(judge(Scale::kRatio, kLess, plain({10, 10, 10, 10, 10}), rival).verdict == Verdict::kHeld);
+  rival[4].censored = true;  // were it 1000, the five would be too different for a verdict
+  const Finding finding = judge(Scale::kRatio, kLess, plain({10, 10, 10, 10, 10}), rival);
+  BOOST_TEST(finding.verdict == Verdict::kInconclusive);
+  BOOST_TEST(finding.p_value.value() > 0.05);
+  BOOST_TEST(finding.reason.starts_with("held, but for 1 pair in which a run ended before it was there"));
+}
+
 BOOST_AUTO_TEST_CASE(a_subject_that_never_got_there_makes_being_faster_inconclusive) {
   std::vector<Measured> subject = plain({10, 10, 11, 10, 9});
   subject[4].censored = true;
