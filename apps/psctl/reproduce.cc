@@ -163,17 +163,13 @@ void check_publish(const std::string& publish) {
   fs::remove(probe, ignored);
 }
 
-// What would be run with what the folder holds, and how long that would take.
-void print_dry_run(Campaign& campaign, const std::string& folder, const sweep::Options& options) {
-  const auto missing = [&] {
-    return std::ranges::count(sweep::present(campaign.plan(), folder, options.notice), false);
-  };
-  auto now = missing();
-  while (now == 0 && campaign.grow(folder)) now = missing();
-  const Campaign::Expected more = campaign.more_to_come() ? campaign.expected_more() : Campaign::Expected();
-  say(fmt::format("{}, {} of them missing{}\n", counted(campaign.plan().runs.size(), "run"), now,
-                  more.runs > 0 ? fmt::format(", and up to {} more when rates are chosen", more.runs) : ""));
-  if (now == 0) return;
+auto missing(const Campaign& campaign, const std::string& folder, const sweep::Options& options) {
+  return std::ranges::count(sweep::present(campaign.plan(), folder, options.notice), false);
+}
+
+// How long it takes to make what the folder does not hold.
+void print_estimate(const Campaign& campaign, const Campaign::Expected& more, const std::string& folder,
+                    const sweep::Options& options) {
   say("some are tried out for an estimate\n");
   const sweep::Estimate first = sweep::estimate(campaign.plan(), folder, options);
   double seconds = first.seconds;
@@ -183,6 +179,17 @@ void print_dry_run(Campaign& campaign, const std::string& folder, const sweep::O
   }
   say(seconds > 0 ? fmt::format("what is missing will take about {} ({})\n", duration_text(seconds), first.told)
                   : fmt::format("how long it will take is not known: {}\n", first.told));
+}
+
+// What would be run with what the folder holds, and how long that would take.
+void print_dry_run(Campaign& campaign, const std::string& folder, const sweep::Options& options) {
+  auto now = missing(campaign, folder, options);
+  while (now == 0 && campaign.grow(folder)) now = missing(campaign, folder, options);
+  const Campaign::Expected more = campaign.more_to_come() ? campaign.expected_more() : Campaign::Expected();
+  say(fmt::format("{}, {} of them missing{}\n", counted(campaign.plan().runs.size(), "run"), now,
+                  more.runs > 0 ? fmt::format(", and up to {} more when rates are chosen", more.runs) : ""));
+  if (now == 0) return;
+  print_estimate(campaign, more, folder, options);
 }
 
 }  // namespace
@@ -258,6 +265,9 @@ int reproduce(int argc, char** argv) {
   if (!quiet)
     say(fmt::format("{}{}\n", counted(campaign.plan().runs.size(), "run"),
                     more.runs > 0 ? fmt::format(" now, and up to {} when rates are chosen", more.runs) : ""));
+  // Where it takes hours, a minute for the estimate is well spent.
+  if (!quiet && size == Size::kFull && (campaign.more_to_come() || missing(campaign, folder, options) > 0))
+    print_estimate(campaign, more, folder, options);
   const auto interrupted = [&] {
     if (*options.interrupted) print_notice("interrupted; the same command goes on from here");
     return options.interrupted->load();

@@ -119,6 +119,13 @@ BOOST_AUTO_TEST_CASE(what_is_published_is_not_left_over_from_before) {
   BOOST_TEST(!contains(read_file(published + "/report.md"), ".png"));
 }
 
+BOOST_AUTO_TEST_CASE(the_full_size_says_beforehand_how_long_it_takes) {
+  const App app;
+  Process process = reproduce(app, {preset_of(app), "--full"});
+  BOOST_TEST_REQUIRE(process.wait() == 0, process.error());
+  BOOST_TEST(contains(process.out(), "\nwhat is missing will take about "), process.out());
+}
+
 BOOST_AUTO_TEST_CASE(a_dry_run_tells_what_would_be_run_and_runs_nothing) {
   const App app;
   Process process = reproduce(app, {preset_of(app), "--dry-run"});
