@@ -134,11 +134,10 @@ def draw_guide(comparisons, outcomes, path):
     settings = list(dict.fromkeys(row["setting"] for row in rows))
     cells = {(row["rates"], row["setting"], row["subject"]): row for row in rows}
 
-    def place(subject):  # the slowest anywhere is last
-        effects = [number(cells[modes[0], setting, subject]["effect"]) for setting in settings]
-        return sum(effects)
+    def overall(subject):
+        return sum(number(cells[modes[0], setting, subject]["effect"]) for setting in settings)
 
-    subjects = sorted(dict.fromkeys(row["subject"] for row in rows), key=place)
+    subjects = sorted(dict.fromkeys(row["subject"] for row in rows), key=overall)
     figure, axes = plt.subplots(1, len(modes), figsize=(11, 0.9 + 0.36 * len(subjects)), sharey=True, squeeze=False,
                                 layout="constrained")
     for axis, mode in zip(axes[0], modes):
