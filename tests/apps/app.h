@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "support/folder.h"
+#include "support/paths.h"
 
 namespace psctl::test {
 
@@ -42,7 +43,7 @@ inline bool contains(const std::string& text, const std::string& part) { return 
 class Process {
  public:
   Process(const TemporaryFolder& folder, const std::vector<std::string>& arguments,
-          const std::vector<std::string>& environment = {}, const char* binary = PSCTL_BINARY) {
+          const std::vector<std::string>& environment = {}, const char* binary = psctl::test::kBinary) {
     static int count = 0;
     stem_ = folder / fmt::format("process-{}", ++count);
     std::vector<char*> argv{const_cast<char*>(binary)};

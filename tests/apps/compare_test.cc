@@ -6,6 +6,7 @@
 
 #include "apps/app.h"
 #include "results/support.h"
+#include "support/paths.h"
 
 using psctl::test::App;
 using psctl::test::contains;
@@ -131,7 +132,7 @@ BOOST_AUTO_TEST_CASE(a_table_that_cannot_be_written_ends_with_1) {
   const Folder folder;
   const TemporaryFolder said;
   for (const char* verb : {"runs", "compare"}) {
-    Process process(said, {"-c", fmt::format("{} {} {} >/dev/full", PSCTL_BINARY, verb, folder.runs())}, {}, "/bin/sh");
+    Process process(said, {"-c", fmt::format("{} {} {} >/dev/full", psctl::test::kBinary, verb, folder.runs())}, {}, "/bin/sh");
     BOOST_TEST(process.wait() == 1, verb);
     BOOST_TEST(contains(process.error(), "cannot write"), process.error());
   }

@@ -3,6 +3,7 @@
 #include <png.h>
 
 #include "app.h"
+#include "support/paths.h"
 
 namespace psctl::test {
 namespace {
@@ -13,7 +14,7 @@ struct Told {
 };
 
 Told tell(const App& app, const std::vector<std::string>& arguments, const std::vector<std::string>& environment = {},
-          const char* binary = PSCTL_BINARY) {
+          const char* binary = psctl::test::kBinary) {
   Process process(app.folder(), arguments, environment, binary);
   const int code = process.wait();
   return {code, process.out(), process.error()};
@@ -132,7 +133,7 @@ BOOST_AUTO_TEST_CASE(a_terminal_shows_two_pixels_a_character_if_it_has_the_colou
   const App app;
   const Pixels image = own_image(app, 0);
   const std::string command =
-      fmt::format("stty cols 70; exec {} data inspect {} --images --per-class 2", PSCTL_BINARY, app.folder() / "data");
+      fmt::format("stty cols 70; exec {} data inspect {} --images --per-class 2", psctl::test::kBinary, app.folder() / "data");
   const auto on_terminal = [&](const std::vector<std::string>& environment) {
     return tell(app, {"-qec", command, "/dev/null"}, environment, "/usr/bin/script").out;
   };

@@ -1,5 +1,6 @@
 // psctl data synth: what it writes is what runs train on, and what cannot be written leaves nothing behind.
 #include "app.h"
+#include "support/paths.h"
 
 namespace psctl::test {
 namespace {
@@ -9,7 +10,7 @@ struct Told {
   std::string out, error;
 };
 
-Told tell(const App& app, const std::vector<std::string>& arguments, const char* binary = PSCTL_BINARY) {
+Told tell(const App& app, const std::vector<std::string>& arguments, const char* binary = psctl::test::kBinary) {
   Process process(app.folder(), arguments, {}, binary);
   const int code = process.wait();
   return {code, process.out(), process.error()};
@@ -97,7 +98,7 @@ BOOST_AUTO_TEST_CASE(a_file_that_finds_no_room_leaves_nothing_behind) {
   const std::string file = app.folder() / "full.psctl";
   const Told told =
       tell(app,
-           {"-c", fmt::format("trap '' XFSZ; ulimit -f 2048; exec {} data synth blobs -o {}", PSCTL_BINARY, file) +
+           {"-c", fmt::format("trap '' XFSZ; ulimit -f 2048; exec {} data synth blobs -o {}", psctl::test::kBinary, file) +
                       " --samples 200000"},
            "/bin/bash");
   BOOST_TEST(told.code == 1);

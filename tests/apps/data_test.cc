@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 
 #include "app.h"
+#include "support/paths.h"
 
 namespace psctl::test {
 namespace {
@@ -19,7 +20,7 @@ Told inspect(const App& app, const std::vector<std::string>& arguments) {
   return {code, process.out(), process.error()};
 }
 
-Told tell(const App& app, const std::vector<std::string>& arguments, const char* binary = PSCTL_BINARY) {
+Told tell(const App& app, const std::vector<std::string>& arguments, const char* binary = psctl::test::kBinary) {
   Process process(app.folder(), arguments, {}, binary);
   const int code = process.wait();
   return {code, process.out(), process.error()};
@@ -149,7 +150,7 @@ BOOST_AUTO_TEST_CASE(samples_that_come_twice_are_told_on_screen_and_as_json) {
   BOOST_TEST(wrong.code == 2);
   BOOST_TEST(contains(wrong.error, "--output: expected a name that ends in .json, found '"), wrong.error);
   const Told pipe =
-      tell(app, {"-c", fmt::format("mkfifo {0} && exec {1} data inspect {0}", app.folder() / "pipe", PSCTL_BINARY)},
+      tell(app, {"-c", fmt::format("mkfifo {0} && exec {1} data inspect {0}", app.folder() / "pipe", psctl::test::kBinary)},
            "/bin/bash");
   BOOST_TEST(pipe.code == 2);
   BOOST_TEST(contains(pipe.error, "pipe: expected a file or a folder, found something else"), pipe.error);
@@ -157,7 +158,7 @@ BOOST_AUTO_TEST_CASE(samples_that_come_twice_are_told_on_screen_and_as_json) {
 
 BOOST_AUTO_TEST_CASE(arrays_of_numpy_are_imported_with_labels_of_their_own_or_from_one_archive) {
   const App app;
-  const std::string files = std::string(PSCTL_SOURCE_DIR) + "/tests/data/files/", out = app.folder() / "a.psctl";
+  const std::string files = psctl::test::source_path("tests/data/files/"), out = app.folder() / "a.psctl";
   const Told archive = tell(app, {"data", "import", files + "mnist.npz", "-o", out});
   BOOST_TEST(archive.code == 0, archive.error);
   BOOST_TEST(contains(archive.error, "'x_test' are the samples, 'y_test' their labels"), archive.error);

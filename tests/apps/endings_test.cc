@@ -1,5 +1,6 @@
 // Runs that end badly: whoever dies, within seconds nobody is left, the message names it, and the files can be read.
 #include "app.h"
+#include "support/paths.h"
 
 namespace psctl::test {
 namespace {
@@ -132,7 +133,7 @@ BOOST_AUTO_TEST_CASE(a_set_larger_than_a_memory_limit_trains_alike_and_a_limit_t
   BOOST_TEST(std::filesystem::file_size(file) > kLimit * 1024);
   // On one core: of several, each that computes needs memory of its own.
   const auto limited = [&](std::uint64_t limit, const Overrides& overrides) {
-    std::string command = fmt::format("ulimit -d {}; exec taskset -c 0 {}", limit, PSCTL_BINARY);
+    std::string command = fmt::format("ulimit -d {}; exec taskset -c 0 {}", limit, psctl::test::kBinary);
     for (const std::string& word : app.train_arguments(overrides)) command += " '" + word + "'";
     return command;
   };

@@ -2,6 +2,7 @@
 #include <set>
 
 #include "app.h"
+#include "support/paths.h"
 
 namespace psctl::test {
 namespace {
@@ -146,7 +147,7 @@ BOOST_AUTO_TEST_CASE(a_timeline_is_valid_json_with_a_track_a_worker) {
 BOOST_AUTO_TEST_CASE(the_table_at_the_end_says_who_held_whom_and_names_the_straggler) {
   const TemporaryFolder folder;
   const auto table = [&](std::vector<std::string> overrides) {
-    std::vector<std::string> arguments = {"train", "--config", PSCTL_SOURCE_DIR "/configs/vectors.yaml", "--out",
+    std::vector<std::string> arguments = {"train", "--config", psctl::test::source_path("configs/vectors.yaml"), "--out",
                                           folder / "results"};
     arguments.insert(arguments.end(), overrides.begin(), overrides.end());
     Process psctl(folder, arguments);
@@ -197,7 +198,7 @@ BOOST_AUTO_TEST_CASE(on_a_terminal_errors_are_coloured_unless_NO_COLOR_says_othe
   const auto shown = [&](const char* environment) {
     const std::string typescript = app.folder() / "typescript";
     const std::string command =
-        fmt::format("{} script -qec '{} trian' {} > /dev/null 2>&1 < /dev/null", environment, PSCTL_BINARY, typescript);
+        fmt::format("{} script -qec '{} trian' {} > /dev/null 2>&1 < /dev/null", environment, psctl::test::kBinary, typescript);
     [[maybe_unused]] const int code = std::system(command.c_str());
     return read_file(typescript);
   };

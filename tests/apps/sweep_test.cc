@@ -2,6 +2,7 @@
 #include <set>
 
 #include "apps/app.h"
+#include "support/paths.h"
 
 using namespace psctl::test;
 namespace fs = std::filesystem;
@@ -102,7 +103,7 @@ BOOST_AUTO_TEST_CASE(what_is_said_with_closed_streams_is_in_no_file) {
              "name: trial\nclock: virtual\nmodel: {kind: none}\nstrategy: bsp\ncluster: {workers: 3}\n"
              "stop: {time_s: 5}\n");
   const auto says = [&](const std::string& command, const std::string& streams) {
-    Process process(folder(), {"-c", fmt::format("{} {} --config {} {}", PSCTL_BINARY, command, timing, streams)}, {},
+    Process process(folder(), {"-c", fmt::format("{} {} --config {} {}", psctl::test::kBinary, command, timing, streams)}, {},
                     "/bin/sh");
     BOOST_TEST_REQUIRE(process.wait() == 0);
     return process.error();

@@ -1,5 +1,6 @@
 // Both worlds, the number of servers and the number of threads make the same model.
 #include "app.h"
+#include "support/paths.h"
 
 namespace psctl::test {
 namespace {
@@ -109,7 +110,7 @@ BOOST_AUTO_TEST_CASE(clocks_and_waits_of_the_vectors_are_those_worked_out_by_han
                            Case{"strategy={name: ssp, staleness: 2}", {5, 5, 3}, {11, 6, 0}},
                            Case{"strategy=asp", {10, 7, 3}, {0, 0, 0}}}) {
     const TemporaryFolder folder;
-    Process process(folder, {"train", "--config", PSCTL_SOURCE_DIR "/configs/vectors.yaml", "--out", folder / "runs",
+    Process process(folder, {"train", "--config", psctl::test::source_path("configs/vectors.yaml"), "--out", folder / "runs",
                              each.strategy});
     BOOST_TEST_REQUIRE(process.wait() == 0, process.error());
     const auto run = std::filesystem::directory_iterator(folder / "runs")->path();

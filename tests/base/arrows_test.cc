@@ -5,6 +5,7 @@
 #include <regex>
 #include <set>
 #include <string>
+#include "support/paths.h"
 
 namespace fs = std::filesystem;
 
@@ -40,7 +41,7 @@ const std::map<std::string, Folders> kArrows = {
 BOOST_AUTO_TEST_SUITE(arrows)
 
 BOOST_AUTO_TEST_CASE(every_include_follows_the_arrows) {
-  const fs::path lib = fs::path(PSCTL_SOURCE_DIR) / "lib";
+  const fs::path lib = fs::path(psctl::test::source_path("lib"));
   const std::regex include("^#include \"([a-z]+)/([^\"]+)\"");
   std::size_t seen = 0;
   for (const auto& folder : fs::directory_iterator(lib)) {

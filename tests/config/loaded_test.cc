@@ -3,6 +3,7 @@
 #include <string>
 
 #include "config/support.h"
+#include "support/paths.h"
 
 using namespace psctl;
 using namespace psctl::config;
@@ -105,9 +106,9 @@ BOOST_AUTO_TEST_CASE(the_example_of_the_documentation_means_what_it_says) {
 }
 
 BOOST_AUTO_TEST_CASE(the_files_of_configs_load) {
-  const RunConfig quickstart = load_file(PSCTL_SOURCE_DIR "/configs/quickstart.yaml").run;
+  const RunConfig quickstart = load_file(psctl::test::source_path("configs/quickstart.yaml")).run;
   BOOST_TEST((quickstart.clock == Clock::kReal));
-  const RunConfig vectors = load_file(PSCTL_SOURCE_DIR "/configs/vectors.yaml").run;
+  const RunConfig vectors = load_file(psctl::test::source_path("configs/vectors.yaml")).run;
   BOOST_TEST(vectors.simulation.compute_ms == (std::vector<double>{2000, 3000, 7000}),
              boost::test_tools::per_element());
   BOOST_TEST(*vectors.stop.time_s == 21);

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "config/support.h"
+#include "support/paths.h"
 
 using namespace psctl;
 using namespace psctl::config;
@@ -54,7 +55,7 @@ BOOST_AUTO_TEST_CASE(every_key_that_is_written_is_in_the_schema) {
     }
     known.insert(path);
   }
-  const std::string text = to_yaml(load_file(PSCTL_SOURCE_DIR "/configs/quickstart.yaml").run);
+  const std::string text = to_yaml(load_file(psctl::test::source_path("configs/quickstart.yaml")).run);
   std::string section;
   for (std::size_t at = 0; at < text.size(); at = text.find('\n', at) + 1) {
     const std::string line = text.substr(at, text.find('\n', at) - at);

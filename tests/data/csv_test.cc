@@ -6,6 +6,7 @@
 
 #include "data/text_support.h"
 #include "support/folder.h"
+#include "support/paths.h"
 
 using namespace psctl;
 using namespace psctl::data;
@@ -13,7 +14,7 @@ using namespace psctl::data::test;
 
 namespace {
 
-const std::string kFiles = std::string(PSCTL_SOURCE_DIR) + "/tests/data/files/";
+const std::string kFiles = psctl::test::source_path("tests/data/files/");
 const float kNone = std::numeric_limits<float>::quiet_NaN();
 
 Recorded parse(const std::string& content, const ImportOptions& options = {}, std::size_t block_size = kBlockSize) {

@@ -8,6 +8,7 @@
 
 #include "data/text_support.h"
 #include "support/folder.h"
+#include "support/paths.h"
 
 using namespace psctl;
 using namespace psctl::data;
@@ -15,7 +16,7 @@ using namespace psctl::data::test;
 
 namespace {
 
-const std::string kFiles = std::string(PSCTL_SOURCE_DIR) + "/tests/data/files/";
+const std::string kFiles = psctl::test::source_path("tests/data/files/");
 
 Recorded parse(const std::string& content, const ImportOptions& options = {}, std::size_t block_size = kBlockSize) {
   return parse_text(import_libsvm, content, options, block_size);

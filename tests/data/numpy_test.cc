@@ -11,6 +11,7 @@
 #include "data/text_support.h"
 #include "data/zip.h"
 #include "support/folder.h"
+#include "support/paths.h"
 
 using namespace psctl;
 using namespace psctl::data;
@@ -18,7 +19,7 @@ using namespace psctl::data::test;
 
 namespace {
 
-std::string path_of(const std::string& name) { return std::string(PSCTL_SOURCE_DIR) + "/tests/data/files/" + name; }
+std::string path_of(const std::string& name) { return psctl::test::source_path("tests/data/files/") + name; }
 
 Recorded import_all(const std::vector<Input>& inputs, const ImportOptions& options = {}) {
   RecordingSink sink;

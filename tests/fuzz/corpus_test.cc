@@ -7,6 +7,7 @@
 #include "base/random.h"
 #include "fuzz/target.h"
 #include "support/folder.h"
+#include "support/paths.h"
 
 using namespace psctl;
 
@@ -16,7 +17,7 @@ namespace fs = std::filesystem;
 
 std::vector<fs::path> files_of(const fuzz::Target& target) {
   std::vector<fs::path> files;
-  for (const auto& entry : fs::directory_iterator(fs::path(PSCTL_SOURCE_DIR) / "tests/fuzz/corpus" / target.name))
+  for (const auto& entry : fs::directory_iterator(fs::path(psctl::test::source_path("tests/fuzz/corpus")) / target.name))
     files.push_back(entry.path());
   std::ranges::sort(files);
   return files;

@@ -13,6 +13,7 @@
 #include "data/idx_bytes.h"
 #include "data/numpy_bytes.h"
 #include "readme/pages.h"
+#include "support/paths.h"
 
 namespace psctl::test {
 namespace {
@@ -23,7 +24,7 @@ constexpr std::size_t kTrain = 1200, kTest = 300;
 class Workspace {
  public:
   Workspace() {
-    std::filesystem::create_directory_symlink(std::string(PSCTL_SOURCE_DIR) + "/configs", folder_ / "configs");
+    std::filesystem::create_directory_symlink(psctl::test::source_path("configs"), folder_ / "configs");
     std::filesystem::create_directory(folder_ / "data");
     for (const auto& [name, samples] :
          {std::pair("flowers.csv", kTrain), std::pair("train.csv", kTrain), std::pair("train-1.csv", kTrain),

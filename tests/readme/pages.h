@@ -8,10 +8,11 @@
 #include <vector>
 
 #include "support/folder.h"
+#include "support/paths.h"
 
 namespace psctl::test {
 
-inline std::string page(const std::string& name) { return read_file(std::string(PSCTL_SOURCE_DIR) + "/" + name); }
+inline std::string page(const std::string& name) { return read_file(psctl::test::source_path(name)); }
 
 // Lines of a page's ```sh blocks, without their comments.
 inline std::vector<std::string> commands_of(const std::string& text) {
@@ -38,7 +39,7 @@ struct Told {
 inline Told run_in(const TemporaryFolder& folder, const std::string& command) {
   const std::string line =
       fmt::format("cd '{0}' && unset PSCTL_DATA && PSCTL_CACHE='{0}/cache' '{1}' {2} > '{0}/output' 2>&1",
-                  folder.path(), PSCTL_BINARY, command.substr(std::string("psctl ").size()));
+                  folder.path(), psctl::test::kBinary, command.substr(std::string("psctl ").size()));
   const int status = std::system(line.c_str());
   return {status, read_file(folder / "output")};
 }

@@ -7,6 +7,7 @@
 
 #include "support/folder.h"
 #include "sync/registry.h"
+#include "support/paths.h"
 
 using namespace psctl;
 
@@ -15,7 +16,7 @@ namespace {
 nlohmann::json summary_of(const std::string& arguments) {
   const psctl::test::TemporaryFolder folder;
   const std::string line = fmt::format("cd '{}' && '{}' train --config configs/{} --out '{}' > '{}' 2>&1",
-                                       PSCTL_SOURCE_DIR, PSCTL_BINARY, arguments, folder / "runs", folder / "output");
+                                       psctl::test::kSource, psctl::test::kBinary, arguments, folder / "runs", folder / "output");
   BOOST_REQUIRE_MESSAGE(std::system(line.c_str()) == 0, psctl::test::read_file(folder / "output"));
   for (const auto& run : std::filesystem::directory_iterator(folder / "runs")) {
     return nlohmann::json::parse(psctl::test::read_file(run.path().string() + "/summary.json"));

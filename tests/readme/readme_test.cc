@@ -11,6 +11,7 @@
 
 #include "readme/pages.h"
 #include "sync/registry.h"
+#include "support/paths.h"
 
 using psctl::test::commands_of;
 using psctl::test::page;
@@ -28,7 +29,7 @@ BOOST_AUTO_TEST_CASE(every_psctl_command_of_the_readme_ends_well) {
     const std::string out = makes_runs ? " --out " + folder.path() : "";
     // What was trained before is looked at.
     command = std::regex_replace(command, std::regex("\\bresults/"), folder.path() + "/");
-    const std::string line = fmt::format("cd '{}' && '{}' {}{} > '{}' 2>&1", PSCTL_SOURCE_DIR, PSCTL_BINARY,
+    const std::string line = fmt::format("cd '{}' && '{}' {}{} > '{}' 2>&1", psctl::test::kSource, psctl::test::kBinary,
                                          command.substr(6), out, folder / "output");
     BOOST_TEST(std::system(line.c_str()) == 0, command << "\n" << psctl::test::read_file(folder / "output"));
   }
@@ -47,7 +48,7 @@ BOOST_AUTO_TEST_CASE(every_script_of_the_readme_is_there_and_can_be_run) {
   for (const std::string& command : commands_of(page("README.md"))) {
     if (!command.starts_with("scripts/")) continue;
     ++scripts;
-    const auto path = std::filesystem::path(PSCTL_SOURCE_DIR) / command.substr(0, command.find(' '));
+    const auto path = std::filesystem::path(psctl::test::kSource) / command.substr(0, command.find(' '));
     const auto permissions = std::filesystem::status(path).permissions();
     BOOST_TEST(((permissions & std::filesystem::perms::owner_exec) != std::filesystem::perms::none), path.string());
   }
@@ -59,7 +60,7 @@ BOOST_AUTO_TEST_CASE(every_link_of_a_page_leads_somewhere_and_no_place_is_left_o
   for (const std::string name : {"README.md", "data/README.md", "lib/README.md", "configs/papers/README.md"}) {
     const std::string text = page(name);
     BOOST_TEST(!std::regex_search(text, std::regex("@[A-Z]+@")), name);
-    const auto folder = (std::filesystem::path(PSCTL_SOURCE_DIR) / name).parent_path();
+    const auto folder = (std::filesystem::path(psctl::test::kSource) / name).parent_path();
     const std::regex link("\\]\\(([^)#:]+)\\)");
     for (std::sregex_iterator match(text.begin(), text.end(), link), end; match != end; ++match) {
       ++links;

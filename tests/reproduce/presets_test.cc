@@ -5,13 +5,14 @@
 #include "base/error.h"
 #include "reproduce/campaign.h"
 #include "reproduce/planner_study.h"
+#include "support/paths.h"
 
 namespace psctl::reproduce {
 namespace {
 
 std::vector<Preset> all_presets(Size size) {
   std::vector<Preset> presets;
-  for (const auto& entry : std::filesystem::directory_iterator(PSCTL_SOURCE_DIR "/configs/papers")) {
+  for (const auto& entry : std::filesystem::directory_iterator(psctl::test::source_path("configs/papers"))) {
     if (entry.path().extension() == ".yaml") presets.push_back(load_preset(entry.path(), size));
   }
   return presets;

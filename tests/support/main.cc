@@ -4,6 +4,10 @@
 #include <cstdlib>
 
 #include "support/folder.h"
+#include "support/paths.h"
+
+const char* const psctl::test::kSource = PSCTL_SOURCE_DIR;
+const char* const psctl::test::kBinary = PSCTL_BINARY;
 
 namespace {
 

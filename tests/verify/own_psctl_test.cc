@@ -1,6 +1,7 @@
 // A psctl that knows the strategy of lib/sync/README.md, and the mistakes that the page says to plant: what the page
 // promises of every verb, and what a user sees of a strategy that is wrong.
 #include "apps/app.h"
+#include "support/paths.h"
 
 namespace psctl::test {
 namespace {
@@ -90,7 +91,7 @@ BOOST_AUTO_TEST_CASE(a_bound_below_0_is_refused_with_its_place) {
 
 BOOST_AUTO_TEST_CASE(the_strategy_of_the_page_makes_the_clocks_and_waits_that_the_page_tells) {
   const App app;
-  const Told told = tell(app, {"train", "--config", std::string(PSCTL_SOURCE_DIR) + "/configs/vectors.yaml", "--out",
+  const Told told = tell(app, {"train", "--config", psctl::test::source_path("configs/vectors.yaml"), "--out",
                                app.out(), "strategy={name: my_ssp, bound: 1}"});
   BOOST_TEST_REQUIRE(told.code == 0, told.error);
   const Table table = read_table(app.run() + "/workers.csv");

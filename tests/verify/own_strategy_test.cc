@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "verify/verify.h"
+#include "support/paths.h"
 
 namespace psctl::sync {
 Entry my_ssp_entry();  // in the page
@@ -51,7 +52,7 @@ BOOST_AUTO_TEST_CASE(with_another_bound_than_it_says_it_is_caught) {
 }
 
 BOOST_AUTO_TEST_CASE(it_takes_no_more_than_sixty_lines) {
-  std::ifstream page(std::string(PSCTL_SOURCE_DIR) + "/lib/sync/README.md");
+  std::ifstream page(psctl::test::source_path("lib/sync/README.md"));
   std::ostringstream text;
   text << page.rdbuf();
   const std::string whole = text.str();
