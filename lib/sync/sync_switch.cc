@@ -1,81 +1,17 @@
 // Sync-Switch: a share of the work under BSP, the rest under ASP, switched while the workers run.
 #include <algorithm>
 #include <cmath>
-#include <deque>
-#include <map>
+#include <optional>
 #include <set>
 #include <utility>
 
 #include "base/error.h"
 #include "sync/registry.h"
 #include "sync/round.h"
+#include "sync/straggler_detector.h"
 
 namespace psctl::sync {
 namespace {
-
-// Who has been much slower than the median of the workers over its last pushes. Only whole windows are compared.
-class Detector {
- public:
-  Detector(std::size_t window, double factor) : window_(window), factor_(factor) {}
-
-  void record(WorkerId worker, Duration interval) {
-    History& history = histories_[worker];
-    take_out(worker, history);
-    history.intervals.push_back(interval);
-    history.sum += interval;
-    if (history.intervals.size() > window_) {
-      history.sum -= history.intervals.front();
-      history.intervals.pop_front();
-    }
-    if (history.intervals.size() < window_) return;
-    const Place place{history.sum, worker};
-    (low_.empty() || place < *low_.rbegin() ? low_ : high_).insert(place);
-    balance();
-  }
-
-  void forget(WorkerId worker) {
-    const auto found = histories_.find(worker);
-    if (found == histories_.end()) return;
-    take_out(worker, found->second);
-    histories_.erase(found);
-    balance();
-  }
-
-  // The slowest first.
-  std::vector<WorkerId> stragglers() const {
-    std::vector<WorkerId> found;
-    for (auto place = high_.rbegin(); place != high_.rend() && is_slow(place->first); ++place) {
-      found.push_back(place->second);
-    }
-    return found;
-  }
-  bool any() const { return !high_.empty() && is_slow(high_.rbegin()->first); }
-
- private:
-  using Place = std::pair<Duration, WorkerId>;
-  struct History {
-    std::deque<Duration> intervals;
-    Duration sum{};
-  };
-
-  bool is_slow(Duration sum) const {
-    return static_cast<double>(sum.count()) > factor_ * static_cast<double>(low_.rbegin()->first.count());
-  }
-  void take_out(WorkerId worker, const History& history) {
-    low_.erase({history.sum, worker});
-    high_.erase({history.sum, worker});
-  }
-  // The greatest of the lower half is the median; of an even number the lower of the two in the middle.
-  void balance() {
-    while (low_.size() > high_.size() + 1) high_.insert(low_.extract(std::prev(low_.end())));
-    while (low_.size() < high_.size()) low_.insert(high_.extract(high_.begin()));
-  }
-
-  std::size_t window_;
-  double factor_;
-  std::map<WorkerId, History> histories_;
-  std::set<Place> low_, high_;  // sums over whole windows
-};
 
 enum class StragglerPolicy { kNone, kGreedy, kElastic };
 
@@ -185,7 +121,7 @@ class SyncSwitch final : public Strategy {
   }
 
   Options options_;
-  Detector detector_;
+  StragglerDetector detector_;
   std::uint64_t received_ = 0;       // samples, under the first protocol
   bool switched_;                    // as planned
   bool planned_asp_;                 // what the plan wants now
@@ -240,7 +176,9 @@ Entry sync_switch_entry() {
       .read =
           "A worker's batch is the same in both phases, so an update of one push has the rate 1/N (update_scale). "
           "Switching is done in place, not by a restart. A straggler's mean interval over its last pushes is above "
-          "detect_factor times the median; waiting does not count. Greedy: pending pushes of a round that is left are "
+          "detect_factor times the median of the workers (of an even number the lower of the two in the middle, so "
+          "that the slower of two workers can be found); waiting does not count. Greedy: pending pushes of a round "
+          "that is left are "
           "applied one by one, by worker; a fresh round begins when no straggler is left, and the time in between does "
           "not count in the share. Elastic: a straggler is held and its push on the way is dropped, until asp begins "
           "or nobody else is left.",

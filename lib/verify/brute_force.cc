@@ -69,4 +69,16 @@ Step nearest_steps(Instant fast, Duration fast_interval, Instant slow, Duration 
   return best;
 }
 
+std::vector<WorkerId> above_median(const std::map<WorkerId, Duration>& times, double factor) {
+  std::vector<Duration> sorted;
+  for (const auto& [worker, time] : times) sorted.push_back(time);
+  std::ranges::sort(sorted);
+  std::vector<WorkerId> above;
+  for (const auto& [worker, time] : times) {
+    const Duration median = sorted[(sorted.size() - 1) / 2];
+    if (static_cast<double>(time.count()) > factor * static_cast<double>(median.count())) above.push_back(worker);
+  }
+  return above;
+}
+
 }  // namespace psctl::verify

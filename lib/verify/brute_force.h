@@ -1,6 +1,7 @@
 // What the strategies' planners look for, found by trying.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -29,5 +30,9 @@ Selection first_least_spread(const Forecasts& forecasts, Step lookahead);
 // ties.
 Step nearest_steps(Instant fast, Duration fast_interval, Instant slow, Duration slow_interval, Step range,
                    bool not_before);
+
+// Workers with more than `factor` times the median of these times; of an even number the median is the lower of the two
+// in the middle. By worker.
+std::vector<WorkerId> above_median(const std::map<WorkerId, Duration>& times, double factor);
 
 }  // namespace psctl::verify

@@ -5,10 +5,13 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <functional>
+#include <map>
+#include <numeric>
 #include <set>
 
 #include "base/random.h"
 #include "sync/planner.h"
+#include "sync/straggler_detector.h"
 #include "verify/brute_force.h"
 #include "verify/clusters.h"
 
@@ -320,6 +323,59 @@ Result check_controller(const StepsOf& steps_of, bool not_before, std::uint64_t 
   return result;
 }
 
+Result check_detector(const StragglersOf& stragglers_of, std::uint64_t seed, std::size_t cases) {
+  Result result{.check = "detector", .cases = 0, .violation = {}};
+  for (std::uint64_t n = 0; n < cases; ++n) {
+    Draws draws({.seed = seed, .purpose = Purpose::kVerify, .worker = 7000, .step = n});
+    const std::uint64_t workers = 1 + draws.below(6);
+    const auto window = static_cast<std::size_t>(1 + draws.below(3));
+    const double factor = 1 + 0.25 * static_cast<double>(draws.below(5));
+    std::vector<Observation> history;
+    std::map<WorkerId, std::vector<Duration>> intervals;
+    for (std::uint64_t count = 1 + draws.below(30); count > 0; --count) {
+      Observation& next = history.emplace_back();
+      next.worker = WorkerId(static_cast<std::uint32_t>(draws.below(workers)));
+      if (draws.below(10) == 0) {
+        intervals.erase(next.worker);
+        continue;
+      }
+      // Small numbers, so that there are ties.
+      next.interval = Duration(1 + draws.below(12));
+      intervals[next.worker].push_back(*next.interval);
+    }
+    std::map<WorkerId, Duration> sums;
+    for (const auto& [worker, own] : intervals) {
+      if (own.size() < window) continue;
+      sums[worker] = std::accumulate(own.end() - static_cast<std::ptrdiff_t>(window), own.end(), Duration{});
+    }
+    std::vector<WorkerId> seen = stragglers_of(history, window, factor);
+    std::ranges::sort(seen);
+    const std::vector<WorkerId> expected = above_median(sums, factor);
+    ++result.cases;
+    if (seen == expected) continue;
+    const auto text = [](const std::vector<WorkerId>& slow) {
+      std::vector<std::uint32_t> ids;
+      for (const WorkerId worker : slow) ids.push_back(worker.value);
+      return fmt::format("{{{}}}", fmt::join(ids, ", "));
+    };
+    Violation violation{
+        .rule = "detector",
+        .expected = fmt::format("Stragglers are the workers whose last {} intervals take more than {} "
+                                "times the median; of an even number the lower of the two in the middle.",
+                                window, factor),
+        .seen = fmt::format("stragglers {}, sorting gives {}", text(seen), text(expected)),
+        .story = {}};
+    for (const Observation& each : history) {
+      violation.story.push_back(each.interval
+                                    ? fmt::format("worker {} takes {}", each.worker.value, each.interval->count())
+                                    : fmt::format("worker {} is forgotten", each.worker.value));
+    }
+    if (result.violation && result.violation->story.size() <= violation.story.size()) continue;
+    result.violation = std::move(violation);
+  }
+  return result;
+}
+
 std::vector<Result> check_references(const Subject& subject, std::uint64_t seed, std::size_t cases) {
   std::vector<Result> results;
   if (const auto reference = schedule_reference(subject)) {
@@ -342,6 +398,16 @@ std::vector<Result> check_references(const Subject& subject, std::uint64_t seed,
     results.push_back(check_controller(steps_of, wait, seed, 10 * cases));
   }
   if (subject.name == "psp") results.push_back(check_sampling(subject, seed, cases));
+  if (subject.name == "sync_switch" && subject.parameters.word("straggler_policy") != "none") {
+    const auto stragglers_of = [](std::span<const Observation> history, std::size_t window, double factor) {
+      sync::StragglerDetector detector(window, factor);
+      for (const Observation& each : history) {
+        each.interval ? detector.record(each.worker, *each.interval) : detector.forget(each.worker);
+      }
+      return detector.stragglers();
+    };
+    results.push_back(check_detector(stragglers_of, seed, 10 * cases));
+  }
   return results;
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -23,5 +24,14 @@ Result check_planner(const PlanOf& plan_of, bool exact, std::uint64_t seed, std:
 // DSSP's controller against a double loop over all pairs of predicted pushes.
 using StepsOf = std::function<Step(const sync::LastPushes& fast, const sync::LastPushes& slow, Step range)>;
 Result check_controller(const StepsOf& steps_of, bool not_before, std::uint64_t seed, std::size_t cases);
+
+// Sync-Switch's detector against sorting, over random histories. `stragglers_of` tells who is slow after all of them.
+struct Observation {
+  WorkerId worker;
+  std::optional<Duration> interval;  // none: the worker is forgotten
+};
+using StragglersOf =
+    std::function<std::vector<WorkerId>(std::span<const Observation>, std::size_t window, double factor)>;
+Result check_detector(const StragglersOf& stragglers_of, std::uint64_t seed, std::size_t cases);
 
 }  // namespace psctl::verify

@@ -3,10 +3,13 @@
 #include <cmath>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <map>
+#include <numeric>
 #include <set>
 #include <tuple>
 #include <utility>
 
+#include "verify/brute_force.h"
 #include "verify/special.h"
 
 namespace psctl::verify {
@@ -129,20 +132,20 @@ class FastGroup final : public Rule {
   std::set<WorkerId> crossed_, group_, buffer_;
 };
 
-// Sync-Switch without a policy for stragglers: rounds and single pushes, and when the one gives way to the other.
+// Sync-Switch: rounds and single pushes, when the one gives way to the other, and what a straggler does to the rounds.
 class SwitchPoint final : public Rule {
  public:
   SwitchPoint(const sync::Parameters& parameters, const sync::Setting& setting)
-      : Rule(
-            "switch",
-            "The first protocol runs until its share of the samples has come: bsp to the end of that round, asp to the "
-            "push that completes it. Under bsp all go on together after one update of the round at the full rate, "
-            "under asp nobody waits and an update is one push at the rate divided by the workers (update_scale: "
-            "mean)."),
+      : Rule("switch", text_of(parameters.word("straggler_policy"))),
         bsp_first_(parameters.word("order") == "bsp_asp"),
         mean_(parameters.word("update_scale") == "mean"),
         reset_(parameters.word("momentum") == "reset"),
-        batch_(setting.batch_size) {
+        greedy_(parameters.word("straggler_policy") == "greedy"),
+        elastic_(parameters.word("straggler_policy") == "elastic"),
+        window_(static_cast<std::size_t>(parameters.integer("detect_window"))),
+        factor_(parameters.number("detect_factor")),
+        batch_(setting.batch_size),
+        began_(setting.workers) {
     if (parameters.has("switch_epoch")) {
       share_ = parameters.number("switch_epoch") * static_cast<double>(setting.train_samples);
     } else {
@@ -154,41 +157,123 @@ class SwitchPoint final : public Rule {
   }
 
   void see(const Moment& moment) override {
-    const Cluster& cluster = moment.cluster;
-    const auto* pushed = std::get_if<sync::Pushed>(&moment.event);
-    if (pushed) {
-      // Under asp the push that completes the share is still one of its own; the next one is not.
-      if (!bsp_first_ && !switched_ && received_ >= share_) switched_ = true;
-      if (!switched_) received_ += static_cast<double>(pushed->empty ? 0 : batch_);
-      ++round_;
+    const bool asp_before = asp();
+    rejected_.reset();
+    if (const auto* pushed = std::get_if<sync::Pushed>(&moment.event)) see_push(moment, *pushed);
+    if (const auto* joined = std::get_if<sync::Joined>(&moment.event)) began_[joined->worker.value] = moment.now;
+    if (const auto* left = std::get_if<sync::Left>(&moment.event)) {
+      intervals_.erase(left->worker);
+      out_.erase(left->worker);
     }
-    const bool bsp = bsp_first_ != switched_;
-    const std::size_t releases = releases_in(moment);
-    const bool complete = cluster.computing() == releases;
+    if (bsp_first_ != switched_) see_stragglers(moment.cluster);
+    const bool complete = computed_in_round(moment) == 0;
+    if (bsp_first_ && !switched_ && received_ >= share_ && (detour_ || complete)) {
+      switched_ = true;
+      detour_ = false;
+      out_.clear();
+    }
     if (moment.started) {
-      if (bsp) {
-        see_bsp(moment, releases, complete);
-      } else {
+      check_discards(moment);
+      const bool last_round = asp() && !asp_before && complete;
+      if (asp() && !last_round) {
         see_asp(moment);
+      } else {
+        see_bsp(moment, complete);
       }
     }
     check_reset(moment);
-    if (bsp && complete && bsp_first_ && received_ >= share_) switched_ = true;
+    for (const Outcome& outcome : moment.outcomes) {
+      const auto* release = std::get_if<sync::Release>(&outcome.decision);
+      if (release) began_[release->worker.value] = moment.now;
+    }
   }
 
  private:
-  void see_bsp(const Moment& moment, std::size_t releases, bool complete) {
+  static std::string text_of(const std::string& policy) {
+    std::string text =
+        "The first protocol runs until its share of the samples has come: bsp to the end of that round, asp to the "
+        "push that completes it. Under bsp all go on together after one update of the round at the full rate, under "
+        "asp nobody waits and an update is one push at the rate divided by the workers (update_scale: mean).";
+    if (policy == "none") return text;
+    text +=
+        " A straggler's last detect_window intervals take more than detect_factor times the median of the workers "
+        "(of an even number the lower of the two in the middle).";
+    return text + (policy == "greedy"
+                       ? " While there is one, bsp gives way to asp."
+                       : " The rounds of bsp do without it: it is held, and what it had on its way is discarded.");
+  }
+
+  bool asp() const { return bsp_first_ == switched_ || detour_; }
+
+  void see_push(const Moment& moment, const sync::Pushed& pushed) {
+    // Under asp the push that completes the share is still one of its own; the next one is not.
+    if (!bsp_first_ && !switched_ && received_ >= share_) switched_ = true;
+    if (!switched_ && !detour_) received_ += static_cast<double>(pushed.empty ? 0 : batch_);
+    if (out_.contains(pushed.worker)) {
+      rejected_ = pushed.worker;
+      return;
+    }
+    ++round_;
+    std::vector<Duration>& own = intervals_[pushed.worker];
+    own.push_back(moment.now - began_[pushed.worker.value]);
+    if (own.size() > window_) own.erase(own.begin());
+  }
+  void see_stragglers(const Cluster& cluster) {
+    std::map<WorkerId, Duration> sums;
+    for (const auto& [worker, own] : intervals_) {
+      if (own.size() == window_) sums[worker] = std::accumulate(own.begin(), own.end(), Duration{});
+    }
+    const std::vector<WorkerId> slow = above_median(sums, factor_);
+    if (greedy_) detour_ = !slow.empty();
+    if (!elastic_) return;
+    for (const WorkerId worker : slow) {
+      out_.insert(worker);
+      intervals_.erase(worker);
+    }
+    if (out_.size() >= cluster.present()) out_.clear();
+  }
+  // Workers whose pushes the round waited for when the event had come.
+  std::size_t computed_in_round(const Moment& moment) const {
+    std::set<WorkerId> released;
+    for (const Outcome& outcome : moment.outcomes) {
+      const auto* release = std::get_if<sync::Release>(&outcome.decision);
+      if (release) released.insert(release->worker);
+    }
+    return static_cast<std::size_t>(std::ranges::count_if(moment.cluster.by_step(), [&](const auto& place) {
+      const WorkerId id = place.second;
+      return moment.cluster.worker(id).phase == sync::Phase::kComputing && !released.contains(id) && !out_.contains(id);
+    }));
+  }
+
+  void check_discards(const Moment& moment) const {
+    std::size_t discards = 0;
+    for (const Outcome& outcome : moment.outcomes) {
+      if (!std::holds_alternative<sync::Discard>(outcome.decision)) continue;
+      ++discards;
+      if (outcome.uses.front().worker != rejected_) {
+        broken(fmt::format("a push of worker {}, which is not out, is discarded", outcome.uses.front().worker.value));
+      }
+    }
+    if (rejected_ && discards == 0) broken(fmt::format("worker {} is out, but its push is kept", rejected_->value));
+  }
+  void see_bsp(const Moment& moment, bool complete) {
     const Cluster& cluster = moment.cluster;
-    if (complete && releases != cluster.present())
-      broken(fmt::format("{} of {} go on after a round", releases, cluster.present()));
-    if (!complete && releases > 0) broken("somebody goes on before the round is over");
+    for (const auto& [step, id] : cluster.waiting()) {
+      if (complete && !out_.contains(id)) broken(fmt::format("worker {} waits after a round", id.value));
+    }
+    for (const Outcome& outcome : moment.outcomes) {
+      const auto* release = std::get_if<sync::Release>(&outcome.decision);
+      if (!release) continue;
+      if (!complete) broken("somebody goes on before the round is over");
+      if (out_.contains(release->worker)) broken(fmt::format("worker {} is out, and goes on", release->worker.value));
+    }
     std::size_t used = 0;
     for (const Outcome& outcome : moment.outcomes) {
       const auto* apply = std::get_if<sync::Apply>(&outcome.decision);
-      if (apply && !near(apply->rate, 1))
-        broken(fmt::format("a round's update is made at {} of the rate", apply->rate));
+      if (!apply) continue;
+      if (!near(apply->rate, 1)) broken(fmt::format("a round's update is made at {} of the rate", apply->rate));
       used += outcome.uses.size();
-      if (apply && outcome.uses.size() != round_)
+      if (outcome.uses.size() != round_)
         broken(fmt::format("a round of {} pushes, an update of {}", round_, outcome.uses.size()));
     }
     if (!complete && used > 0) broken("a push is used before the round is over");
@@ -213,21 +298,26 @@ class SwitchPoint final : public Rule {
       const auto* apply = std::get_if<sync::Apply>(&outcome.decision);
       if (!apply || !apply->reset) continue;
       if (!reset_) broken("the optimizer forgets its momentum, and should keep it");
-      if (std::exchange(was_reset_, true)) broken("the optimizer forgets its momentum a second time");
+      if (std::exchange(was_reset_, true) && !greedy_) broken("the optimizer forgets its momentum a second time");
     }
   }
 
-  bool bsp_first_, mean_, reset_, switched_ = false, was_reset_ = false;
+  bool bsp_first_, mean_, reset_, greedy_, elastic_;
+  std::size_t window_;
+  double factor_;
   std::size_t batch_, round_ = 0;  // pushes in the open round
   double share_ = 0, received_ = 0;
+  bool switched_ = false, detour_ = false, was_reset_ = false;
+  std::vector<Instant> began_;                           // each worker's step at hand
+  std::map<WorkerId, std::vector<Duration>> intervals_;  // the last ones, up to a window
+  std::set<WorkerId> out_;
+  std::optional<WorkerId> rejected_;  // who is out and has pushed now
 };
 
 }  // namespace
 
 void add_switch_rules(const Subject& subject, const sync::Setting& setting, Rules& rules) {
-  if (subject.name == "sync_switch" && subject.parameters.word("straggler_policy") == "none") {
-    rules.push_back(std::make_unique<SwitchPoint>(subject.parameters, setting));
-  }
+  if (subject.name == "sync_switch") rules.push_back(std::make_unique<SwitchPoint>(subject.parameters, setting));
   if (subject.name == "a2s") rules.push_back(std::make_unique<FastGroup>(subject.parameters, setting));
 }
 

@@ -238,6 +238,32 @@ BOOST_AUTO_TEST_CASE(what_a_straggler_that_was_taken_out_had_on_its_way_is_dropp
              boost::test_tools::per_element());
 }
 
+BOOST_AUTO_TEST_CASE(of_two_workers_either_is_found_when_it_becomes_the_slower_one) {
+  for (const std::uint32_t slow : {0U, 1U}) {
+    for (const std::int64_t factor : {1, 2, 4}) {
+      const test::Values given = {{"bsp_share", 1.0},
+                                  {"straggler_policy", std::string("elastic")},
+                                  {"detect_window", std::int64_t{1}},
+                                  {"detect_factor", static_cast<double>(factor)}};
+      Synchronizer sync = test::all_joined(sync_switch(given, of_work(1000)), 2);
+      const auto push = [&](std::int64_t tick, std::uint32_t worker) {
+        return sync.handle(at(tick), Pushed{.worker = WorkerId(worker)});
+      };
+      push(10, 0);
+      push(10, 1);
+      push(20, 1 - slow);
+      BOOST_TEST_CONTEXT("worker " << slow << ", factor " << factor) {
+        // Exactly the factor is not above it.
+        BOOST_TEST(released(push(10 + 10 * factor, slow)).size() == 2U);
+        const std::int64_t now = 10 + 10 * factor;
+        push(now + 10, 1 - slow);
+        BOOST_TEST(released(push(now + 10 * factor + 1, slow)) == (std::vector<std::uint32_t>{1 - slow}),
+                   boost::test_tools::per_element());
+      }
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(whoever_comes_and_goes_each_push_is_used_once) {
   for (const char* order : {"bsp_asp", "asp_bsp"}) {
     for (const char* policy : {"none", "greedy", "elastic"}) {

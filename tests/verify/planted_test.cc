@@ -6,6 +6,7 @@
 #include <fmt/ranges.h>
 #include <functional>
 #include <map>
+#include <numeric>
 #include <set>
 #include <tuple>
 
@@ -716,6 +717,126 @@ BOOST_AUTO_TEST_CASE(a_controller_with_a_wrong_tie) {
   const Result result = verify::check_controller(most, false, 1, 1000);
   BOOST_REQUIRE(result.violation);
   BOOST_TEST(result.violation->rule == "controller");
+}
+
+BOOST_AUTO_TEST_CASE(a_straggler_that_is_sought_with_another_window_or_factor) {
+  for (const char* policy : {"greedy", "elastic"}) {
+    const Values told = {
+        {"bsp_share", 1.0}, {"straggler_policy", word(policy)}, {"detect_window", number(1)}, {"detect_factor", 1.5}};
+    for (const auto& [key, value] : Values{{"detect_window", number(2)}, {"detect_factor", 2.0}}) {
+      Values acted = told;
+      acted[key] = value;
+      check_caught(liar("sync_switch", told, acted), "switch");
+    }
+    check_caught(liar("sync_switch", told, {{"bsp_share", 1.0}}), "switch");
+  }
+}
+
+// Puts a sum into the lower half whenever that is empty: of two workers one is never compared with the other.
+class DetectorWithHalvesOutOfOrder {
+ public:
+  DetectorWithHalvesOutOfOrder(std::size_t window, double factor) : window_(window), factor_(factor) {}
+  void record(WorkerId worker, Duration interval) {
+    std::vector<Duration>& own = intervals_[worker];
+    take_out(worker);
+    own.push_back(interval);
+    if (own.size() > window_) own.erase(own.begin());
+    if (own.size() < window_) return;
+    const Place place{sum(worker), worker};
+    (low_.empty() || place < *low_.rbegin() ? low_ : high_).insert(place);
+    balance();
+  }
+  void forget(WorkerId worker) {
+    take_out(worker);
+    intervals_.erase(worker);
+    balance();
+  }
+  std::vector<WorkerId> stragglers() const {
+    std::vector<WorkerId> found;
+    for (const auto& [time, worker] : high_) {
+      if (static_cast<double>(time.count()) > factor_ * static_cast<double>(low_.rbegin()->first.count()))
+        found.push_back(worker);
+    }
+    return found;
+  }
+
+ private:
+  using Place = std::pair<Duration, WorkerId>;
+  Duration sum(WorkerId worker) const {
+    const std::vector<Duration>& own = intervals_.at(worker);
+    return std::accumulate(own.begin(), own.end(), Duration{});
+  }
+  void take_out(WorkerId worker) {
+    if (!intervals_.contains(worker)) return;
+    low_.erase({sum(worker), worker});
+    high_.erase({sum(worker), worker});
+  }
+  void balance() {
+    while (low_.size() > high_.size() + 1) high_.insert(low_.extract(std::prev(low_.end())));
+    while (low_.size() < high_.size()) low_.insert(high_.extract(high_.begin()));
+  }
+  std::size_t window_;
+  double factor_;
+  std::map<WorkerId, std::vector<Duration>> intervals_;
+  std::set<Place> low_, high_;
+};
+
+// Elastic rounds to the end of the run, of windows of one interval.
+struct ElasticWithHalvesOutOfOrder : Strategy {
+  DetectorWithHalvesOutOfOrder detector{1, 1.5};
+  std::set<WorkerId> out;
+  std::optional<PushId> rejected;
+  void observe(const Cluster& cluster, Instant now, const Event& event) override {
+    rejected.reset();
+    if (const auto* pushed = std::get_if<Pushed>(&event)) {
+      const Worker& worker = cluster.worker(pushed->worker);
+      if (out.contains(pushed->worker)) {
+        rejected = worker.last_push;
+      } else {
+        detector.record(pushed->worker, now - std::max(worker.pushed_before, worker.released));
+      }
+    }
+    if (const auto* left = std::get_if<Left>(&event)) {
+      detector.forget(left->worker);
+      out.erase(left->worker);
+    }
+    for (const WorkerId worker : detector.stragglers()) {
+      out.insert(worker);
+      detector.forget(worker);
+    }
+    if (out.size() >= cluster.present()) out.clear();
+  }
+  Decisions decide(const Cluster& cluster, Instant) override {
+    if (rejected && cluster.pending().contains(*rejected)) return {Discard{.push = *rejected}};
+    for (const auto& [step, worker] : cluster.by_step()) {
+      if (cluster.worker(worker).phase == Phase::kComputing && !out.contains(worker)) return {};
+    }
+    Decisions decisions;
+    apply_mean(cluster, static_cast<double>(cluster.pending().size()), decisions);
+    for (const auto& [step, worker] : cluster.waiting()) {
+      if (!out.contains(worker)) decisions.emplace_back(Release{.worker = worker});
+    }
+    return decisions;
+  }
+};
+
+BOOST_AUTO_TEST_CASE(a_median_whose_halves_get_out_of_order) {
+  const auto stragglers_of = [](std::span<const verify::Observation> history, std::size_t window, double factor) {
+    DetectorWithHalvesOutOfOrder detector(window, factor);
+    for (const verify::Observation& each : history) {
+      each.interval ? detector.record(each.worker, *each.interval) : detector.forget(each.worker);
+    }
+    return detector.stragglers();
+  };
+  const Result result = verify::check_detector(stragglers_of, 1, 1000);
+  BOOST_REQUIRE(result.violation);
+  BOOST_TEST(result.violation->rule == "detector");
+  // The shortest that was found: two workers, of which the faster becomes the slower.
+  BOOST_TEST(result.violation->story.size() <= 5U, fmt::format("{}", fmt::join(result.violation->story, "\n")));
+  check_caught(
+      wrong<ElasticWithHalvesOutOfOrder>(
+          "sync_switch", {{"bsp_share", 1.0}, {"straggler_policy", word("elastic")}, {"detect_window", number(1)}}),
+      "switch");
 }
 
 BOOST_AUTO_TEST_CASE(a_story_is_told_in_words_and_is_as_short_as_can_be) {
