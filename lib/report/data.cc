@@ -17,8 +17,8 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "report/columns.h"
 #include "report/timeline.h"
+#include "results/columns.h"
 #include "stats/interval.h"
 
 namespace psctl::report {
@@ -413,7 +413,7 @@ class Collector {
     if (!std::filesystem::exists(path)) return;  // timing only
     const std::vector<std::string> names{"time_s",     "version",   "epoch",        "samples",
                                          "train_loss", "test_loss", "test_accuracy"};
-    const std::vector<Column> columns = read_columns(path, names);
+    const std::vector<results::Column> columns = results::read_columns(path, names);
     const std::vector<std::size_t> kept = evenly(columns.front().size(), limits.evaluations);
     for (std::size_t i = 0; i < names.size(); ++i) {
       Json& column = entry.json["evals"][names[i]] = Json::array();
@@ -425,7 +425,7 @@ class Collector {
   }
 
   // [[value, how many], ...]; of many different values, counts of stretches that begin at the value.
-  static Json distribution(const Column& values, std::size_t most) {
+  static Json distribution(const results::Column& values, std::size_t most) {
     std::map<double, std::uint64_t> counts;
     double sum = 0;
     for (const double value : values) {
@@ -452,8 +452,9 @@ class Collector {
   void add_steps(Entry& entry, std::span<const std::size_t> workers, const Limits& limits) {
     const std::string path = entry.run->folder + "/steps.csv";
     if (!std::filesystem::exists(path)) return;  // trace.steps was off
-    const std::vector<Column> columns = read_columns(path, {"staleness", "gap", "time_s", "worker", "step", "data_s",
-                                                            "compute_s", "delay_s", "push_s", "wait_s", "pull_s"});
+    const std::vector<results::Column> columns =
+        results::read_columns(path, {"staleness", "gap", "time_s", "worker", "step", "data_s", "compute_s", "delay_s",
+                                     "push_s", "wait_s", "pull_s"});
     entry.json["staleness"] = distribution(columns[0], limits.different);
     entry.json["gap"] = distribution(columns[1], limits.different);
     if (!entry.has_timeline) return;

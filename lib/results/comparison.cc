@@ -11,7 +11,6 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "results/filter.h"
-#include "stats/survival.h"
 #include "stats/tests.h"
 
 namespace psctl::results {
@@ -278,11 +277,14 @@ class Comparing {
   }
 
   void count() {
+    std::vector<const Run*> compared;
+    for (const Group& group : result_.groups) compared.insert(compared.end(), group.runs.begin(), group.runs.end());
+    horizon_ = horizon_of(compared);
     std::set<std::string> seeds;
     for (Group& group : result_.groups) {
       for (const Run* run : group.runs) {
         seeds.insert(value(*run, "seed"));
-        group.diverged += run->flag("diverged") ? 1 : 0;
+        group.diverged += run->diverged() ? 1 : 0;
         group.disturbed += run->flag("disturbed") ? 1 : 0;
       }
       for (const Metric metric : kMetrics) group.figures.push_back(figure(group, metric));
@@ -303,21 +305,19 @@ class Comparing {
   Figure figure(const Group& group, Metric metric) const {
     Figure figure;
     std::map<std::string, std::vector<double>> by_seed;
-    std::vector<stats::Time> times;
+    std::vector<Outcome> outcomes;
     for (const Run* run : group.runs) {
-      const auto came = outcome(*run, metric);
+      const auto came = outcome(*run, metric, horizon_);
       if (!came) continue;
       by_seed[seed_of(*run)].push_back(came->value);
-      // What diverged will never get there; to the estimate, a time that it ended at would be one of somebody who may.
-      constexpr double kNever = std::numeric_limits<double>::infinity();
-      times.push_back({run->flag("diverged") ? kNever : came->value, came->censored});
+      outcomes.push_back(*came);
       if (!came->censored) continue;
       ++figure.censored;
       figure.censored_at = std::max(figure.censored_at, came->value);
     }
-    figure.n = times.size();
-    if (times.empty()) return figure;
-    figure.median = stats::median_time(times);
+    figure.n = outcomes.size();
+    if (outcomes.empty()) return figure;
+    figure.median = standing_of(outcomes, true).centre;
     if (figure.censored == 0) figure.interval = stats::interval(means_of(by_seed), options_.level);
     return figure;
   }
@@ -329,8 +329,8 @@ class Comparing {
     bool comparable = true;
     for (const Block& block : result_.blocks) {
       if (!block.runs[first] || !block.runs[second]) continue;
-      const auto a = outcome(*result_.groups[first].runs[*block.runs[first]], metric);
-      const auto b = outcome(*result_.groups[second].runs[*block.runs[second]], metric);
+      const auto a = outcome(*result_.groups[first].runs[*block.runs[first]], metric, horizon_);
+      const auto b = outcome(*result_.groups[second].runs[*block.runs[second]], metric, horizon_);
       if (!a || !b) continue;
       if (is_ratio(metric) && (a->value <= 0 || b->value <= 0)) {
         comparable = false;
@@ -495,36 +495,10 @@ class Comparing {
   Comparison result_;
   std::vector<Chosen> runs_;
   std::vector<std::string_view> keys_;  // of all configurations
+  Horizon horizon_;
 };
 
 }  // namespace
-
-const char* key_of(Metric metric) {
-  switch (metric) {
-    case Metric::kTimeToTarget:
-      return "time_to_target_s";
-    case Metric::kFinalAccuracy:
-      return "final_accuracy";
-    case Metric::kThroughput:
-      return "samples_per_s";
-  }
-  return "";
-}
-
-const char* title_of(Metric metric) {
-  switch (metric) {
-    case Metric::kTimeToTarget:
-      return "time to target";
-    case Metric::kFinalAccuracy:
-      return "final accuracy";
-    case Metric::kThroughput:
-      return "samples per second";
-  }
-  return "";
-}
-
-bool is_ratio(Metric metric) { return metric != Metric::kFinalAccuracy; }
-bool less_is_better(Metric metric) { return metric == Metric::kTimeToTarget; }
 
 const char* name_of(Verdict verdict) {
   switch (verdict) {
@@ -542,32 +516,6 @@ const char* name_of(Verdict verdict) {
       return "no pair";
   }
   return "";
-}
-
-std::optional<Outcome> outcome(const Run& run, Metric metric) {
-  const bool diverged = run.flag("diverged");
-  switch (metric) {
-    case Metric::kTimeToTarget: {
-      if (!run.number("target_accuracy")) return std::nullopt;
-      const auto reached = run.number("time_to_target_s");
-      if (reached && !diverged) return Outcome{*reached, false};
-      const auto end = run.number("time_s");
-      if (!end) return std::nullopt;
-      const auto budget = diverged ? as_number(run.config("stop.time_s").value_or("")) : std::nullopt;
-      return Outcome{std::max(*end, budget.value_or(0)), true};
-    }
-    case Metric::kFinalAccuracy: {
-      const auto classes = run.number("classes");
-      if (diverged && classes && *classes > 0) return Outcome{1 / *classes, false};
-      const auto accuracy = run.number("final_accuracy");
-      return accuracy && !diverged ? std::optional(Outcome{*accuracy, false}) : std::nullopt;
-    }
-    case Metric::kThroughput: {
-      const auto rate = run.number("samples_per_s");
-      return rate ? std::optional(Outcome{*rate, false}) : std::nullopt;
-    }
-  }
-  return std::nullopt;
 }
 
 Comparison compare(std::span<const Run> runs, const Options& options) { return Comparing(runs, options).take(); }

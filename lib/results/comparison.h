@@ -8,26 +8,11 @@
 #include <string>
 #include <vector>
 
+#include "results/outcome.h"
 #include "results/run.h"
 #include "stats/interval.h"
 
 namespace psctl::results {
-
-// What is judged. Of the other figures none is.
-enum class Metric { kTimeToTarget, kFinalAccuracy, kThroughput };
-inline constexpr Metric kMetrics[] = {Metric::kTimeToTarget, Metric::kFinalAccuracy, Metric::kThroughput};
-const char* key_of(Metric metric);    // in summary.json
-const char* title_of(Metric metric);  // "time to target"
-bool is_ratio(Metric metric);         // compared as ratio; else as difference
-bool less_is_better(Metric metric);
-
-struct Outcome {
-  double value = 0;
-  bool censored = false;  // a time that would have been longer
-};
-// What a run came to. Nothing if it was not measured. A run that did not reach its target is censored at its end, one
-// that diverged at the time it was given if that was longer; its accuracy is that of guessing, 1 / classes.
-std::optional<Outcome> outcome(const Run& run, Metric metric);
 
 struct Figure {  // of one group under one metric
   std::size_t n = 0;

@@ -15,6 +15,11 @@ namespace psctl::results {
 enum class Status { kDone, kInterrupted, kFailed, kUnfinished };  // kUnfinished: no summary; it runs, or was killed
 const char* name_of(Status status);                               // "done", "interrupted", "failed", "unfinished"
 
+struct Evaluation {  // NaN: not a number in the file
+  double time_s = 0, epoch = 0, train_loss = 0, test_loss = 0, accuracy = 0;
+  std::uint64_t version = 0, samples = 0;
+};
+
 class Run {
  public:
   // The text of a summary.json. Throws UserError, with what is wrong in words that follow the path, if it is none.
@@ -30,6 +35,7 @@ class Run {
   // Of summary.json. Nothing where the key is absent or null, or the value of another type.
   std::optional<double> number(std::string_view key) const;
   bool flag(std::string_view key) const;  // false where it is absent or null
+  bool diverged() const { return flag("diverged"); }
   std::optional<std::string_view> text(std::string_view key) const;
 
   // A value of the configuration as people write it, a list as JSON; nothing if it has no such key. The key is dotted,
@@ -46,6 +52,9 @@ class Run {
   // stages.
   const std::vector<std::string>& stages() const { return stages_; }
   void add_stage(std::string stage) { stages_.push_back(std::move(stage)); }
+
+  // The rows of evals.csv, read anew each time; none where there is no such file. Throws WorldError if it is damaged.
+  std::vector<Evaluation> evals() const;
 
   // In the order of the file; not those of lists and maps.
   std::vector<std::string_view> keys() const;

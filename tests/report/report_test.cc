@@ -12,7 +12,7 @@
 
 #include "apps/app.h"
 #include "base/error.h"
-#include "report/columns.h"
+#include "results/columns.h"
 #include "report/timeline.h"
 #include "support/folder.h"
 
@@ -83,9 +83,9 @@ BOOST_AUTO_TEST_SUITE(report_page)
 BOOST_AUTO_TEST_CASE(a_column_is_found_by_its_name_and_a_line_that_has_no_end_is_left_out) {
   const TemporaryFolder folder;
   write_file(folder / "a.csv", "one,two,three\n1,,3e2\n-4,nan,6\n7,8");
-  const auto columns = report::read_columns(folder / "a.csv", {"three", "one", "two"});
-  BOOST_TEST(columns[0] == (report::Column{300, 6}), boost::test_tools::per_element());
-  BOOST_TEST(columns[1] == (report::Column{1, -4}), boost::test_tools::per_element());
+  const auto columns = results::read_columns(folder / "a.csv", {"three", "one", "two"});
+  BOOST_TEST(columns[0] == (results::Column{300, 6}), boost::test_tools::per_element());
+  BOOST_TEST(columns[1] == (results::Column{1, -4}), boost::test_tools::per_element());
   BOOST_TEST((columns[2].size() == 2 && std::isnan(columns[2][0]) && std::isnan(columns[2][1])));
 }
 
@@ -94,7 +94,7 @@ BOOST_AUTO_TEST_CASE(a_damaged_table_is_told_by_file_and_line) {
   const auto told = [&](const std::string& content) -> std::string {
     write_file(folder / "a.csv", content);
     try {
-      report::read_columns(folder / "a.csv", {"one", "two"});
+      results::read_columns(folder / "a.csv", {"one", "two"});
     } catch (const WorldError& error) {
       return error.what();
     }
@@ -105,7 +105,7 @@ BOOST_AUTO_TEST_CASE(a_damaged_table_is_told_by_file_and_line) {
   BOOST_TEST(told("one,three\n1,2\n").ends_with("a.csv: there is no column two"));
   BOOST_TEST(told("").ends_with("a.csv: is empty"));
   BOOST_TEST(told("one,two\n1,2\n") == "nothing");
-  BOOST_CHECK_THROW(report::read_columns(folder / "none.csv", {"one"}), WorldError);
+  BOOST_CHECK_THROW(results::read_columns(folder / "none.csv", {"one"}), WorldError);
 }
 
 BOOST_AUTO_TEST_CASE(what_a_run_says_cannot_leave_its_place_in_the_page) {

@@ -1,4 +1,4 @@
-#include "report/columns.h"
+#include "results/columns.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -11,7 +11,7 @@
 
 #include "base/error.h"
 
-namespace psctl::report {
+namespace psctl::results {
 namespace {
 
 std::string read_whole(const std::string& path) {
@@ -86,4 +86,4 @@ std::vector<Column> read_columns(const std::string& path, const std::vector<std:
   return columns;
 }
 
-}  // namespace psctl::report
+}  // namespace psctl::results

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-namespace psctl::report {
+namespace psctl::results {
 
 using Column = std::vector<double>;
 
@@ -13,4 +13,4 @@ using Column = std::vector<double>;
 // line without its end is left out, as a run that was killed may leave one.
 std::vector<Column> read_columns(const std::string& path, const std::vector<std::string>& names);
 
-}  // namespace psctl::report
+}  // namespace psctl::results

@@ -1,0 +1,60 @@
+// What a finished run came to: the one definition behind every table, picture, choice and verdict.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "results/run.h"
+
+namespace psctl::results {
+
+// What is judged. Of the other figures none is.
+enum class Metric { kTimeToTarget, kFinalAccuracy, kThroughput };
+inline constexpr Metric kMetrics[] = {Metric::kTimeToTarget, Metric::kFinalAccuracy, Metric::kThroughput};
+const char* key_of(Metric metric);    // in summary.json
+const char* title_of(Metric metric);  // "time to target"
+bool is_ratio(Metric metric);         // compared as ratio; else as difference
+bool less_is_better(Metric metric);
+
+// How far a comparison sees: what a run that diverged is given there, since it ranks below every other run.
+struct Horizon {
+  double time_s = 0;    // the longest run; where all diverged, also the longest stop.time_s
+  double updates = 0;   // the most updates of a run
+  double accuracy = 1;  // the lowest final accuracy of a run that did not diverge
+};
+// Of the runs that are compared with each other; those that are not done are left out.
+Horizon horizon_of(std::span<const Run* const> runs);
+Horizon horizon_of(std::span<const Run> runs);
+
+struct Outcome {
+  double value = 0;
+  bool censored = false;  // the value would have been greater: the run ended before it was reached
+  bool diverged = false;
+};
+
+// What a run came to under a measure: a number of summary.json, or
+//   time_to_target_s   censored at the run's end where the target was not reached;
+//   updates_to_target  the version that reached it, censored likewise;
+//   time_to_plateau_s  the time of a run that stop.plateau ended, else censored at its end;
+//   updates_per_s, samples_per_s (samples that updates used, where the summary tells them).
+// A run that diverged reached nothing: its times and updates are censored at the horizon, and its final accuracy is
+// that of guessing (1 / classes), or the horizon's if that is lower. Of its other measures of quality there are none.
+// Nothing where the run is not done, or does not tell.
+std::optional<Outcome> outcome(const Run& run, std::string_view measure, const Horizon& horizon);
+std::optional<Outcome> outcome(const Run& run, Metric metric, const Horizon& horizon);
+// The time to another accuracy than the run's own target, of its evaluations. Nothing where it has none.
+std::optional<Outcome> time_to_accuracy(const Run& run, double target, const Horizon& horizon);
+
+// What a group of runs came to: of times the median by Kaplan and Meier, of all else the mean.
+struct Standing {
+  std::size_t n = 0, censored = 0, diverged = 0;
+  std::optional<double> centre = {};  // nothing where n is 0, or too many are censored to tell
+};
+Standing standing_of(std::span<const Outcome> outcomes, bool less_is_better);
+// Whether `a` ranks before `b`: by the centre, an unknown one last; of equal ones by the smaller part that is censored,
+// then by the smaller part that diverged.
+bool ranks_before(const Standing& a, const Standing& b, bool less_is_better);
+
+}  // namespace psctl::results
