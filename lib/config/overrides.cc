@@ -54,7 +54,7 @@ std::optional<Override> parse_override(std::string_view text, std::uint32_t sour
     faults.add(place, change.path, fmt::format("no value after '='; ~{} removes the key", change.path));
     return std::nullopt;
   }
-  auto value = parse(text, source, faults);
+  auto value = parse_value(text, source, faults);
   if (!value) return std::nullopt;
   change.value = std::move(*value);
   return change;

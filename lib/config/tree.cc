@@ -35,8 +35,12 @@ std::size_t character_length(std::string_view bytes) {
   return overlong || surrogate || too_large ? 0 : length;
 }
 
-// What makes a text unfit for the parser: tells at most one fault a line.
-bool fit_to_parse(std::string_view text, std::uint32_t source, Faults& faults) {
+// What makes a text unfit for the parser: tells at most one fault a line. A document may hold directives.
+bool fit_to_parse(std::string_view text, std::uint32_t source, Faults& faults, bool document) {
+  if (text.size() > kLongestText) {
+    faults.add({.source = source}, "", "larger than 1 MiB: this is no configuration");
+    return false;
+  }
   const std::size_t faults_before = faults.count();
   int line = 1;
   std::size_t line_begin = 0;
@@ -70,7 +74,7 @@ bool fit_to_parse(std::string_view text, std::uint32_t source, Faults& faults) {
       at += length;
     }
     const std::string_view whole_line = text.substr(line_begin, line_end - line_begin);
-    if (whole_line.starts_with("%") && !whole_line.starts_with("%YAML ")) {
+    if (document && whole_line.starts_with("%") && !whole_line.starts_with("%YAML ")) {
       refuse(line_begin, "a YAML directive that psctl does not know; remove the line");
     }
     line_begin = line_end + 1;
@@ -114,7 +118,8 @@ bool is_null_word(std::string_view text) {
 // depth is a limit on the parser's recursion too.
 class Builder final : public YAML::EventHandler {
  public:
-  Builder(std::uint32_t source, Faults& faults) : source_(source), faults_(faults) {}
+  // Without `anchors`, one is a fault: a value has nowhere to use it.
+  Builder(std::uint32_t source, Faults& faults, bool anchors) : source_(source), faults_(faults), anchors_(anchors) {}
 
   std::optional<Node> take_root() { return std::move(root_); }
 
@@ -126,11 +131,13 @@ class Builder final : public YAML::EventHandler {
   }
   void OnDocumentEnd() override {}
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+    check_anchor(mark, anchor);
     complete({.kind = Node::Kind::kNull, .place = place(mark)}, anchor);
   }
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                 const std::string& text) override {
     check_tag(mark, tag);
+    check_anchor(mark, anchor);
     Node node = Node::scalar(text, tag != "!");
     if (node.plain && is_null_word(text)) node = {};
     node.place = place(mark);
@@ -175,8 +182,14 @@ class Builder final : public YAML::EventHandler {
     faults_.add(place(mark), "", fmt::format("a YAML tag, {}; remove it", quoted(tag)));
   }
 
+  void check_anchor(const YAML::Mark& mark, YAML::anchor_t anchor) {
+    if (anchor == 0 || anchors_) return;
+    faults_.add(place(mark), "", "a YAML anchor, the word behind '&'; put a text with '&' into quotes");
+  }
+
   void open(Node node, const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor) {
     check_tag(mark, tag);
+    check_anchor(mark, anchor);
     if (static_cast<int>(open_.size()) >= kDeepest) too_deep(mark);
     if (!open_.empty() && open_.back().node.kind == Node::Kind::kMap && !open_.back().entry) {
       throw Refused{place(mark), "a list or a map stands where a key is expected; is a bracket or a quote left open?"};
@@ -232,6 +245,9 @@ class Builder final : public YAML::EventHandler {
   }
 
   void begin_entry(Open& map, Node key) {
+    if (key.plain && key.text == "<<") {
+      throw Refused{key.place, "a YAML merge key, '<<', which psctl does not know; write the keys out"};
+    }
     auto& keys = keys_[open_.size()];
     if (map.node.entries.empty()) keys.clear();
     const auto [first, is_new] = keys.emplace(key.text, key.place);
@@ -247,6 +263,7 @@ class Builder final : public YAML::EventHandler {
 
   std::uint32_t source_;
   Faults& faults_;
+  bool anchors_;
   bool begun_ = false;
   std::optional<Node> root_;
   std::vector<Open> open_;
@@ -255,16 +272,22 @@ class Builder final : public YAML::EventHandler {
   std::size_t nodes_ = 0, bytes_ = 0;
 };
 
+// Text that means the same without quotes wherever it stands.
+bool is_one_word(std::string_view text) {
+  const auto is_alphanumeric = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+  };
+  return std::ranges::any_of(text, is_alphanumeric) && text[0] != '@' && std::ranges::all_of(text, [&](char c) {
+           return is_alphanumeric(c) || std::string_view("_-./@+").find(c) != std::string_view::npos;
+         });
+}
+
 // Text to be read without quotes, and not as a number, a flag or nothing, by any YAML reader.
 bool is_safe_plain(std::string_view text) {
   static constexpr std::array<std::string_view, 9> kWords = {"true", "false", "yes", "no",  "on",
                                                              "off",  "y",     "n",   "null"};
   const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
-  const auto is_safe = [&](char c) {
-    return is_letter(c) || (c >= '0' && c <= '9') || std::string_view("_-./@+").find(c) != std::string_view::npos;
-  };
-  if (text.empty() || !(is_letter(text[0]) || text[0] == '/' || text[0] == '_')) return false;
-  if (!std::ranges::all_of(text, is_safe)) return false;
+  if (text.empty() || !(is_letter(text[0]) || text[0] == '/' || text[0] == '_') || !is_one_word(text)) return false;
   std::string lower(text);
   std::ranges::transform(lower, lower.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? char(c - 'A' + 'a') : c; });
   return std::ranges::find(kWords, lower) == kWords.end();
@@ -272,7 +295,7 @@ bool is_safe_plain(std::string_view text) {
 
 std::string scalar_text(const Node& node) {
   if (node.kind == Node::Kind::kNull) return "null";
-  if (node.plain) return node.text;
+  if (node.plain && is_one_word(node.text)) return node.text;
   std::string text = "\"";
   for (const char character : node.text) {
     const auto byte = static_cast<unsigned char>(character);
@@ -309,6 +332,60 @@ void write_line(const Node& node, std::string& text) {
   }
 }
 
+std::optional<Node> parse_document(std::string_view text, std::uint32_t source, Faults& faults, bool anchors) {
+  Builder builder(source, faults, anchors);
+  try {
+    // yaml-cpp lets the end of the text close a quote, but not the end of a document.
+    std::istringstream stream(std::string(text) + kDocumentEnd);
+    YAML::Parser parser(stream);
+    parser.HandleNextDocument(builder);
+    auto root = builder.take_root();
+    if (!root) root = Node{.place = {.source = source}};
+    // After nothing, yaml-cpp may go on for ever with further documents of nothing.
+    if (root->kind != Node::Kind::kNull) parser.HandleNextDocument(builder);
+    return root;
+  } catch (const Refused& refused) {
+    faults.add(refused.place, "", refused.message);
+  } catch (const YAML::Exception& error) {
+    faults.add(builder.place(error.mark), "", fmt::format("not valid YAML: {}{}", error.msg, hint(error.msg)));
+  }
+  return std::nullopt;
+}
+
+std::string_view without_blanks(std::string_view text) {
+  const auto first = text.find_first_not_of(" \r\n");
+  return first == std::string_view::npos ? "" : text.substr(first, text.find_last_not_of(" \r\n") - first + 1);
+}
+
+// What of a list, a map or a text in quotes the parser would change in silence: it drops comments and joins lines.
+std::string_view fault_of_flow(std::string_view text) {
+  constexpr std::string_view kMarks = "[]{},:", kBlanks = " \r\n";
+  char quote = 0;
+  char before = ',';  // the last character that is no blank
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    const bool begins = i == 0 || std::string_view("[]{},: \r\n\"'").find(text[i - 1]) != std::string_view::npos;
+    if (quote == '"' && c == '\\') {
+      ++i;
+    } else if (c == '\n') {
+      const auto next = text.find_first_not_of(kBlanks, i);
+      const bool between =
+          kMarks.find(before) != std::string_view::npos || kMarks.find(text[next]) != std::string_view::npos;
+      if (quote || !between) return "a line break within a text; remove it";
+    } else if (quote) {
+      const bool doubled = c == '\'' && quote == c && i + 1 < text.size() && text[i + 1] == c;  // stands for itself
+      if (doubled) ++i;
+      if (c == quote && !doubled) quote = 0;
+    } else if ((c == '"' || c == '\'') && kMarks.find(before) != std::string_view::npos) {
+      quote = c;
+    } else if (c == '#' && begins) {
+      return "a YAML comment, from '#' on; put a text with '#' into quotes";
+    }
+    if (kBlanks.find(c) == std::string_view::npos) before = c;
+  }
+  return {};
+}
+
 }  // namespace
 
 Node Node::scalar(std::string text, bool plain) {
@@ -332,28 +409,34 @@ const Node* Node::find(std::string_view key) const {
 Node* Node::find(std::string_view key) { return const_cast<Node*>(std::as_const(*this).find(key)); }
 
 std::optional<Node> parse(std::string_view text, std::uint32_t source, Faults& faults) {
-  if (text.size() > kLongestText) {
-    faults.add({.source = source}, "", "larger than 1 MiB: this is no configuration");
+  return fit_to_parse(text, source, faults, true) ? parse_document(text, source, faults, true) : std::nullopt;
+}
+
+std::optional<Node> parse_value(std::string_view text, std::uint32_t source, Faults& faults) {
+  if (!fit_to_parse(text, source, faults, false)) return std::nullopt;
+  const Place place{.source = source};
+  const auto refuse = [&](std::string_view why) -> std::optional<Node> {
+    faults.add(place, "", std::string(why));
     return std::nullopt;
+  };
+  if (is_null_word(text)) return Node{.place = place};
+  const std::string_view trimmed = without_blanks(text);
+  if (trimmed.empty()) return Node{.place = place};
+  const bool quoted = trimmed[0] == '"' || trimmed[0] == '\'';
+  if (!quoted && trimmed[0] != '[' && trimmed[0] != '{') {
+    if (trimmed.size() != text.size()) {
+      return refuse("a blank at the beginning or the end of a value; remove it, or put the value into quotes");
+    }
+    Node node = Node::scalar(std::string(text));
+    node.place = place;
+    return node;
   }
-  if (!fit_to_parse(text, source, faults)) return std::nullopt;
-  Builder builder(source, faults);
-  try {
-    // yaml-cpp lets the end of the text close a quote, but not the end of a document.
-    std::istringstream stream(std::string(text) + kDocumentEnd);
-    YAML::Parser parser(stream);
-    parser.HandleNextDocument(builder);
-    auto root = builder.take_root();
-    if (!root) root = Node{.place = {.source = source}};
-    // After nothing, yaml-cpp may go on for ever with further documents of nothing.
-    if (root->kind != Node::Kind::kNull) parser.HandleNextDocument(builder);
-    return root;
-  } catch (const Refused& refused) {
-    faults.add(refused.place, "", refused.message);
-  } catch (const YAML::Exception& error) {
-    faults.add(builder.place(error.mark), "", fmt::format("not valid YAML: {}{}", error.msg, hint(error.msg)));
+  if (const std::string_view fault = fault_of_flow(trimmed); !fault.empty()) return refuse(fault);
+  auto node = parse_document(trimmed, source, faults, false);
+  if (node && quoted && (node->kind != Node::Kind::kScalar || node->plain)) {
+    return refuse("something stands behind the closing quote; put the whole value into one pair of quotes");
   }
-  return std::nullopt;
+  return node;
 }
 
 const Node* find(const Node& root, std::string_view path) {

@@ -47,6 +47,11 @@ constexpr int kDeepest = 32;
 // first of them stays. Any text whatever may be given.
 std::optional<Node> parse(std::string_view text, std::uint32_t source, Faults& faults);
 
+// The value of a KEY=VALUE, as it was typed: YAML where it begins with '[', '{' or a quote, else the very characters,
+// in which '#', '&' and ': ' mean nothing. What YAML would drop in silence, a comment or an anchor, is a fault. Only
+// null, ~ and nothing at all are no value.
+std::optional<Node> parse_value(std::string_view text, std::uint32_t source, Faults& faults);
+
 // The value at a dotted path, where a number is an index of a list. Null if there is none.
 const Node* find(const Node& root, std::string_view path);
 // Where the value at this path stands; if it is not given, the innermost section around it.

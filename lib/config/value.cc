@@ -27,10 +27,27 @@ std::string found(const Node& node) {
   return {};
 }
 
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+// YAML 1.1 reads 017 as 15, YAML 1.2 as 17: psctl as neither.
+bool has_leading_zero(std::string_view number) {
+  if (number.starts_with('-') || number.starts_with('+')) number.remove_prefix(1);
+  return number.size() > 1 && number[0] == '0' && is_digit(number[1]);
+}
+
 bool has_form_of_whole(std::string_view digits) {
+  const bool leading_zero = has_leading_zero(digits);
   if (digits.starts_with('-')) digits.remove_prefix(1);
-  const bool leading_zero = digits.size() > 1 && digits[0] == '0';
-  return !digits.empty() && !leading_zero && std::ranges::all_of(digits, [](char c) { return c >= '0' && c <= '9'; });
+  return !digits.empty() && !leading_zero && std::ranges::all_of(digits, is_digit);
+}
+
+// What to do about a number in another form; empty if the text is no number at all.
+std::string_view advice_on_number(const Node& node) {
+  if (node.kind != Node::Kind::kScalar || !node.plain || node.text.empty()) return {};
+  if (has_leading_zero(node.text)) return "; write it without the leading 0";
+  if (!is_digit(node.text.front()) || !is_digit(node.text.back())) return {};
+  const bool has_marks = std::ranges::all_of(node.text, [](char c) { return is_digit(c) || c == ',' || c == '_'; });
+  return has_marks ? "; write it with a decimal point, and without marks between thousands" : "";
 }
 
 template <class Number>
@@ -51,7 +68,7 @@ template <class Number>
 std::optional<Number> read_whole(const Node& node, const std::string& path, Faults& faults, Number minimum,
                                  Number maximum) {
   if (node.kind != Node::Kind::kScalar || !node.plain || !has_form_of_whole(node.text)) {
-    refuse_type(node, path, faults, "a whole number");
+    refuse_type(node, path, faults, "a whole number", advice_on_number(node));
     return std::nullopt;
   }
   Number value = 0;
@@ -76,8 +93,8 @@ std::optional<double> read_number(const Node& node, const std::string& path, Fau
                         });
   const char* const end = node.text.data() + node.text.size();
   const auto [stopped, error] = std::from_chars(node.text.data(), end, value);
-  if (!has_form || stopped != end || error == std::errc::invalid_argument) {
-    refuse_type(node, path, faults, "a number");
+  if (!has_form || has_leading_zero(node.text) || stopped != end || error == std::errc::invalid_argument) {
+    refuse_type(node, path, faults, "a number", advice_on_number(node));
     return std::nullopt;
   }
   if (error == std::errc::result_out_of_range) {
@@ -321,9 +338,10 @@ ValueOf<sync::Parameters> parameter(const sync::Parameter& parameter) {
   return {std::make_shared<ParameterValue>(parameter)};
 }
 
-void refuse_type(const Node& node, const std::string& path, Faults& faults, std::string_view expected) {
+void refuse_type(const Node& node, const std::string& path, Faults& faults, std::string_view expected,
+                 std::string_view advice) {
   faults.add(node.place, path,
-             fmt::format("{}{}expected {}, found {}", path, path.empty() ? "" : ": ", expected, found(node)));
+             fmt::format("{}{}expected {}, found {}{}", path, path.empty() ? "" : ": ", expected, found(node), advice));
 }
 
 void refuse_null(const Node& node, const std::string& path, Faults& faults) {

@@ -80,8 +80,9 @@ ValueOf<std::string> text(std::string (*fault)(std::string_view), std::string al
 // One of a strategy's parameters, in the map that holds them all.
 ValueOf<sync::Parameters> parameter(const sync::Parameter& parameter);
 
-// Adds a fault that tells what was seen and what is expected instead.
-void refuse_type(const Node& node, const std::string& path, Faults& faults, std::string_view expected);
+// Adds a fault that tells what was seen and what is expected instead; `advice` follows it as it stands.
+void refuse_type(const Node& node, const std::string& path, Faults& faults, std::string_view expected,
+                 std::string_view advice = "");
 // The place of the word among `choices`.
 std::optional<std::size_t> read_choice(const Node& node, const std::string& path, Faults& faults,
                                        const std::vector<std::string>& choices);

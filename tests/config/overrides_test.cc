@@ -51,6 +51,53 @@ BOOST_AUTO_TEST_CASE(a_value_is_yaml) {
   BOOST_TEST(with({"data.source=\"a b\""}).data.source == std::vector<std::string>{"a b"});
 }
 
+BOOST_AUTO_TEST_CASE(a_value_in_no_brackets_and_no_quotes_is_the_characters_that_were_typed) {
+  for (const std::string text :
+       {"run #1.csv", "&a iris.csv", "*a",      "!x",    "a: b",  "- a",    "| a",  "> a",     "%a",  "@a",
+        "`a`",        "a, b",        "it's #1", "a]",    "? a",   "&a [b]", "x{1}", "C:\\new", "1.0", "true",
+        "a \"b\" #c", "---",         "...",     "<<: a", "a=b=c", "#a",     ": a",  "~a"}) {
+    BOOST_TEST(with({"data.source=" + text}).data.source == std::vector<std::string>{text}, text);
+  }
+  check_refused({"name=run #3"},
+                "override 'name=run #3': name: 'run #3' cannot name a folder; use letters, digits, '.', '_' and '-', "
+                "and begin with a letter or digit");
+  check_refused({"seed=1 # one"}, "override 'seed=1 # one': seed: expected a whole number, found '1 # one'");
+}
+
+BOOST_AUTO_TEST_CASE(in_brackets_and_quotes_nothing_is_dropped_in_silence) {
+  for (const auto& [typed, meant] : std::vector<std::pair<std::string, std::string>>{{"'run #1.csv'", "run #1.csv"},
+                                                                                     {"\"run #1.csv\"", "run #1.csv"},
+                                                                                     {"'it''s #1'", "it's #1"},
+                                                                                     {"['run #1.csv']", "run #1.csv"},
+                                                                                     {"[a#b]", "a#b"},
+                                                                                     {"[it's a]", "it's a"},
+                                                                                     {"[a  b]", "a  b"},
+                                                                                     {"[\n  a\n]", "a"},
+                                                                                     {" 'a' ", "a"},
+                                                                                     {"'&a'", "&a"}}) {
+    BOOST_TEST(with({"data.source=" + typed}).data.source == std::vector<std::string>{meant}, typed);
+  }
+  const std::string comment = ": a YAML comment, from '#' on; put a text with '#' into quotes";
+  const std::string line_break = ": a line break within a text; remove it";
+  for (const auto& [typed, fault] : std::vector<std::pair<std::string, std::string>>{
+           {"[a #b]", comment},
+           {"[a, #b]", comment},
+           {"[1] # one", comment},
+           {"'a' #b", comment},
+           {"'a'#b", comment},
+           {"[it's #1]", comment},
+           {"[&a b]", ": a YAML anchor, the word behind '&'; put a text with '&' into quotes"},
+           {"['a\nb']", line_break},
+           {"[a\nb]", line_break},
+           {"'a' b", ""},
+           {"'a': b", ": something stands behind the closing quote; put the whole value into one pair of quotes"},
+           {" a", ": a blank at the beginning or the end of a value; remove it, or put the value into quotes"}}) {
+    const auto faults = faults_of(kFile, {"data.source=" + typed});
+    BOOST_TEST_REQUIRE(faults.size() == 1U, typed);
+    BOOST_TEST(faults[0].ends_with(fault), faults[0]);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(they_are_applied_in_order) {
   BOOST_TEST(with({"seed=7", "seed=8"}).seed == 8);
   BOOST_TEST(with({"+stragglers={workers: all, kind: constant, delay_ms: 1}", "stragglers.2.delay_ms=3"})
@@ -157,8 +204,7 @@ BOOST_AUTO_TEST_CASE(a_fault_in_an_override_names_the_override) {
                 "override 'seed=[1': a list or a map stands where a key is expected; is a bracket or a "
                 "quote left open?");
   check_refused({"name=a\n---\nb"},
-                "override 'name=a\\n---\\nb': a second YAML document begins here; a configuration is "
-                "one, with its keys in one column");
+                "override 'name=a\\n---\\nb': name: 'a\\n---\\nb' has a control character in it; remove it");
   check_refused({"name=a\tb"}, "override 'name=a\\x09b': a tab; use spaces");
 }
 
