@@ -48,7 +48,7 @@ void flatten(const std::string& path, const Node& node, Point& point) {
 
 Node node_of(const std::string& value) {
   config::Faults faults(value, {});
-  auto node = config::parse(value, 0, faults);
+  auto node = config::parse_value(value, 0, faults);
   return node ? *node : Node::scalar(value);
 }
 
@@ -90,8 +90,19 @@ bool has_all(const Point& point, const Point& wanted) {
   });
 }
 
+constexpr double kMostPoints = 1'000'000;
+
 // Every combination of the axes' values, the last axis turning fastest. One point for no axes.
 std::vector<Point> product(const std::vector<Axis>& axes) {
+  double count = 1;
+  for (const Axis& axis : axes) count *= static_cast<double>(axis.values.size());
+  if (count > kMostPoints) {
+    std::vector<std::string> factors;
+    for (const Axis& axis : axes) factors.push_back(fmt::format("{} of {}", axis.values.size(), axis.key));
+    throw PlanError(fmt::format("the grid has {} points, at most {:.0f} are allowed: {}; give fewer values",
+                                count < 1e15 ? fmt::format("{:.0f}", count) : fmt::format("{:.3g}", count), kMostPoints,
+                                enumerate(factors)));
+  }
   std::vector<Point> points = {{}};
   for (const Axis& axis : axes) {
     std::vector<Point> longer;

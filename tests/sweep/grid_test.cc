@@ -75,11 +75,48 @@ BOOST_AUTO_TEST_CASE(a_range_is_its_numbers_without_the_end) {
   BOOST_TEST(values("seed=7,range(3,0,-1)") == (Words{"7", "3", "2", "1"}), boost::test_tools::per_element());
   BOOST_TEST(values("x=range(0.1,0.4,0.1)") == (Words{"0.1", "0.2", "0.3"}), boost::test_tools::per_element());
   BOOST_TEST(values("x=range(0,1,0.25)") == (Words{"0", "0.25", "0.5", "0.75"}), boost::test_tools::per_element());
+  BOOST_TEST(values("x=range(0.0012345678901234,0.004,0.001)") ==
+                 (Words{"0.0012345678901234", "0.0022345678901234", "0.0032345678901234"}),
+             boost::test_tools::per_element());
+  BOOST_TEST(values("x=range(0.0001,0.0005,0.0001)") == (Words{"0.0001", "0.0002", "0.0003", "0.0004"}),
+             boost::test_tools::per_element());
+  BOOST_TEST(values("x=range(1e-5,5e-5,1e-5)") == (Words{"1e-05", "2e-05", "3e-05", "4e-05"}),
+             boost::test_tools::per_element());
+  BOOST_TEST(values("x=range(1e3,-1e3,-500)") == (Words{"1000", "500", "0", "-500"}), boost::test_tools::per_element());
+  BOOST_TEST(values("seed=range(18446744073709551613,18446744073709551616)") ==
+                 (Words{"18446744073709551613", "18446744073709551614", "18446744073709551615"}),
+             boost::test_tools::per_element());
+  BOOST_TEST(values("x=range(0,0.31,0.1)") == (Words{"0", "0.1", "0.2", "0.3"}), boost::test_tools::per_element());
   BOOST_TEST(parse_grid({"seed=range(4,5)"}).changes == Words{"seed=4"}, boost::test_tools::per_element());
   for (const char* wrong : {"seed=range(3,0)", "seed=range(1)", "seed=range(a,b)", "seed=range(0,1,0)",
-                            "seed=range(0,1e18)", "seed=1,,2", "seed=1,[2", "seed=range()"}) {
+                            "seed=range(0,1e18)", "seed=1,,2", "seed=1,[2", "seed=range()", "seed=range(0,017)",
+                            "seed=range(0x1,0x5)", "seed=range(0,inf)", "x=range(1e-40,1,1e-40)", "x=range(0,1e300)",
+                            "x=range(1e999,2e999)", "x=range(0,1,1e-40)", "x=range(.,1)", "x=range(1e,2)"}) {
     BOOST_CHECK_THROW(parse_grid({wrong}), UserError);
   }
+}
+
+BOOST_AUTO_TEST_CASE(a_value_is_what_was_typed_in_words_and_in_a_grid_file) {
+  BOOST_TEST(parse_grid({"data.source=it's #1.csv,&a b.csv,'c #2.csv'"}).axes.at(0).values ==
+                 (Words{"\"it's #1.csv\"", "\"&a b.csv\"", "\"c #2.csv\""}),
+             boost::test_tools::per_element());
+  BOOST_CHECK_THROW(parse_grid({"model.hidden=[1 #2],[3]"}), UserError);
+  const auto values = [&](const std::string& text) {
+    std::ofstream(folder / "words.yaml") << text;
+    return parse_grid({}, folder / "words.yaml").axes.at(0).values;
+  };
+  BOOST_TEST(
+      values("grid:\n  data.source: ['run #1.csv', 'null', '7']\n") == (Words{"\"run #1.csv\"", "\"null\"", "\"7\""}),
+      boost::test_tools::per_element());
+  BOOST_TEST(values("grid:\n  data.source:\n    - [a]\n    -\n      - b, c\n") == (Words{"[a]", "[\"b, c\"]"}),
+             boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(a_grid_of_too_many_points_is_refused_with_their_number) {
+  const std::string one = fault({"seed=range(0,100000)", "stop.steps_per_worker=range(1,100001)"});
+  BOOST_TEST(one ==
+             "the grid has 10000000000 points, at most 1000000 are allowed: 100000 of seed and 100000 of "
+             "stop.steps_per_worker; give fewer values");
 }
 
 BOOST_AUTO_TEST_CASE(the_last_axis_turns_fastest_and_a_strategy_stands_down_to_its_parameters) {
