@@ -36,7 +36,7 @@ std::string rounded(const std::string& cell) {
 bool comes_before(const Row& a, const Row& b, bool reverse) {
   if (!a.order || !b.order) return a.order.has_value() && !b.order;  // what is not known is last
   const auto first = results::as_number(*a.order), second = results::as_number(*b.order);
-  if (first && second) return reverse ? *first > *second : *first < *second;
+  if (const auto order = results::compare_numbers(*a.order, *b.order)) return reverse ? *order > 0 : *order < 0;
   if (first.has_value() != second.has_value()) return first.has_value() != reverse;
   return reverse ? *a.order > *b.order : *a.order < *b.order;
 }

@@ -42,8 +42,20 @@ std::string escaped(std::string_view text) {
   return result;
 }
 
+// A script's numbers are doubles: longer whole numbers, such as seeds and digests, become texts.
+void keep_digits(nlohmann::ordered_json& json) {
+  constexpr std::int64_t kLargest = std::int64_t{1} << 53;
+  if (json.is_structured()) {
+    for (auto& value : json) keep_digits(value);
+  } else if (json.is_number_unsigned() ? json.get<std::uint64_t>() > std::uint64_t{kLargest}
+                                       : json.is_number_integer() && json.get<std::int64_t>() < -kLargest) {
+    json = json.dump();
+  }
+}
+
 // JSON that may stand in a script element: with no '<' in it, nothing in it can end the element.
-std::string embedded(const nlohmann::ordered_json& json) {
+std::string embedded(nlohmann::ordered_json json) {
+  keep_digits(json);
   const std::string text = json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
   std::string result;
   result.reserve(text.size());

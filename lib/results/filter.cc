@@ -15,6 +15,28 @@ namespace {
 
 constexpr std::string_view kOfEvery[] = {"run", "status", "label", "stage"};
 
+struct Whole {
+  bool negative = false;
+  std::string_view digits;  // without leading zeros: empty for 0
+};
+
+std::optional<Whole> as_whole(std::string_view text) {
+  Whole whole{.negative = text.starts_with('-'), .digits = text};
+  if (whole.negative) whole.digits.remove_prefix(1);
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  if (whole.digits.empty() || !std::ranges::all_of(whole.digits, is_digit)) return std::nullopt;
+  whole.digits.remove_prefix(std::min(whole.digits.find_first_not_of('0'), whole.digits.size()));
+  if (whole.digits.empty()) whole.negative = false;
+  return whole;
+}
+
+std::strong_ordering compare(const Whole& a, const Whole& b) {
+  if (a.negative != b.negative) return a.negative ? std::strong_ordering::less : std::strong_ordering::greater;
+  const auto of_size = a.digits.size() <=> b.digits.size();
+  const auto order = of_size == 0 ? a.digits <=> b.digits : of_size;
+  return a.negative ? 0 <=> order : order;
+}
+
 }  // namespace
 
 std::optional<std::string> field(const Run& run, std::string_view key) {
@@ -33,6 +55,15 @@ std::optional<double> as_number(std::string_view text) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   const bool whole = error == std::errc() && end == text.data() + text.size();
   return whole && std::isfinite(number) ? std::optional(number) : std::nullopt;
+}
+
+std::optional<std::strong_ordering> compare_numbers(std::string_view a, std::string_view b) {
+  if (const auto first = as_whole(a), second = as_whole(b); first && second) return compare(*first, *second);
+  const auto first = as_number(a), second = as_number(b);
+  if (!first || !second) return std::nullopt;
+  return *first < *second   ? std::strong_ordering::less
+         : *first > *second ? std::strong_ordering::greater
+                            : std::strong_ordering::equal;
 }
 
 Condition parse_condition(const std::string& text) {
@@ -59,23 +90,20 @@ bool holds(const Condition& condition, const Run& run) {
   }
   const auto seen = field(run, condition.key);
   if (!seen) return condition.relation == Relation::kNotEqual;
-  const auto number = as_number(*seen), wanted = as_number(condition.value);
-  const bool numbers = number && wanted;
-  const bool equal = numbers ? *number == *wanted : *seen == condition.value;
-  const bool less = numbers ? *number < *wanted : *seen < condition.value;
+  const auto order = compare_numbers(*seen, condition.value).value_or(*seen <=> condition.value);
   switch (condition.relation) {
     case Relation::kEqual:
-      return equal;
+      return order == 0;
     case Relation::kNotEqual:
-      return !equal;
+      return order != 0;
     case Relation::kLess:
-      return less;
+      return order < 0;
     case Relation::kLessOrEqual:
-      return less || equal;
+      return order <= 0;
     case Relation::kGreater:
-      return !less && !equal;
+      return order > 0;
     case Relation::kGreaterOrEqual:
-      return !less;
+      return order >= 0;
   }
   return false;
 }

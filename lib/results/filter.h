@@ -1,6 +1,7 @@
 // Asking for runs: by status, figures or keys of the configuration.
 #pragma once
 
+#include <compare>
 #include <optional>
 #include <span>
 #include <string>
@@ -17,6 +18,9 @@ std::optional<std::string> field(const Run& run, std::string_view key);
 
 // The number that all of a text is; nothing if it is none.
 std::optional<double> as_number(std::string_view text);
+
+// How two numbers compare, whole ones by all their digits; nothing unless both are numbers.
+std::optional<std::strong_ordering> compare_numbers(std::string_view a, std::string_view b);
 
 struct Condition {
   enum class Relation { kEqual, kNotEqual, kLess, kLessOrEqual, kGreater, kGreaterOrEqual };

@@ -128,6 +128,18 @@ BOOST_AUTO_TEST_CASE(what_a_run_says_cannot_leave_its_place_in_the_page) {
   BOOST_TEST(run["summary"]["error"] == "</ScRiPt>");
 }
 
+BOOST_AUTO_TEST_CASE(a_whole_number_that_a_script_would_round_is_a_text_with_all_its_digits) {
+  const TemporaryFolder folder;
+  for (const std::uint64_t seed : {9007199254740992U, 9007199254740993U, 18446744073709551615U}) {
+    write_run(folder / std::to_string(seed), 1, 1, {{"seed", seed}, {"config", {{"seed", seed}}}});
+  }
+  std::vector<Json> seeds;
+  const Json data = data_of(
+      page_of({folder / "9007199254740992", folder / "9007199254740993", folder / "18446744073709551615"}).html);
+  for (const Json& run : data["runs"]) seeds.push_back(run["summary"]["seed"]);
+  BOOST_TEST((seeds == std::vector<Json>{9007199254740992U, "9007199254740993", "18446744073709551615"}));
+}
+
 BOOST_AUTO_TEST_CASE(the_page_names_no_other_place_to_load_from_and_runs_no_script_but_its_own) {
   const TemporaryFolder folder;
   write_run(folder / "run", 2, 3);

@@ -171,8 +171,8 @@ BOOST_AUTO_TEST_CASE(runs_that_diverged_count_as_never_there_in_a_median) {
   for (int seed = 1; seed < 5; ++seed) runs.add_time("ssp", seed, 10.0 * seed);
   const Comparison comparison = runs.compared();
   const auto figure = [&](std::size_t group) { return comparison.groups[group].figures[0]; };
-  BOOST_TEST(!figure(1).median);  // three of five never get there
-  BOOST_TEST(figure(1).censored_at == 60);  // the horizon of the comparison, not where they died
+  BOOST_TEST(!figure(1).median);               // three of five never get there
+  BOOST_TEST(figure(1).censored_at == 60);     // the horizon of the comparison, not where they died
   BOOST_TEST(figure(2).median.value() == 30);  // the third of 10, 20, 30, 40, never
   const auto ranking = judgement(comparison, Metric::kTimeToTarget).ranking;
   BOOST_TEST(comparison.groups[ranking.back()].label == "asp");
@@ -357,6 +357,14 @@ BOOST_AUTO_TEST_CASE(runs_are_chosen_by_figures_and_by_keys_of_their_configurati
   }
   for (const char* text : {"strategy=bsp", "strategy.staleness<8", "nothing=3", "nothing<3", "seed!=3", "run=x"}) {
     BOOST_TEST(!holds(parse_condition(text), run), text);
+  }
+  const Run beyond("r", summary_of("ssp", 3, {{"seed", 9007199254740993}, {"updates", 5}}).dump());
+  for (const char* text : {"seed=9007199254740993", "seed>9007199254740992", "seed!=9007199254740992", "updates<20",
+                           "seed<9007199254740994", "updates>-20", "seed<=1e16", "updates=005", "updates>=5.0"}) {
+    BOOST_TEST(holds(parse_condition(text), beyond), text);
+  }
+  for (const char* text : {"seed=9007199254740992", "seed=9007199254740994", "seed<9007199254740993", "updates<-6"}) {
+    BOOST_TEST(!holds(parse_condition(text), beyond), text);
   }
   for (const char* text : {"", "ssp", "=3", "<"}) BOOST_CHECK_THROW(parse_condition(text), UserError);
 }
