@@ -93,6 +93,7 @@ void print_heading(const Recorded& run) {
 
 struct Story {
   const Recorded& run;
+  const explain::Times& times;
   const explain::Costs& costs;
   std::vector<Duration> means;
   std::vector<double> paces;
@@ -117,12 +118,13 @@ std::string held_by_text(std::span<const trace::Charge> charges, Duration whole,
 }
 
 // How much the times, played again, differ from the run: whether the rest of the page is to be believed.
-std::string check_of(const Recorded& run, const Played& replay) {
+std::string check_of(const Recorded& run, const Played& replay, bool laws) {
+  const char* times = laws ? "the laws of its cluster" : "the recorded times";
   const Duration recorded = run.done - Instant{};
   const Duration difference = replay.time - recorded;
-  if (!replay.done) return fmt::format("played again, the recorded times do not come to the end: {}", replay.stop);
-  if (difference == Duration::zero()) return "played again, the recorded times take exactly as long";
-  return fmt::format("played again, the recorded times take {} ({:+.2f} %)", in_words(replay.time),
+  if (!replay.done) return fmt::format("played again, {} do not come to the end: {}", times, replay.stop);
+  if (difference == Duration::zero()) return fmt::format("played again, {} take exactly as long", times);
+  return fmt::format("played again, {} take {} ({:+.2f} %)", times, in_words(replay.time),
                      100 * ratio(difference, recorded));
 }
 
@@ -204,7 +206,8 @@ void print_story(const Story& story) {
                  stretch.held_by.empty() ? "" : fmt::format(", most of it for {}", name_of(stretch.held_by[0].worker)));
     }
   }
-  fmt::print("\nCheck: {}.\n", check_of(run, story.costs.replay));
+  fmt::print("\nCheck: {}.\n", check_of(run, story.costs.replay, story.times.laws_alone));
+  for (const std::string& caveat : story.times.caveats) fmt::print("  {}\n", caveat);
 }
 
 Json json_of_charges(std::span<const trace::Charge> charges) {
@@ -216,10 +219,22 @@ Json json_of_charges(std::span<const trace::Charge> charges) {
   return list;
 }
 
+double per_second(const Played& played) {
+  const double each = played.seconds_per_sample();
+  return each > 0 ? 1 / each : 0;
+}
+
+// The time of a sample, in those of the recorded run.
+double relative(const Recorded& run, const Played& played) {
+  const double recorded = explain::as_recorded(run).seconds_per_sample();
+  return recorded > 0 ? played.seconds_per_sample() / recorded : 0;
+}
+
 Json json_of(const Played& played) {
   return {{"strategy", played.label},
           {"done", played.done},
           {"time_s", to_seconds(played.time)},
+          {"samples_per_s", per_second(played)},
           {"stop", played.stop},
           {"wait_share", ratio(played.waited, played.wall)},
           {"updates", played.updates},
@@ -235,6 +250,7 @@ Json json_of(const Story& story) {
   const Recorded& run = story.run;
   Json page = heading(run);
   page["notices"] = run.notices;
+  page["caveats"] = story.times.caveats;
   page["replay"] = json_of(story.costs.replay);
   page["waiting_s"] = to_seconds(run.waiting());
   page["wait_share"] = ratio(run.waiting(), run.wall());
@@ -394,7 +410,8 @@ void print_csv(const Recorded& run, const explain::Hold& hold) {
 // ---- other strategies on the same times
 
 constexpr const char* kPlayedColumns =
-    "run,what,strategy,time_s,relative,wait_share,updates,pushes,mini_batches,samples_unused,staleness_mean,"
+    "run,what,strategy,time_s,samples_per_s,relative,wait_share,updates,pushes,mini_batches,samples_unused,staleness_"
+    "mean,"
     "staleness_p99,staleness_max,stop\n";
 
 struct Line {
@@ -402,40 +419,52 @@ struct Line {
   Played played;
 };
 
-void print_lines(const Recorded& run, const std::vector<Line>& lines) {
+void print_lines(const Recorded& run, const explain::Times& times, const std::vector<Line>& lines) {
   print_heading(run);
-  fmt::print("\n{:<10}{:<44} {:>11} {:>8} {:>8} {:>9} {:>9} {:>10} {:>6} {:>6}\n", "", "strategy", "time", "",
-             "waiting", "updates", "pushes", "staleness", "p99", "max");
+  fmt::print("\n{:<10}{:<44} {:>11} {:>9} {:>8} {:>8} {:>9} {:>9} {:>10} {:>6} {:>6}\n", "", "strategy", "time",
+             "samples/s", "", "waiting", "updates", "pushes", "staleness", "p99", "max");
   for (const Line& line : lines) {
     const auto& [what, played] = line;
-    const double relative = ratio(played.time, run.done - Instant{});
-    fmt::print("{:<10}{:<44} {:>11} {:>8} {:>8} {:>9} {:>9} {:>10.2f} {:>6} {:>6}\n", what, played.label,
-               played.done ? in_words(played.time) : "never",
-               played.done && &line != &lines.front() ? fmt::format("{:+.2f} %", 100 * (relative - 1)) : "",
-               percent(ratio(played.waited, played.wall)), played.updates, played.pushes, played.staleness_mean,
-               played.staleness_p99, played.staleness_max);
+    fmt::print(
+        "{:<10}{:<44} {:>11} {:>9} {:>8} {:>8} {:>9} {:>9} {:>10.2f} {:>6} {:>6}\n", what, played.label,
+        played.done ? in_words(played.time) : "never", played.done ? fmt::format("{:.4g}", per_second(played)) : "",
+        played.done && &line != &lines.front() ? fmt::format("{:+.2f} %", 100 * (relative(run, played) - 1)) : "",
+        percent(ratio(played.waited, played.wall)), played.updates, played.pushes, played.staleness_mean,
+        played.staleness_p99, played.staleness_max);
     if (!played.done) {
       fmt::print("{:<10}it stopped after {} of {}: {}\n", "", played.mini_batches,
                  counted(run.mini_batches, "mini-batch", "mini-batches"), played.stop);
     }
   }
   fmt::print(
-      "\nTime is that of the same work, {}. `replay` is the recorded strategy on the recorded times: it\n"
-      "should take as long as `recorded`. Accuracy cannot be known: no gradient is computed. Mini-batches and\n"
-      "transfers take as long as they were recorded to: that another strategy would crowd the cores and the network\n"
-      "more, or less, is not in the figures. A worker that takes more mini-batches than were recorded has its own\n"
-      "again, in order.\n",
-      counted(run.mini_batches, "mini-batch", "mini-batches"));
+      "\nTime is that of the same work; the percentage compares the time of a sample with that of `recorded`. "
+      "`replay`\n"
+      "is the recorded strategy on the same times: it should take as long as `recorded`. Accuracy cannot be known: no\n"
+      "gradient is computed.\n");
+  if (times.laws_alone) {
+    fmt::print(
+        "Played are the laws of the virtual cluster, as for a run made under that strategy: it would take exactly as\n"
+        "long.\n");
+  } else {
+    fmt::print(
+        "Mini-batches and transfers take as long as they were recorded to: that another strategy would crowd the "
+        "cores\n"
+        "and the network more, or less, is not in the figures. A worker that takes more mini-batches than were "
+        "recorded\n"
+        "has its own again, in order.\n");
+  }
+  for (const std::string& caveat : times.caveats) fmt::print("  {}\n", caveat);
 }
 
-Json json_of(const Recorded& run, const std::vector<Line>& lines) {
+Json json_of(const Recorded& run, const explain::Times& times, const std::vector<Line>& lines) {
   Json page = heading(run);
   page["notices"] = run.notices;
+  page["caveats"] = times.caveats;
   page["played"] = Json::array();
   for (const auto& [what, played] : lines) {
     Json line = {{"what", what}};
     line.update(json_of(played));
-    line["relative"] = played.done ? Json(ratio(played.time, run.done - Instant{})) : Json(nullptr);
+    line["relative"] = played.done ? Json(relative(run, played)) : Json(nullptr);
     page["played"].push_back(std::move(line));
   }
   return page;
@@ -443,11 +472,11 @@ Json json_of(const Recorded& run, const std::vector<Line>& lines) {
 
 void print_csv(const Recorded& run, const std::vector<Line>& lines) {
   for (const auto& [what, p] : lines) {
-    fmt::print("{},{},{},{},{},{:.6g},{},{},{},{},{:.6g},{},{},{}\n", cell(run.folder), what, cell(p.label),
+    fmt::print("{},{},{},{},{},{},{:.6g},{},{},{},{},{:.6g},{},{},{}\n", cell(run.folder), what, cell(p.label),
                p.done ? fmt::format("{:.9f}", to_seconds(p.time)) : "",
-               p.done ? fmt::format("{:.6g}", ratio(p.time, run.done - Instant{})) : "", ratio(p.waited, p.wall),
-               p.updates, p.pushes, p.mini_batches, p.samples_unused, p.staleness_mean, p.staleness_p99,
-               p.staleness_max, cell(p.stop));
+               p.done ? fmt::format("{:.6g}", per_second(p)) : "",
+               p.done ? fmt::format("{:.6g}", relative(run, p)) : "", ratio(p.waited, p.wall), p.updates, p.pushes,
+               p.mini_batches, p.samples_unused, p.staleness_mean, p.staleness_p99, p.staleness_max, cell(p.stop));
   }
 }
 
@@ -471,16 +500,17 @@ class Explainer {
 
  private:
   void story(const Recorded& run) {
+    const explain::Times times = explain::times_of(run, &interrupted_);
     explain::Costs costs;
     {
       ProgressLine line(0, wish_.quiet);
-      costs = explain::costs_of(run, explain::recording_of(run), &interrupted_,
+      costs = explain::costs_of(run, times, &interrupted_,
                                 [&](double share) { line.show("what each worker cost", share); });
     }
     if (interrupted_) return;
     const std::vector<Duration> means = explain::means(run);
     const Story story{
-        run, costs, means, explain::paces(means), explain::stragglers(run, costs), explain::slow_stretches(run)};
+        run, times, costs, means, explain::paces(means), explain::stragglers(run, costs), explain::slow_stretches(run)};
     show([&] { print_story(story); }, [&] { print_csv(story); }, [&] { return json_of(story); });
   }
 
@@ -511,14 +541,15 @@ class Explainer {
 
   void alternatives(const Recorded& run) {
     const std::vector<sync::StrategyConfig> strategies = explain::alternatives(run, wish_.alternatives);
-    const sim::Recording recording = explain::recording_of(run);
+    const explain::Times times = explain::times_of(run, &interrupted_);
     std::vector<Line> lines = {{"recorded", explain::as_recorded(run)},
-                               {"replay", explain::play(run, recording, run.config.strategy, &interrupted_)}};
+                               {"replay", explain::play(run, times, run.config.strategy, &interrupted_)}};
     for (const sync::StrategyConfig& strategy : strategies) {
-      lines.push_back({"as", explain::play(run, recording, strategy, &interrupted_)});
+      lines.push_back({"as", explain::play(run, times, strategy, &interrupted_)});
     }
     if (interrupted_) return;
-    show([&] { print_lines(run, lines); }, [&] { print_csv(run, lines); }, [&] { return json_of(run, lines); });
+    show([&] { print_lines(run, times, lines); }, [&] { print_csv(run, lines); },
+         [&] { return json_of(run, times, lines); });
   }
 
   template <class Table, class Csv, class Page>

@@ -361,6 +361,7 @@ class Reader {
   Followed& followed(WorkerId worker) { return followed_[worker.value]; }
 
   void finish() {
+    if (stops_by_work(run_.stop)) run_.done = run_.end;
     account_.ended(run_.end, furthest_behind());
     for (std::size_t i = 0; i < followed_.size(); ++i) {
       end_hold(followed_[i], run_.end);
@@ -405,7 +406,12 @@ Recorded read(const std::string& folder) {
   if (summary.is_object() && summary.contains("status") && summary["status"].is_string()) {
     run.status = summary["status"].get<std::string>();
   }
-  run.setting = setting_of(run.config, train_samples(read_json(folder + "/made.json"), summary));
+  const json made = read_json(folder + "/made.json");
+  run.setting = setting_of(run.config, train_samples(made, summary));
+  if (made.is_object() && made.contains("parameters") && made["parameters"].is_number_unsigned()) {
+    run.model_bytes = made["parameters"].get<std::size_t>() * sizeof(float);
+  }
+  run.sparse_pushes = made.is_object() && made.value("sparse_pushes", json(false)) == json(true);
   trace::DecisionReader log(folder + "/decisions.csv");
   Reader(run, log).read();
   if (run.mini_batches == 0) {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "config/run_config.h"
@@ -55,15 +56,17 @@ struct Happening {
 struct Recorded {
   std::string folder;
   config::RunConfig config;
-  std::string label;               // of its strategy
-  std::string status;              // of its summary; "killed" if there is none
-  std::string stop;                // why it ended; empty: nobody knows
-  Instant end{};                   // the stop, or the last row of the log
-  Instant done{};                  // the last push that brought samples: the run's work was done
-  std::uint64_t mini_batches = 0;  // that the lead received: the run's work
-  sync::Setting setting;           // what the strategy was made with
-  std::vector<Push> pushes;        // in the order of arrival
-  std::vector<Hold> holds;         // in the order of their beginning
+  std::string label;                       // of its strategy
+  std::string status;                      // of its summary; "killed" if there is none
+  std::string stop;                        // why it ended; empty: nobody knows
+  Instant end{};                           // the stop, or the last row of the log
+  Instant done{};                          // the last push that brought samples: the run's work was done
+  std::uint64_t mini_batches = 0;          // that the lead received: the run's work
+  sync::Setting setting;                   // what the strategy was made with
+  std::optional<std::size_t> model_bytes;  // none: nobody knows
+  bool sparse_pushes = false;              // how long a push is hangs on the data
+  std::vector<Push> pushes;                // in the order of arrival
+  std::vector<Hold> holds;                 // in the order of their beginning
   std::vector<Happening> happenings;
   std::vector<std::vector<std::size_t>> pushes_of;  // of each worker
   std::vector<trace::WorkerAccount> workers;
@@ -88,6 +91,11 @@ struct Recorded {
   // What of a worker's wall time is in no part of its account, nor cut off: none on the virtual clock.
   Duration rest(std::size_t worker) const { return workers[worker].other() - cut_off[worker]; }
 };
+
+// Of the reasons for a stop, those that say how much work a run is.
+inline bool stops_by_work(std::string_view reason) {
+  return reason == "samples" || reason == "epochs" || reason == "steps_per_worker";
+}
 
 // Throws UserError for a folder that holds no run with a decision log and a push in it; WorldError where the log is
 // not what this psctl would have decided.

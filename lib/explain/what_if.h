@@ -1,71 +1,65 @@
-// What would have been: the recorded times of a run, played again on a virtual clock under another strategy, or with
-// another worker in the place of one.
+// What would have been: the times of a run, played again on a virtual clock under another strategy, or with another
+// worker in the place of one.
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "delay/stragglers.h"
 #include "explain/recorded.h"
 #include "sim/recording.h"
 
 namespace psctl::explain {
 
-// The middle one of them, or the mean of the two in the middle. Not of none.
-Duration median(std::vector<Duration>& values);
+using sim::median;
 
-// The run's times, of each mini-batch. The times of a push of several mini-batches are shared out in equal parts. What
-// the end cut off is there too, as long as it is known to have taken, or as the worker's median if that is more.
-sim::Recording recording_of(const Recorded& run);
-
-// A recording with one worker as fast as the others: its n-th mini-batch, and the transfers around it, take the median
-// of what the others' n-th took.
-class MedianWorkers {
- public:
-  explicit MedianWorkers(const sim::Recording& recording);
-  sim::Recording with(WorkerId worker) const;
-
- private:
-  // Of the n-th values of all workers by size, those in the middle that a median without one of them can need.
-  struct Middle {
-    std::array<Duration, 3> values{};
-    Duration without(Duration value) const;
-    bool two = false;  // the median is the mean of two
-  };
-  struct Middles {
-    Middle time, upload, download, answer;
-  };
-
-  const sim::Recording& recording_;
-  std::vector<Middles> middles_;
+// Where the times of a run come from when it is played again. Those of a virtual run are the laws of its configuration:
+// what is played is what a run made under that strategy would have been, to the nanosecond. Those of a real run are the
+// recorded ones of each mini-batch and transfer, without the injected delays: these follow their laws again.
+struct Times {
+  bool laws_alone = false;                    // the recording is empty
+  std::vector<delay::Stragglers> stragglers;  // none: the injected delays are in the recording
+  sim::Recording recording;
+  std::vector<std::string> caveats;  // why, and by how much, what is played may differ from a run, a sentence each
 };
+// Of a virtual run whose laws do not give its times (a trace file is gone, a push is as long as its data say) the
+// recorded ones, with a caveat.
+Times times_of(const Recorded& run, const std::atomic<bool>* interrupted = nullptr);
 
-// The strategy under which to play, and what it would have come to. The work is that of the run: so many mini-batches
-// received, or of each worker where stop.steps_per_worker says so.
+// The run's recorded times of each mini-batch. The times of a push of several mini-batches are shared out in equal
+// parts, but for the delays that `stragglers` tell, which are left out of the recording. What the end cut off is there
+// too, as long as it is known to have taken, or as the worker's median if that is more.
+sim::Recording recording_of(const Recorded& run, std::vector<delay::Stragglers> stragglers = {});
+
+// The strategy under which to play, and what it would have come to. The work is that of the run: what its stop.samples,
+// stop.epochs or stop.steps_per_worker asked for if that ended it, else as many samples as it had received.
 struct Played {
   std::string label;
-  Duration time{};    // until the work was done; where the last pushes brought more, its part of the time
+  Duration time{};    // until the work was done
   bool done = false;  // false: it stopped before, `stop` tells why
   std::string stop = {};
   Duration waited{}, wall{};  // of all workers together
-  std::uint64_t updates = 0, pushes = 0, mini_batches = 0, samples_unused = 0;
+  std::uint64_t updates = 0, pushes = 0, mini_batches = 0, samples = 0, samples_unused = 0;
   double staleness_mean = 0;
   std::uint64_t staleness_p99 = 0, staleness_max = 0;
+  // The time that a sample took: the last pushes of one strategy bring more samples than those of another.
+  double seconds_per_sample() const;
 };
 
 // The run as it was, in the same terms.
 Played as_recorded(const Recorded& run);
 // Throws UserError where the strategy cannot be made of what is known, or allows nobody to go on.
-Played play(const Recorded& run, const sim::Recording& recording, const sync::StrategyConfig& strategy,
-            const std::atomic<bool>* interrupted = nullptr);
+// `like_the_others`: a worker whose mini-batches and transfers take the median of the others'.
+Played play(const Recorded& run, const Times& times, const sync::StrategyConfig& strategy,
+            const std::atomic<bool>* interrupted = nullptr, std::optional<WorkerId> like_the_others = {});
 
 // What a worker cost the run: the time that the same work would have taken less with it as fast as the others.
 struct Cost {
   WorkerId worker;
-  Duration with_median{};            // the time then
+  Duration with_median{};            // the time then, of as many samples
   Duration cost{};                   // less than the run's own times take
   std::uint64_t samples_unused = 0;  // with it as fast as the others
 };
@@ -76,7 +70,7 @@ struct Costs {
   bool all = true;          // false: only of the slowest workers
 };
 // Of the slowest workers alone where all of them would take minutes. `progress` is told the share that is done.
-Costs costs_of(const Recorded& run, const sim::Recording& recording, const std::atomic<bool>* interrupted = nullptr,
+Costs costs_of(const Recorded& run, const Times& times, const std::atomic<bool>* interrupted = nullptr,
                const std::function<void(double)>& progress = {});
 
 // Strategies asked for: each `strategy=...` or `strategy.name=...` begins one, other strategy.KEY=VALUE belong to the

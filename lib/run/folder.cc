@@ -68,6 +68,8 @@ void write_origin(const std::string& folder, const Workbench& bench, const std::
     made["train_samples"] = splits.train->size();
     made["model"] = bench.model().description();
   }
+  made["parameters"] = bench.parameters();
+  made["sparse_pushes"] = bench.pushes_coordinates();
   made["blas_core"] = learn::blas_core_name();
   made["libc"] = ::gnu_get_libc_version();
   made["host"] = host_name();

@@ -1,4 +1,4 @@
-// The times of a run that has been, in place of the laws of a configuration: what the simulator plays again.
+// The times of a run that has been: what the simulator plays again.
 #pragma once
 
 #include <memory>
@@ -25,5 +25,8 @@ using RecordedSteps = std::vector<RecordedStep>;
 // Of each worker, by the number of its mini-batch; none null or empty. A worker that takes more has them again, in
 // order.
 using Recording = std::vector<std::shared_ptr<const RecordedSteps>>;
+
+// The middle one of them, or the mean of the two in the middle. Not of none; reorders them.
+Duration median(std::vector<Duration>& values);
 
 }  // namespace psctl::sim

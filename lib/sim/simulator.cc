@@ -61,11 +61,12 @@ class Simulator::World {
         traits_(lead.strategy().traits()),
         parallelism_(oneapi::tbb::global_control::max_allowed_parallelism, options_.threads),
         arena_(static_cast<int>(options_.threads)),
-        model_bytes_(learning ? learning->model.parameter_count() * sizeof(float) : 0),
+        model_bytes_(learning ? learning->model.parameter_count() * sizeof(float) : lead.setup().model_bytes),
         up_(config.network, model_bytes_, lead.setup().cluster.servers),
         down_(up_),
         update_time_(from_milliseconds(config.update_ms)),
         runners_(recording ? recording->size() : stragglers_.size()) {
+    if (options_.like_the_others && runners_.size() > 1) stragglers_of_others_ = stragglers_;
     for (std::size_t i = 0; i < runners_.size() && !recording_; ++i) {
       runners_[i].compute =
           from_milliseconds(config.compute_ms.size() == 1 ? config.compute_ms[0] : config.compute_ms.at(i));
@@ -272,7 +273,7 @@ class Simulator::World {
       lead_.transferred(0, model_bytes_);
     }
     if (recording_) {
-      const RecordedStep& next = recorded(release.worker, runner.step);
+      const RecordedStep next = recorded(release.worker, runner.step);
       set_course(release.worker, now + (take ? next.download : next.answer));
     } else if (!take || down_.is_free()) {
       set_course(release.worker, leaves + down_.latency());
@@ -308,7 +309,16 @@ class Simulator::World {
     }
   }
 
-  const RecordedStep& recorded(WorkerId worker, Step number) const {
+  RecordedStep recorded(WorkerId worker, Step number) const {
+    if (!is_like_the_others(worker)) return recorded_of(worker, number);
+    const auto median_of = [&](Duration RecordedStep::*field) {
+      return median_of_others(worker, [&](WorkerId other) { return recorded_of(other, number).*field; });
+    };
+    return {.upload = median_of(&RecordedStep::upload),
+            .download = median_of(&RecordedStep::download),
+            .answer = median_of(&RecordedStep::answer)};
+  }
+  const RecordedStep& recorded_of(WorkerId worker, Step number) const {
     const RecordedSteps& steps = *(*recording_)[worker.value];
     return steps[number % steps.size()];
   }
@@ -319,17 +329,37 @@ class Simulator::World {
   };
   // Of the mini-batch that begins at this instant.
   StepTimes step_at(WorkerId worker, Step number, Instant at) {
+    if (!is_like_the_others(worker)) return times_of(stragglers_, worker, number, at);
+    const Duration time = median_of_others(worker, [&](WorkerId other) {
+      const StepTimes step = times_of(stragglers_of_others_, other, number, at);
+      return step.compute + step.delay;
+    });
+    const Duration network = median_of_others(
+        worker, [&](WorkerId other) { return times_of(stragglers_of_others_, other, number, at).network; });
+    return {.compute = std::max(Duration(1), time), .delay = {}, .network = network};
+  }
+  StepTimes times_of(std::vector<delay::Stragglers>& stragglers, WorkerId worker, Step number, Instant at) const {
+    const delay::Slowness slowness = stragglers.empty() ? delay::Slowness() : stragglers[worker.value].at(number, at);
     if (recording_) {
-      const RecordedStep& step = recorded(worker, number);
-      return {.compute = step.compute, .delay = step.delay};
+      // What a slowdown made of the computing has been recorded.
+      const RecordedStep& step = recorded_of(worker, number);
+      return {.compute = step.compute, .delay = step.delay + slowness.compute, .network = slowness.network};
     }
-    const delay::Slowness slowness = stragglers_[worker.value].at(number, at);
     const Duration whole = runners_[worker.value].compute;
     return {.compute = slowness.factor == 1
                            ? whole
                            : Duration(std::llround(static_cast<double>(whole.count()) * slowness.factor)),
             .delay = slowness.compute,
             .network = slowness.network};
+  }
+  bool is_like_the_others(WorkerId worker) const { return options_.like_the_others == worker && runners_.size() > 1; }
+  template <class TimeOf>
+  Duration median_of_others(WorkerId worker, TimeOf time_of) const {
+    std::vector<Duration> times;
+    for (std::uint32_t i = 0; i < runners_.size(); ++i) {
+      if (i != worker.value) times.push_back(time_of(WorkerId(i)));
+    }
+    return median(times);
   }
 
   // At most `most` mini-batches of the worker, `first` and those after it, one after the other from `at` on, as far as
@@ -380,7 +410,7 @@ class Simulator::World {
                      .download = in_place - runner.released};
     if (learning_) start_task(runner);
     if (recording_) {
-      runner.timing.upload = recorded(worker, runner.step - 1).upload;
+      runner.timing.upload = recorded(worker, runner.step - 1).upload + runner.network_delay;
       plan(runner.sends + runner.timing.upload, Kind::kPush, worker);
     } else if (up_.is_free() || runner.empty) {
       // Of a push that was given up only the word goes over the network.
@@ -475,8 +505,9 @@ class Simulator::World {
 
   std::size_t batch_size_;
   lead::Lead& lead_;
-  std::vector<delay::Stragglers> stragglers_;
-  const Recording* recording_;  // null: times follow the laws
+  std::vector<delay::Stragglers> stragglers_;            // none: no delays besides those of the recording
+  std::vector<delay::Stragglers> stragglers_of_others_;  // asked for another worker's mini-batches
+  const Recording* recording_;                           // null: times follow the laws alone
   Learning* learning_;
   Options options_;
   sync::Traits traits_;
@@ -502,9 +533,10 @@ Simulator::Simulator(const SimConfig& config, std::size_t batch_size, lead::Lead
     : world_(std::make_unique<World>(config, batch_size, lead, std::move(stragglers), nullptr, learning,
                                      std::move(options))) {}
 
-Simulator::Simulator(const Recording& recording, std::size_t batch_size, lead::Lead& lead, Options options)
-    : world_(std::make_unique<World>(SimConfig(), batch_size, lead, std::vector<delay::Stragglers>(), &recording,
-                                     nullptr, std::move(options))) {}
+Simulator::Simulator(const Recording& recording, std::size_t batch_size, lead::Lead& lead,
+                     std::vector<delay::Stragglers> stragglers, Options options)
+    : world_(std::make_unique<World>(SimConfig(), batch_size, lead, std::move(stragglers), &recording, nullptr,
+                                     std::move(options))) {}
 
 Simulator::~Simulator() = default;
 

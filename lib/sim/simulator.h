@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,14 +40,19 @@ struct Options {
   const std::atomic<bool>* interrupted = nullptr;                  // looked at all along
   std::function<void(const lead::Progress&)> progress = {};        // called a few times a second of wall time
   std::function<void(Version, std::span<const float>)> keep = {};  // a checkpoint
+  // Timing only: the n-th mini-batch of this worker, and the transfers around it, take the median of what the n-th of
+  // the others take.
+  std::optional<WorkerId> like_the_others = {};
 };
 
 class Simulator {
  public:
   Simulator(const SimConfig& config, std::size_t batch_size, lead::Lead& lead,
             std::vector<delay::Stragglers> stragglers, Learning* learning, Options options);
-  // Timing only, of recorded times; the recording must live on.
-  Simulator(const Recording& recording, std::size_t batch_size, lead::Lead& lead, Options options);
+  // Timing only, of recorded times; the recording must live on. The delays of `stragglers` are added to it, of all
+  // workers or of none; a slowdown is not.
+  Simulator(const Recording& recording, std::size_t batch_size, lead::Lead& lead,
+            std::vector<delay::Stragglers> stragglers, Options options);
   ~Simulator();
 
   // Runs to the stop and evaluates the last model.

@@ -30,7 +30,7 @@ const std::map<std::string, Folders> kArrows = {
     {"rpc", {"base", "delay", "sync", "learn", "data", "trace", "lead"}},
     {"sim", {"base", "delay", "sync", "learn", "data", "trace", "lead"}},
     {"report", {"base", "results", "stats"}},
-    {"explain", {"base", "sync", "trace", "lead", "config", "sim", "results"}},
+    {"explain", {"base", "delay", "sync", "trace", "lead", "config", "sim", "results"}},
     {"run", {"base", "delay", "sync", "data", "learn", "trace", "lead", "config", "rpc", "sim"}},
     {"sweep", {"base", "trace", "config", "run", "results", "stats"}},
     {"reproduce", {"base", "sync", "config", "run", "results", "stats", "sweep"}},

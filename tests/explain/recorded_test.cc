@@ -13,10 +13,16 @@ namespace {
 
 void check_replay(const std::string& folder) {
   const Recorded run = read(folder);
-  const Played replay = play(run, recording_of(run), run.config.strategy);
-  BOOST_TEST(replay.done, replay.stop);
-  BOOST_TEST(replay.time.count() == (run.done - Instant{}).count());
-  BOOST_TEST(replay.mini_batches == run.mini_batches);
+  const Times laws = times_of(run);
+  BOOST_TEST(laws.laws_alone);
+  for (const Times& times : {laws, test::as_recorded_times(run)}) {
+    const Played replay = play(run, times, run.config.strategy);
+    BOOST_TEST_CONTEXT((times.laws_alone ? "laws" : "recorded times")) {
+      BOOST_TEST(replay.done, replay.stop);
+      BOOST_TEST(replay.time.count() == (run.done - Instant{}).count());
+      BOOST_TEST(replay.mini_batches == run.mini_batches);
+    }
+  }
 }
 
 }  // namespace

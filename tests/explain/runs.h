@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "config/config.h"
-#include "explain/recorded.h"
+#include "explain/what_if.h"
 #include "run/train.h"
 #include "support/folder.h"
 #include "sync/registry.h"
@@ -58,6 +58,11 @@ inline std::vector<std::string> every_strategy() {
     all.emplace_back(asked);
   }
   return all;
+}
+
+// As if nothing but its log were known.
+inline explain::Times as_recorded_times(const explain::Recorded& run) {
+  return {.laws_alone = false, .stragglers = {}, .recording = explain::recording_of(run), .caveats = {}};
 }
 
 }  // namespace psctl::test

@@ -91,7 +91,7 @@ struct Found {
 
 Found find(const std::string& folder) {
   Found found{.run = read(folder), .costs = {}, .stragglers = {}};
-  found.costs = costs_of(found.run, recording_of(found.run));
+  found.costs = costs_of(found.run, times_of(found.run));
   found.stragglers = stragglers(found.run, found.costs);
   const auto& workers = found.run.workers;
   found.held_most = static_cast<std::uint32_t>(
