@@ -54,6 +54,7 @@ std::string time_text(const sweep::Trial& trial) {
 // What the search says of every strategy, and what it is worth.
 void print_tuning(const sweep::Tuning& tuning, const std::string& key) {
   const auto result = [&](const sweep::Trial& trial) {
+    if (trial.all_diverged()) return std::string("diverged");
     const std::string accuracy = fmt::format("{:.4f}", trial.mean_accuracy());
     return tuning.by_time ? fmt::format("{} {}", accuracy, time_text(trial)) : accuracy;
   };
@@ -66,12 +67,19 @@ void print_tuning(const sweep::Tuning& tuning, const std::string& key) {
   for (const sweep::Choice& choice : tuning.choices) {
     const sweep::Trial& best = choice.trials[choice.best];
     say(fmt::format("{:<{}} {:>9g}{} {:>12g} x {:>7.1f} points  {:<26} {}\n", choice.label, width, best.value,
-                    choice.at_edge() ? "*" : " ", choice.factor_within_point(), -100 * choice.loss_one_step(),
+                    choice.all_diverged()   ? "!"
+                    : choice.all_diverged() ? "!"
+                    : choice.at_edge()      ? "*"
+                                            : " ",
+                    choice.factor_within_point(), -100 * choice.loss_one_step(),
                     fmt::format("{} ({:g})", result(*choice.at_one_for_all), choice.one_for_all),
                     result(*choice.at_own_best)));
   }
   if (std::ranges::any_of(tuning.choices, [](const sweep::Choice& choice) { return choice.at_edge(); })) {
     say("* at the edge of the grid: there may be better ones beyond it\n");
+  }
+  if (std::ranges::any_of(tuning.choices, &sweep::Choice::all_diverged)) {
+    say("! every run of the search diverged: the best value is not known; search smaller ones\n");
   }
 }
 

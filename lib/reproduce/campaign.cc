@@ -33,14 +33,6 @@ Changes drawn_changes(const std::vector<Drawn>& drawn, std::size_t workers, std:
   return changes;
 }
 
-std::optional<double> median(std::vector<Measured> values) {
-  if (values.empty()) return std::nullopt;
-  std::ranges::sort(values, {}, [](const Measured& m) { return std::pair(m.censored, m.value); });
-  const std::size_t middle = values.size() / 2;
-  if (values[middle].censored) return std::nullopt;
-  return values.size() % 2 == 1 ? values[middle].value : (values[middle - 1].value + values[middle].value) / 2;
-}
-
 // Throws UserError where the runs of a study cannot tell what a claim asks for, which would be found out after hours.
 void check_tells(const Preset& preset, const Study& of, const Setting& setting, const Claim& claim) {
   Changes changes = of.changes;
@@ -81,26 +73,6 @@ const char* word(Mode mode) {
       break;
   }
   return "given";
-}
-
-double Tried::mean_accuracy() const {
-  double sum = 0;
-  for (double value : accuracy) sum += value;
-  return accuracy.empty() ? 0 : sum / static_cast<double>(accuracy.size());
-}
-
-std::optional<double> Tried::median_time_s() const { return median(time_s); }
-
-std::size_t best_of(const std::vector<Tried>& tried) {
-  PSCTL_CHECK(!tried.empty());
-  std::size_t best = 0;
-  const auto score = [](const Tried& one) {
-    return std::pair(one.median_time_s().value_or(std::numeric_limits<double>::infinity()), -one.mean_accuracy());
-  };
-  for (std::size_t i = 1; i < tried.size(); ++i) {
-    if (score(tried[i]) < score(tried[best])) best = i;
-  }
-  return best;
 }
 
 void check_measures(const std::vector<Preset>& presets) {
@@ -211,33 +183,17 @@ void Campaign::add_final(const Cell& cell, Mode mode, std::optional<double> rate
 void Campaign::choose(const std::string& folder) {
   chosen_.clear();
   for (const auto& [of, grid] : grids_) {
-    const std::size_t classes = presets_[of.first].classes;
     for (const Cell& cell : cells(of.first, of.second)) {
-      Chosen chosen;
+      std::vector<sweep::Candidate> candidates;
       for (double rate : grid) {
-        Tried tried{.rate = rate, .accuracy = {}, .time_s = {}};
-        std::vector<RunFigures> runs;
-        double longest_s = 0;
-        for (const std::string& name : searches_.at({cell, rate})) {
-          if (auto run = read_figures(folder + "/" + name)) {
-            longest_s = std::max(longest_s, run->numbers.at("time_s"));
-            runs.push_back(std::move(*run));
-          } else {  // a run that failed chooses no rate
-            tried.accuracy.push_back(0);
-            tried.time_s.push_back({.value = longest_s, .censored = true});
-          }
-        }
-        for (const RunFigures& run : runs) {
-          tried.accuracy.push_back(measured(run, "final_accuracy", classes, longest_s)->value);
-          if (run.numbers.contains("target_accuracy")) {
-            tried.time_s.push_back(*measured(run, "time_to_target_s", classes, longest_s));
-          }
-        }
-        chosen.tried.push_back(std::move(tried));
+        sweep::Candidate& candidate = candidates.emplace_back(sweep::Candidate{.value = rate});
+        for (const std::string& name : searches_.at({cell, rate})) candidate.folders.push_back(folder + "/" + name);
       }
-      const std::size_t best = best_of(chosen.tried);
-      chosen.best = chosen.tried[best].rate;
+      Chosen chosen{.tried = sweep::read_trials(candidates)};
+      const std::size_t best = sweep::best_of(chosen.tried);
+      chosen.best = chosen.tried[best].value;
       chosen.at_edge = best == 0 || best + 1 == chosen.tried.size();
+      chosen.all_diverged = std::ranges::all_of(chosen.tried, &sweep::Trial::all_diverged);
       chosen_[cell] = std::move(chosen);
     }
   }
@@ -255,11 +211,7 @@ bool Campaign::widen(const std::string& folder) {
       low = low || chosen_.at(cell).best == grid.front();
       high = high || chosen_.at(cell).best == grid.back();
     }
-    std::vector<double> more;
-    // Rounded to three digits, so that grids that grew alike stay alike.
-    const auto rounded = [](double rate) { return std::stod(fmt::format("{:.3g}", rate)); };
-    if (low) more.push_back(rounded(grid[0] * grid[0] / grid[1]));
-    if (high) more.push_back(rounded(grid.back() * grid.back() / grid[grid.size() - 2]));
+    const std::vector<double> more = sweep::next_values(grid, low, high);
     if (more.empty()) continue;
     for (const Cell& cell : cells(of.first, of.second)) add_search(cell, more);
     std::ranges::copy(more, std::back_inserter(grid));
@@ -333,17 +285,28 @@ void Campaign::add_finals(std::size_t preset, std::size_t of, std::size_t search
   }
 }
 
-// Where the grid could not be widened far enough.
+// Where the grid could not be widened far enough, or nothing in it trains.
 void Campaign::tell_edges() {
   for (const auto& [of, grid] : grids_) {
     const Preset& preset = presets_[of.first];
     const Study& one = preset.studies[of.second];
-    std::vector<std::string> edges;
+    std::vector<std::string> edges, diverged;
     for (const Cell& cell : cells(of.first, of.second)) {
-      if (one.rates != Rates::kSearch || !chosen_.at(cell).at_edge) continue;
-      edges.push_back(fmt::format("{}{} ({:g})", one.contenders[cell.contender].name,
-                                  one.settings.size() > 1 ? " in " + one.settings[cell.setting].name() : "",
-                                  chosen_.at(cell).best));
+      const Chosen& chosen = chosen_.at(cell);
+      const std::string name = one.contenders[cell.contender].name +
+                               (one.settings.size() > 1 ? " in " + one.settings[cell.setting].name() : std::string());
+      if (one.rates != Rates::kSearch) continue;
+      if (chosen.all_diverged) {
+        diverged.push_back(name);
+      } else if (chosen.at_edge) {
+        edges.push_back(fmt::format("{} ({:g})", name, chosen.best));
+      }
+    }
+    if (!diverged.empty()) {
+      notices_.push_back(
+          fmt::format("{}, study {}: at every rate from {:g} to {:g} all runs of the search diverged, for "
+                      "{}: the best rate is not known",
+                      preset.name, one.name, grid.front(), grid.back(), enumerate(diverged)));
     }
     if (edges.empty()) continue;
     notices_.push_back(fmt::format("{}, study {}: the best rate is still at the edge of the grid, {:g} to {:g}, for {}",
@@ -379,72 +342,6 @@ Campaign::Expected Campaign::expected_more() const {
     }
   }
   return more;
-}
-
-std::optional<RunFigures> read_figures(const std::string& folder) {
-  RunFigures run;
-  std::ifstream file(folder + "/summary.json", std::ios::binary);
-  const auto summary = nlohmann::json::parse(file, nullptr, false);
-  if (!summary.is_object() || summary.value("status", "") != "done") return std::nullopt;
-  for (const auto& [key, value] : summary.items()) {
-    if (value.is_number()) run.numbers.emplace(key, value.get<double>());
-  }
-  run.diverged = summary.value("diverged", false);
-  run.stop = summary.value("stop", "");
-  std::ifstream evals(folder + "/evals.csv");
-  std::string line;
-  std::getline(evals, line);
-  while (std::getline(evals, line)) {
-    double fields[7] = {};
-    std::size_t begin = 0;
-    for (double& field : fields) {
-      const std::size_t end = std::min(line.find(',', begin), line.size());
-      field = std::strtod(line.substr(begin, end - begin).c_str(), nullptr);
-      begin = std::min(end + 1, line.size());
-    }
-    run.looks.push_back({.time_s = fields[0], .accuracy = fields[6], .updates = fields[1]});
-  }
-  return run;
-}
-
-std::optional<Measured> measured(const RunFigures& run, std::string_view measure, std::size_t classes, double longest_s,
-                                 std::optional<double> target) {
-  const auto number = [&](std::string_view key) -> std::optional<double> {
-    const auto found = run.numbers.find(key);
-    return found == run.numbers.end() ? std::nullopt : std::optional(found->second);
-  };
-  const double end_s = number("time_s").value_or(0);
-  const Measured missed{.value = run.diverged ? std::max(longest_s, end_s) : end_s, .censored = true};
-  if (measure == "final_accuracy") {
-    if (run.diverged) return Measured{.value = 1.0 / static_cast<double>(classes), .censored = false};
-  } else if (measure == "time_to_target_s") {
-    if (!number("target_accuracy")) return std::nullopt;
-    if (run.diverged || !number(measure)) return missed;
-  } else if (measure == "updates_to_target") {
-    const auto reached = number("time_to_target_s");
-    const auto look =
-        std::ranges::find_if(run.looks, [&](const Look& one) { return reached && one.time_s > *reached - 1e-9; });
-    if (run.diverged || look == run.looks.end())
-      return Measured{.value = number("updates").value_or(0), .censored = true};
-    return Measured{.value = look->updates, .censored = false};
-  } else if (measure == "updates_per_s") {
-    if (!(end_s > 0) || !number("updates")) return std::nullopt;
-    return Measured{.value = *number("updates") / end_s, .censored = false};
-  } else if (reference_of(measure)) {
-    if (!target) return std::nullopt;
-    // As the time to a target is everywhere: the first of two looks in a row; the last counts alone.
-    for (std::size_t i = 0; !run.diverged && i < run.looks.size(); ++i) {
-      const bool next = i + 1 == run.looks.size() || run.looks[i + 1].accuracy >= *target;
-      if (run.looks[i].accuracy >= *target && next) return Measured{.value = run.looks[i].time_s, .censored = false};
-    }
-    return missed;
-  } else if (measure == "time_to_plateau_s") {
-    return !run.diverged && run.stop == "plateau" ? Measured{.value = end_s, .censored = false} : missed;
-  } else if (measure == "time_s" && run.diverged) {
-    return missed;
-  }
-  const auto found = number(measure);
-  return found ? std::optional(Measured{.value = *found, .censored = false}) : std::nullopt;
 }
 
 }  // namespace psctl::reproduce

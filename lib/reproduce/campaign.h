@@ -11,6 +11,7 @@
 
 #include "reproduce/preset.h"
 #include "sweep/plan.h"
+#include "sweep/search.h"
 
 namespace psctl::reproduce {
 
@@ -18,21 +19,11 @@ namespace psctl::reproduce {
 enum class Mode { kGiven, kOneForAll, kOwnBest, kFailing };
 const char* word(Mode mode);  // "given", "one rate for all", "each its best", "where others fail"
 
-// What the search saw of one rate: on validation samples, a number a seed.
-struct Tried {
-  double rate = 0;
-  std::vector<double> accuracy;  // final; that of guessing where it diverged
-  std::vector<Measured> time_s;  // to the target; empty where the study has none
-  double mean_accuracy() const;
-  std::optional<double> median_time_s() const;  // none where half or more did not get there
-};
-// What is best: the least median time to the target; where there is none, the greatest mean accuracy.
-std::size_t best_of(const std::vector<Tried>& tried);
-
 struct Chosen {
-  std::vector<Tried> tried;
+  std::vector<sweep::Trial> tried;  // by rate, ascending; on validation samples
   double best = 0;
-  bool at_edge = false;  // of the grid, after the last widening
+  bool at_edge = false;       // of the grid, after the last widening
+  bool all_diverged = false;  // every run at every rate: the best is not known
 };
 
 // Throws UserError where the runs of a study will not tell what a claim asks for: the time to a target that they do not
@@ -100,24 +91,5 @@ class Campaign {
   std::vector<std::string> notices_;
   Stage stage_ = Stage::kSearch;
 };
-
-// A run's figures.
-struct Look {
-  double time_s = 0, accuracy = 0;
-  double updates = 0;
-};
-struct RunFigures {
-  bool diverged = false;
-  std::string stop;                                    // what ended it
-  std::map<std::string, double, std::less<>> numbers;  // of summary.json, those that are not null
-  std::vector<Look> looks;
-};
-// None where the folder is no run that is done.
-std::optional<RunFigures> read_figures(const std::string& folder);
-
-// What a run comes to under a measure. `longest_s`: of the runs that it is compared with; one that diverged is censored
-// there. `target`: the accuracy that time_to_final_of_... asks for. None where the run does not tell.
-std::optional<Measured> measured(const RunFigures& run, std::string_view measure, std::size_t classes, double longest_s,
-                                 std::optional<double> target = {});
 
 }  // namespace psctl::reproduce

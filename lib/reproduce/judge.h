@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "results/outcome.h"
 #include "stats/interval.h"
 
 namespace psctl::reproduce {
@@ -17,11 +18,7 @@ namespace psctl::reproduce {
 enum class Verdict { kHeld, kNotHeld, kInconclusive };
 const char* word(Verdict verdict);  // "held", "not held", "inconclusive"
 
-// What a run came to. Censored: the run ended before it was there, so the true number is greater.
-struct Measured {
-  double value = 0;
-  bool censored = false;
-};
+using Measured = results::Outcome;  // what a run came to
 
 // kDifference: subject - rival. kRatio: ln(subject / rival), of positive numbers.
 enum class Scale { kDifference, kRatio };

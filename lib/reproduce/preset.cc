@@ -611,7 +611,6 @@ Preset read_preset(std::string_view text, const std::string& name, Size size) {
     const Node* base = map.find("base");
     preset.base = config::to_text(base ? *base : Node::map());
     preset.effort = changes_of(map, "effort");
-    preset.classes = map.whole("classes", 10, 2, kMost);
     read_search(map, preset, size, faults);
     SettingNames known;
     map.each_entry("studies", [&](const std::string& study, const Node& node, const std::string& path) {

@@ -123,8 +123,7 @@ struct Preset {
   std::string title, source, stated, read;
   std::string base;  // YAML of the configuration
   std::string file;
-  Changes effort;            // of all studies: how much is trained at this size
-  std::size_t classes = 10;  // a run that diverged has the accuracy of guessing among so many
+  Changes effort;  // of all studies: how much is trained at this size
   Search search;
   std::vector<Study> studies;
   std::vector<Claim> claims;

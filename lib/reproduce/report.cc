@@ -330,11 +330,12 @@ std::string rates_csv(const Campaign& campaign) {
   for (const auto& [cell, chosen] : campaign.chosen()) {
     const Preset& preset = campaign.presets()[cell.preset];
     const Study& study = preset.studies[cell.study];
-    for (const Tried& tried : chosen.tried) {
+    for (const sweep::Trial& tried : chosen.tried) {
       text += fmt::format(
           "{},{},{},{},{:g},{},{},{}\n", preset.name, study.name, csv_text(study.settings[cell.setting].name()),
-          csv_text(study.contenders[cell.contender].name), tried.rate, tried.rate == chosen.best ? "yes" : "no",
-          number(tried.mean_accuracy()), number(tried.median_time_s()));
+          csv_text(study.contenders[cell.contender].name), tried.value, tried.value == chosen.best ? "yes" : "no",
+          number(tried.all_diverged() ? std::nullopt : std::optional(tried.mean_accuracy())),
+          number(tried.median_time_s()));
     }
   }
   return text;

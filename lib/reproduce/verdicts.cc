@@ -59,13 +59,13 @@ class Book {
       targets = values(reference, mode, "final_accuracy");
       if (!targets) return std::nullopt;
     }
-    const double longest = longest_s(cell, mode);
+    const results::Horizon horizon = horizon_of(cell, mode);
     Values values;
     for (std::size_t i = 0; i < result->second.folders.size(); ++i) {
-      const RunFigures* of = run(result->second.folders[i]);
+      const results::Run* of = run(result->second.folders[i]);
       if (!of) return std::nullopt;
-      const auto value = measured(*of, measure, campaign_.presets()[cell.preset].classes, longest,
-                                  targets ? std::optional((*targets)[i].value) : std::nullopt);
+      const auto value = targets ? results::time_to_accuracy(*of, (*targets)[i].value, horizon)
+                                 : results::outcome(*of, measure, horizon);
       if (!value) return std::nullopt;
       values.push_back(*value);
     }
@@ -89,30 +89,35 @@ class Book {
   }
 
  private:
-  // Null where it failed.
-  const RunFigures* run(const std::string& name) {
+  // Null where it is not done.
+  const results::Run* run(const std::string& name) {
     const auto [place, fresh] = runs_.try_emplace(name);
-    if (fresh) place->second = read_figures(folder_ + "/" + name);
-    return place->second ? &*place->second : nullptr;
+    if (fresh) {
+      try {
+        place->second = results::read_run(folder_ + "/" + name);
+      } catch (const UserError&) {  // damaged
+      }
+    }
+    return place->second && place->second->status() == results::Status::kDone ? &*place->second : nullptr;
   }
 
   // Of all contenders of the setting.
-  double longest_s(Cell cell, Mode mode) {
-    double longest = 0;
+  results::Horizon horizon_of(Cell cell, Mode mode) {
+    std::vector<const results::Run*> runs;
     for (cell.contender = 0; cell.contender < study(cell).contenders.size(); ++cell.contender) {
       const auto result = campaign_.results().find({cell, mode});
       if (result == campaign_.results().end()) continue;
       for (const std::string& name : result->second.folders) {
-        if (const RunFigures* of = run(name)) longest = std::max(longest, of->numbers.at("time_s"));
+        if (const results::Run* of = run(name)) runs.push_back(of);
       }
     }
-    return longest;
+    return results::horizon_of(runs);
   }
 
   const Campaign& campaign_;
   const std::string& folder_;
   const std::map<Cell, std::vector<double>>& planners_;
-  std::map<std::string, std::optional<RunFigures>> runs_;
+  std::map<std::string, std::optional<results::Run>> runs_;
 };
 
 class Judge {

@@ -188,6 +188,12 @@ std::string without_slash(std::string path) {
 
 }  // namespace
 
+std::optional<Run> read_run(const std::string& folder) {
+  Looked looked = look(without_slash(folder), false);
+  if (!looked.why.empty()) throw UserError(looked.why);
+  return std::move(looked.run);
+}
+
 Found find_runs(std::span<const std::string> paths) {
   struct Place {
     std::string path;

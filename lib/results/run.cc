@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <filesystem>
 #include <fmt/format.h>
 #include <functional>
 #include <map>
@@ -10,7 +9,6 @@
 #include <set>
 
 #include "base/error.h"
-#include "results/columns.h"
 
 namespace psctl::results {
 
@@ -247,26 +245,6 @@ bool Run::is_text(std::string_view key) const {
   const Field* field = find(summary_, key);
   if (!field) field = find(config_, key);
   return field && field->kind == Kind::kText;
-}
-
-std::vector<Evaluation> Run::evals() const {
-  const std::string path = path_ + "/evals.csv";
-  std::error_code error;
-  if (!std::filesystem::exists(path, error)) return {};
-  const std::vector<Column> columns =
-      read_columns(path, {"time_s", "version", "epoch", "samples", "train_loss", "test_loss", "test_accuracy"});
-  const auto whole = [](double value) { return value > 0 ? static_cast<std::uint64_t>(value) : 0; };
-  std::vector<Evaluation> evals(columns.front().size());
-  for (std::size_t i = 0; i < evals.size(); ++i) {
-    evals[i] = {.time_s = columns[0][i],
-                .epoch = columns[2][i],
-                .train_loss = columns[4][i],
-                .test_loss = columns[5][i],
-                .accuracy = columns[6][i],
-                .version = whole(columns[1][i]),
-                .samples = whole(columns[3][i])};
-  }
-  return evals;
 }
 
 std::vector<std::string_view> Run::keys() const {

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <span>
 #include <string>
@@ -53,6 +54,11 @@ class Run {
   const std::vector<std::string>& stages() const { return stages_; }
   void add_stage(std::string stage) { stages_.push_back(std::move(stage)); }
 
+  // All of summary.json, with its configuration and its workers, and all of made.json; read anew each time. An empty
+  // object where there is no such file. Throws UserError, with what is wrong in words that follow the path.
+  nlohmann::ordered_json whole_summary() const;
+  nlohmann::ordered_json made() const;
+
   // The rows of evals.csv, read anew each time; none where there is no such file. Throws WorldError if it is damaged.
   std::vector<Evaluation> evals() const;
 
@@ -95,6 +101,14 @@ struct Found {
 // below it is looked at. Links to folders are not followed, except in `paths` themselves; nor are folders whose names
 // begin with a dot, unless they are runs. Throws UserError for a path that is no folder.
 Found find_runs(std::span<const std::string> paths);
+
+// What the folder of a run that is done lacks of the tables that its configuration asks for, with every row: "steps.csv
+// is missing", "steps.csv has 0 of 300 rows". Empty if it lacks nothing.
+std::string lacking(const Run& run);
+
+// The run in this folder; nothing where there is neither summary.json nor config.yaml. Throws UserError, with what is
+// wrong in words that follow the path, if it cannot be read.
+std::optional<Run> read_run(const std::string& folder);
 
 // One for each run: its label, and with it those parameters of its strategy that differ among the runs of that
 // strategy, defaults or not.

@@ -22,6 +22,7 @@
 #include "base/sha256.h"
 #include "base/text.h"
 #include "config/config.h"
+#include "results/run.h"
 #include "run/folder.h"
 #include "sweep/job.h"
 #include "trace/line_file.h"
@@ -53,9 +54,10 @@ std::size_t cost(const PlannedRun& run) {
 }
 
 // Of a file that may be damaged: empty where there is no text of that key.
-std::string text_at(const nlohmann::json& object, const char* key) {
+template <class Object>
+std::string text_at(const Object& object, const char* key) {
   const auto found = object.find(key);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
+  return found != object.end() && found->is_string() ? found->template get<std::string>() : std::string();
 }
 
 std::string without_name(const std::string& yaml) { return yaml.substr(std::min(yaml.size(), yaml.find('\n'))); }
@@ -64,21 +66,27 @@ std::string without_name(const std::string& yaml) { return yaml.substr(std::min(
 std::optional<std::string> fault_of(const PlannedRun& run, const std::string& path) {
   std::error_code error;
   if (!fs::exists(fs::symlink_status(path, error))) return std::nullopt;
-  const auto summary = nlohmann::json::parse(read_file(path + "/summary.json"), nullptr, false);
-  if (!summary.is_object()) return "summary.json is missing or damaged";
-  const std::string status = text_at(summary, "status");
-  if (status != "done") return fmt::format("it is not done but '{}'", status);
-  if (without_name(read_file(path + "/config.yaml")) != without_name(config::to_yaml(run.config))) {
-    return "config.yaml is not that of the run";
+  try {
+    const auto found = results::read_run(path);
+    if (!found || found->status() == results::Status::kUnfinished) return "summary.json is missing";
+    if (found->status() != results::Status::kDone) return fmt::format("it is {}", name_of(found->status()));
+    if (without_name(read_file(path + "/config.yaml")) != without_name(config::to_yaml(run.config))) {
+      return "config.yaml is not that of the run";
+    }
+    return results::lacking(*found);
+  } catch (const UserError& fault) {
+    return fault.what();
   }
-  return "";
 }
 
-std::optional<double> final_accuracy(const std::string& path) {
-  const auto summary = nlohmann::json::parse(read_file(path + "/summary.json"), nullptr, false);
-  if (!summary.is_object() || !summary.contains("final_accuracy")) return std::nullopt;
-  const auto& value = summary["final_accuracy"];
-  return value.is_number() ? std::optional(value.get<double>()) : std::nullopt;
+// The digest of the program that made a run; empty where that is not told.
+std::string made_by(const std::string& folder) {
+  try {
+    const auto run = results::read_run(folder);
+    return run ? text_at(run->made(), "binary_sha256") : "";
+  } catch (const UserError&) {
+    return {};
+  }
 }
 
 // Gets what is not whole out of the way, with what was there of that name before it.
@@ -90,10 +98,7 @@ void set_aside(const std::string& from, const std::string& to) {
   if (error) throw WorldError(fmt::format("cannot move {} to {}: {}", from, to, error.message()));
 }
 
-std::string cell_of(const Json& value) {
-  if (value.is_null()) return {};
-  if (!value.is_string()) return value.dump();
-  const auto text = value.get<std::string>();
+std::string cell_of(const std::string& text) {
   if (text.find_first_of(",\"\n\r") == std::string::npos) return text;
   std::string quoted = "\"";
   for (const char letter : text) quoted += letter == '"' ? std::string("\"\"") : std::string(1, letter);
@@ -103,13 +108,13 @@ std::string cell_of(const Json& value) {
 // A row a run: its point, then what its summary says in single values.
 void write_table(const Plan& plan, const std::vector<RunStatus>& states, const std::string& folder) {
   const Json planned = Json::parse(to_json(plan));
-  std::vector<Json> rows(plan.runs.size());
+  std::vector<std::map<std::string, std::string>> rows(plan.runs.size());
   std::vector<std::string> point_keys, summary_keys;
   std::set<std::string> seen;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     rows[i] = {{"id", plan.runs[i].id}, {"stage", plan.runs[i].stage}};
     for (const auto& [key, value] : planned["runs"][i]["point"].items()) {
-      rows[i]["point." + key] = value.is_structured() ? Json(value.dump()) : value;
+      rows[i]["point." + key] = value.is_string() ? value.get<std::string>() : value.is_null() ? "" : value.dump();
       if (seen.insert("point." + key).second) point_keys.push_back("point." + key);
     }
     if (states[i].state != State::kDone) {
@@ -117,10 +122,10 @@ void write_table(const Plan& plan, const std::vector<RunStatus>& states, const s
       if (seen.insert("status").second) summary_keys.push_back("status");
       continue;
     }
-    const Json summary = Json::parse(read_file(folder + "/" + plan.runs[i].folder() + "/summary.json"));
-    for (const auto& [key, value] : summary.items()) {
-      if (value.is_structured()) continue;
-      rows[i][key] = value;
+    const auto run = results::read_run(folder + "/" + plan.runs[i].folder());
+    for (const std::string_view name : run ? run->keys() : std::vector<std::string_view>()) {
+      const std::string key(name);
+      rows[i][key] = run->value(key).value_or("");
       if (seen.insert(key).second) summary_keys.push_back(key);
     }
   }
@@ -130,10 +135,10 @@ void write_table(const Plan& plan, const std::vector<RunStatus>& states, const s
   for (const std::string& key : point_keys) text += "," + key.substr(std::strlen("point."));
   for (const std::string& key : summary_keys) text += "," + key;
   text += "\n";
-  for (const Json& row : rows) {
-    text += cell_of(row["id"]) + "," + cell_of(row["stage"]);
+  for (const auto& row : rows) {
+    text += cell_of(row.at("id")) + "," + cell_of(row.at("stage"));
     for (const auto* keys : {&point_keys, &summary_keys}) {
-      for (const std::string& key : *keys) text += "," + (row.contains(key) ? cell_of(row[key]) : "");
+      for (const std::string& key : *keys) text += "," + (row.contains(key) ? cell_of(row.at(key)) : "");
     }
     text += "\n";
   }
@@ -209,8 +214,7 @@ class Execution {
       if (!faults[i]) continue;
       if (faults[i]->empty()) {
         states_[i] = {.state = State::kDone, .reused = true, .share = 1, .accuracy = {}, .wall_s = 0};
-        const auto made = nlohmann::json::parse(read_file(folder_ + "/" + run.folder() + "/made.json"), nullptr, false);
-        if (!made.is_object() || made.value("binary_sha256", nlohmann::json()) != binary) foreign.insert(run.id);
+        if (made_by(folder_ + "/" + run.folder()) != binary) foreign.insert(run.id);
       } else if (moved.insert(run.id).second) {
         const std::string aside = folder_ + "/damaged/" + run.id;
         set_aside(folder_ + "/" + run.folder(), aside);
@@ -298,7 +302,9 @@ class Execution {
       fs::remove(folder_ + "/failed", error);  // if nothing else is in it
       states_[index].state = State::kDone;
       states_[index].share = 1;
-      states_[index].accuracy = final_accuracy(folder_ + "/" + run.folder());
+      if (const auto made = results::read_run(folder_ + "/" + run.folder())) {
+        states_[index].accuracy = made->number("final_accuracy");
+      }
       ++outcome_.made;
     } else {
       const std::string kept = folder_ + "/failed/" + run.id;

@@ -3,11 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
-#include <fstream>
-#include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <numeric>
 #include <set>
 
 #include "base/text.h"
@@ -22,9 +19,8 @@ using Json = nlohmann::ordered_json;
 constexpr std::uint64_t kFirstSearchSeed = 1001;
 constexpr std::size_t kValidationShare = 10;  // a tenth of the training samples
 
-// As people write it: 0.001, not 0.0010000000000000002.
-std::string number_text(double value) { return fmt::format("{:.6g}", value); }
-double rounded(double value) { return std::stod(number_text(value)); }
+// In the fewest digits that read back as the same number.
+std::string number_text(double value) { return fmt::format("{}", value); }
 
 const std::string* value_at(const Point& point, const std::string& key) {
   const auto found = std::ranges::find(point, key, &Point::value_type::first);
@@ -57,25 +53,6 @@ Grid with_axis(Grid grid, const std::string& key, std::vector<std::string> value
   std::erase_if(grid.axes, [&](const Axis& axis) { return axis.key == key; });
   if (!values.empty()) grid.axes.push_back({key, std::move(values)});
   return grid;
-}
-
-Trial trial_of(double value, const std::vector<const PlannedRun*>& runs, const std::string& folder) {
-  Trial trial{.value = value, .accuracy = {}, .time_to_target_s = {}};
-  for (const PlannedRun* run : runs) {
-    std::ifstream file(folder + "/" + run->folder() + "/summary.json");
-    const Json summary = Json::parse(file, nullptr, false);
-    const auto number = [&](const char* key) -> std::optional<double> {
-      if (!summary.is_object() || !summary.contains(key) || !summary[key].is_number()) return std::nullopt;
-      return summary[key].get<double>();
-    };
-    const bool diverged = summary.is_object() && summary.value("diverged", Json()) == true;
-    const std::size_t classes = run->config.data.one_vs_rest.empty() ? run->data->prepared->classes() : 2;
-    const double chance = 1 / static_cast<double>(classes);
-    trial.diverged += diverged;
-    trial.accuracy.push_back(diverged ? chance : number("final_accuracy").value_or(chance));
-    trial.time_to_target_s.push_back(diverged ? std::nullopt : number("time_to_target_s"));
-  }
-  return trial;
 }
 
 class Tuner {
@@ -135,10 +112,10 @@ class Tuner {
     }
     for (const auto& [name, number] : numbers) {
       Choice& choice = tuning_.choices[number];
-      for (const auto& [value, same] : runs[name]) choice.trials.push_back(trial_of(value, same, folder_.path()));
-      for (std::size_t i = 1; i < choice.trials.size(); ++i) {
-        if (better(choice.trials[i], choice.trials[choice.best], tuning_.by_time)) choice.best = i;
-      }
+      std::vector<Candidate> candidates;
+      for (const auto& [value, same] : runs[name]) candidates.push_back({value, folders_of(same)});
+      choice.trials = read_trials(candidates);
+      choice.best = best_of(choice.trials);
     }
   }
 
@@ -149,12 +126,8 @@ class Tuner {
       return std::ranges::any_of(tuning_.choices,
                                  [&](const Choice& choice) { return choice.trials[choice.best].value == value; });
     };
-    std::vector<double> more;
-    if (best_is(values.front())) more.push_back(rounded(values[0] * values[0] / values[1]));
-    const std::size_t last = values.size() - 1;
-    if (best_is(values.back())) more.push_back(rounded(values[last] * values[last] / values[last - 1]));
     bool grown = false;
-    for (const double value : more) {
+    for (const double value : next_values(values, best_is(values.front()), best_is(values.back()))) {
       try {
         const Planned planned = make_plan(request_.config, with_axis(search_.grid, request_.key, {number_text(value)}),
                                           tuning_.plan.name, planner_, kSearch);
@@ -174,6 +147,14 @@ class Tuner {
 
   void tell_edges() {
     for (const Choice& choice : tuning_.choices) {
+      if (choice.all_diverged()) {
+        notice(
+            fmt::format("every run of the search diverged with {}, at {} from {} to {}: its best value is not known; "
+                        "search smaller values",
+                        choice.label, request_.key, number_text(choice.trials.front().value),
+                        number_text(choice.trials.back().value)));
+        continue;
+      }
       if (!choice.at_edge()) continue;
       notice(fmt::format("the best {} of {}, {}, still lies at the edge of the grid", request_.key, choice.label,
                          number_text(choice.trials[choice.best].value)));
@@ -219,21 +200,33 @@ class Tuner {
         if (run.stage == kOneForAll) one.push_back(&run);
         if (run.stage == kOwnBest) own.push_back(&run);
       }
-      choice.at_one_for_all = trial_of(choice.one_for_all, one, folder_.path());
-      choice.at_own_best = trial_of(choice.trials[choice.best].value, own, folder_.path());
+      const Candidate candidates[] = {{choice.one_for_all, folders_of(one)},
+                                      {choice.trials[choice.best].value, folders_of(own)}};
+      std::vector<Trial> trials = read_trials(candidates);
+      choice.at_one_for_all = std::move(trials[0]);
+      choice.at_own_best = std::move(trials[1]);
     }
   }
 
+  std::vector<std::string> folders_of(const std::vector<const PlannedRun*>& runs) const {
+    std::vector<std::string> folders;
+    for (const PlannedRun* run : runs) folders.push_back(folder_.path() + "/" + run->folder());
+    return folders;
+  }
+
+  // Of a run that diverged the accuracy is null, and so is the mean where all did.
   static Json json_of(const Trial& trial) {
-    Json times = Json::array();
-    for (const auto& time : trial.time_to_target_s) times.push_back(time ? Json(*time) : Json(nullptr));
+    Json accuracies = Json::array(), times = Json::array();
+    for (const auto& accuracy : trial.accuracy)
+      accuracies.push_back(accuracy.diverged ? Json(nullptr) : Json(accuracy.value));
+    for (const auto& time : trial.time_s) times.push_back(time.censored ? Json(nullptr) : Json(time.value));
     const auto median = trial.median_time_s();
     return {{"value", trial.value},
-            {"accuracy", trial.accuracy},
-            {"mean_accuracy", trial.mean_accuracy()},
+            {"accuracy", std::move(accuracies)},
+            {"mean_accuracy", trial.all_diverged() ? Json(nullptr) : Json(trial.mean_accuracy())},
             {"time_to_target_s", std::move(times)},
             {"median_time_to_target_s", median ? Json(*median) : Json(nullptr)},
-            {"diverged", trial.diverged}};
+            {"diverged", trial.diverged()}};
   }
 
   void write() const {
@@ -269,11 +262,12 @@ class Tuner {
       const std::string cell = text.find(',') == std::string::npos ? text : fmt::format("\"{}\"", text);
       const auto row = [&](const char* stage, const Trial& trial, bool best) {
         const auto median = trial.median_time_s();
-        table += fmt::format("{},{},{},{},{},{},{},{},{},{},{}\n", cell, stage, number_text(trial.value), best ? 1 : 0,
-                             trial.accuracy.size(), trial.mean_accuracy(), median ? fmt::format("{}", *median) : "",
-                             tuning_.by_time ? fmt::format("{}", trial.censored()) : "", trial.diverged,
-                             best ? fmt::format("{}", choice.factor_within_point()) : "",
-                             best ? fmt::format("{}", choice.loss_one_step()) : "");
+        table += fmt::format(
+            "{},{},{},{},{},{},{},{},{},{},{}\n", cell, stage, number_text(trial.value), best ? 1 : 0,
+            trial.accuracy.size(), trial.all_diverged() ? "" : fmt::format("{}", trial.mean_accuracy()),
+            median ? fmt::format("{}", *median) : "", tuning_.by_time ? fmt::format("{}", trial.censored()) : "",
+            trial.diverged(), best ? fmt::format("{}", choice.factor_within_point()) : "",
+            best ? fmt::format("{}", choice.loss_one_step()) : "");
       };
       for (std::size_t i = 0; i < choice.trials.size(); ++i) row(kSearch, choice.trials[i], i == choice.best);
       row(kOneForAll, *choice.at_one_for_all, false);
@@ -322,7 +316,7 @@ void parse_tuned_key(const std::string& word, TuneRequest& request) {
     if (used != text.size() || !(value > 0) || !std::isfinite(value)) {
       refuse(fmt::format("expected numbers above 0, found '{}'", text));
     }
-    request.values.push_back(rounded(value));
+    request.values.push_back(value);
   }
   std::ranges::sort(request.values);
   const auto [last, end] = std::ranges::unique(request.values);
@@ -330,31 +324,7 @@ void parse_tuned_key(const std::string& word, TuneRequest& request) {
   if (request.values.size() < 2) refuse("expected two different values or more");
 }
 
-double Trial::mean_accuracy() const {
-  return std::accumulate(accuracy.begin(), accuracy.end(), 0.0) / static_cast<double>(accuracy.size());
-}
-
-std::optional<double> Trial::median_time_s() const {
-  std::vector<double> times;
-  for (const auto& time : time_to_target_s) times.push_back(time.value_or(std::numeric_limits<double>::infinity()));
-  if (times.empty()) return std::nullopt;
-  std::ranges::sort(times);
-  const double median = (times[(times.size() - 1) / 2] + times[times.size() / 2]) / 2;
-  return std::isfinite(median) ? std::optional(median) : std::nullopt;
-}
-
-std::size_t Trial::censored() const {
-  return static_cast<std::size_t>(std::ranges::count_if(time_to_target_s, [](const auto& time) { return !time; }));
-}
-
-bool better(const Trial& a, const Trial& b, bool by_time) {
-  if (by_time) {
-    const auto time_a = a.median_time_s(), time_b = b.median_time_s();
-    if (time_a && time_b && *time_a != *time_b) return *time_a < *time_b;
-    if (time_a.has_value() != time_b.has_value()) return time_a.has_value();
-  }
-  return a.mean_accuracy() > b.mean_accuracy();
-}
+bool Choice::all_diverged() const { return std::ranges::all_of(trials, &Trial::all_diverged); }
 
 double Choice::factor_within_point() const {
   const auto near = [&](std::size_t i) { return trials[i].mean_accuracy() >= trials[best].mean_accuracy() - kPoint; };

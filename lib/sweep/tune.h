@@ -9,6 +9,7 @@
 
 #include "sweep/plan.h"
 #include "sweep/runner.h"
+#include "sweep/search.h"
 
 namespace psctl::sweep {
 
@@ -33,22 +34,6 @@ struct TuneRequest {
 // KEY=V1,V2: the key and the values. Throws UserError.
 void parse_tuned_key(const std::string& word, TuneRequest& request);
 
-// How runs of one strategy at one value did, over their seeds.
-struct Trial {
-  double value = 0;
-  std::vector<double> accuracy;                         // final; chance where it diverged
-  std::vector<std::optional<double>> time_to_target_s;  // none: censored
-  std::size_t diverged = 0;
-
-  double mean_accuracy() const;
-  std::optional<double> median_time_s() const;  // censored ones are the longest; none: the median is one of them
-  std::size_t censored() const;
-};
-
-// Whether `a` is better than `b`: by the median time to the target, censored ones last, and then by mean accuracy; or
-// by mean accuracy alone.
-bool better(const Trial& a, const Trial& b, bool by_time);
-
 // What the search says of one strategy at one point of the other axes, and what came of it.
 struct Choice {
   std::string label;          // the strategy's, and what else of the point is not the same for all
@@ -58,6 +43,7 @@ struct Choice {
   double one_for_all = 0;     // the value that all strategies at this point of the other axes get
   std::optional<Trial> at_one_for_all = {}, at_own_best = {};  // the final runs; none: they are not complete
 
+  bool all_diverged() const;
   bool at_edge() const { return best == 0 || best + 1 == trials.size(); }
   // The greatest over the least of the values around the best one that lose less than a point of accuracy.
   double factor_within_point() const;

@@ -103,7 +103,8 @@ BOOST_AUTO_TEST_CASE(what_is_said_with_closed_streams_is_in_no_file) {
              "name: trial\nclock: virtual\nmodel: {kind: none}\nstrategy: bsp\ncluster: {workers: 3}\n"
              "stop: {time_s: 5}\n");
   const auto says = [&](const std::string& command, const std::string& streams) {
-    Process process(folder(), {"-c", fmt::format("{} {} --config {} {}", psctl::test::kBinary, command, timing, streams)}, {},
+    Process process(folder(),
+                    {"-c", fmt::format("{} {} --config {} {}", psctl::test::kBinary, command, timing, streams)}, {},
                     "/bin/sh");
     BOOST_TEST_REQUIRE(process.wait() == 0);
     return process.error();
@@ -198,10 +199,10 @@ BOOST_AUTO_TEST_CASE(what_is_not_whole_is_told_and_made_again) {
   const Ended ended = run(grid);
   BOOST_TEST_REQUIRE(ended.code == 0, ended.error);
   BOOST_TEST(contains(ended.error, "plan.json was damaged"));
-  BOOST_TEST(contains(ended.error, runs[0] + " is not whole: summary.json is missing or damaged"));
+  BOOST_TEST(contains(ended.error, runs[0] + " is not whole: summary.json is damaged at byte "));
   BOOST_TEST(contains(ended.error, runs[1] + " is not whole: config.yaml is not that of the run"));
   BOOST_TEST(contains(ended.error, runs[2] + " is not whole"));
-  BOOST_TEST(contains(ended.error, runs[3] + " is not whole: it is not done"));
+  BOOST_TEST(contains(ended.error, runs[3] + " is not whole: summary.json has no status"));
   BOOST_TEST(contains(ended.out, "4 of 4 runs done, 4 of them now"));
   BOOST_TEST(read_file(sweep() + "/plan.json") == plan);
   BOOST_TEST(read_file(sweep() + "/sweep.csv") == table);
@@ -209,6 +210,36 @@ BOOST_AUTO_TEST_CASE(what_is_not_whole_is_told_and_made_again) {
   write_file(sweep() + "/plan.json", R"({"runs": [{"id": 5}, 7]})");
   BOOST_TEST(run(grid).code == 0);
   BOOST_TEST(read_file(sweep() + "/plan.json") == plan);
+}
+
+BOOST_AUTO_TEST_CASE(a_run_that_lost_its_steps_is_made_again) {
+  const Words grid = {"strategy=bsp", "seed=1,2,3"};
+  BOOST_TEST_REQUIRE(run(grid).code == 0);
+  const Words runs = folders();
+  const std::string steps = sweep() + "/runs/" + runs[0] + "/steps.csv", whole = read_file(steps);
+  fs::remove(steps);
+  write_file(sweep() + "/runs/" + runs[1] + "/steps.csv", whole.substr(0, whole.find('\n') + 1));
+  write_file(sweep() + "/runs/" + runs[2] + "/evals.csv", "");
+  const Ended ended = run(grid);
+  BOOST_TEST(ended.code == 0, ended.error);
+  BOOST_TEST(contains(ended.error, runs[0] + " is not whole: steps.csv is missing"), ended.error);
+  BOOST_TEST(contains(ended.error, runs[1] + " is not whole: steps.csv has 0 of "), ended.error);
+  BOOST_TEST(contains(ended.error, runs[2] + " is not whole: evals.csv has lost rows"), ended.error);
+  BOOST_TEST(contains(ended.out, "3 of 3 runs done, 3 of them now"), ended.out);
+  BOOST_TEST(read_file(steps) == whole);
+}
+
+BOOST_AUTO_TEST_CASE(of_a_search_in_which_all_runs_diverged_the_table_says_so) {
+  const Ended ended = run({"strategy=bsp", "seed=1", "--tune", "optimizer.learning_rate=1e30,1e31", "--tune-seeds", "2",
+                           "--tune-widen", "0"});
+  BOOST_TEST(contains(ended.error, "every run of the search diverged with bsp"), ended.error);
+  BOOST_TEST(contains(ended.out, "diverged"), ended.out);
+  const auto tuning = nlohmann::json::parse(read_file(sweep() + "/tuning.json"));
+  for (const auto& trial : tuning["strategies"][0]["search"]) {
+    BOOST_TEST(trial["diverged"] == 2);
+    BOOST_TEST(trial["mean_accuracy"].is_null());
+    BOOST_TEST(trial["accuracy"][0].is_null());
+  }
 }
 
 BOOST_AUTO_TEST_CASE(runs_of_another_build_are_kept_and_told) {

@@ -3,8 +3,6 @@
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 
-#include "reproduce/campaign.h"
-
 BOOST_TEST_DONT_PRINT_LOG_VALUE(psctl::reproduce::Verdict)
 
 namespace psctl::reproduce {
@@ -147,84 +145,6 @@ BOOST_AUTO_TEST_CASE(of_many_comparisons_holm_takes_back_what_one_alone_would_ha
   std::vector<Finding> alone = {judge(Scale::kDifference, kMore, plain(weak), plain({0, 0, 0, 0, 0, 0}))};
   correct_for_many(alone);
   BOOST_TEST(alone[0].verdict == Verdict::kHeld);
-}
-
-BOOST_AUTO_TEST_SUITE_END()
-BOOST_AUTO_TEST_SUITE(measures)
-
-namespace {
-
-RunFigures run_of(double time_s, std::optional<double> to_target, bool diverged = false) {
-  RunFigures run;
-  run.diverged = diverged;
-  run.numbers = {{"time_s", time_s}, {"updates", 100}, {"final_accuracy", 0.8}, {"target_accuracy", 0.7}};
-  if (to_target) run.numbers["time_to_target_s"] = *to_target;
-  return run;
-}
-
-}  // namespace
-
-BOOST_AUTO_TEST_CASE(a_run_that_missed_the_target_is_censored_at_its_end) {
-  const auto reached = measured(run_of(50, 20), "time_to_target_s", 10, 80);
-  BOOST_TEST((reached->value == 20 && !reached->censored));
-  const auto missed = measured(run_of(50, {}), "time_to_target_s", 10, 80);
-  BOOST_TEST((missed->value == 50 && missed->censored));
-}
-
-BOOST_AUTO_TEST_CASE(a_run_that_diverged_guesses_and_is_censored_where_the_longest_ended) {
-  const RunFigures run = run_of(3, 2, true);
-  BOOST_TEST(measured(run, "final_accuracy", 4, 80)->value == 0.25);
-  const auto time = measured(run, "time_to_target_s", 4, 80);
-  BOOST_TEST((time->value == 80 && time->censored));
-  BOOST_TEST(measured(run, "time_s", 4, 80)->censored);
-}
-
-BOOST_AUTO_TEST_CASE(a_run_that_ended_before_its_plateau_is_censored) {
-  RunFigures run = run_of(50, {});
-  run.stop = "plateau";
-  BOOST_TEST(!measured(run, "time_to_plateau_s", 10, 80)->censored);
-  run.stop = "epochs";
-  BOOST_TEST(measured(run, "time_to_plateau_s", 10, 80)->censored);
-}
-
-BOOST_AUTO_TEST_CASE(what_a_run_does_not_tell_is_no_number) {
-  BOOST_TEST(!measured(run_of(50, 20), "compute_share", 10, 80));
-  RunFigures run = run_of(50, {});
-  run.numbers.erase("target_accuracy");
-  BOOST_TEST(!measured(run, "time_to_target_s", 10, 80));
-}
-
-BOOST_AUTO_TEST_CASE(updates_are_those_of_the_look_that_reached_the_target) {
-  RunFigures run = run_of(50, 20);
-  run.looks = {{.time_s = 10, .accuracy = 0.5, .updates = 30}, {.time_s = 20, .accuracy = 0.7, .updates = 60}};
-  BOOST_TEST(measured(run, "updates_to_target", 10, 80)->value == 60);
-  BOOST_TEST(measured(run, "updates_per_s", 10, 80)->value == 2);
-  const auto missed = measured(run_of(50, {}), "updates_to_target", 10, 80);
-  BOOST_TEST((missed->value == 100 && missed->censored));
-}
-
-BOOST_AUTO_TEST_CASE(another_runs_final_accuracy_is_reached_at_the_first_of_two_looks_in_a_row) {
-  RunFigures run = run_of(50, {});
-  run.looks = {{.time_s = 0, .accuracy = 0.1, .updates = 0},
-               {.time_s = 10, .accuracy = 0.8, .updates = 1},
-               {.time_s = 20, .accuracy = 0.7, .updates = 2},
-               {.time_s = 30, .accuracy = 0.8, .updates = 3},
-               {.time_s = 40, .accuracy = 0.9, .updates = 4}};
-  BOOST_TEST(measured(run, "time_to_final_of_bsp_s", 10, 80, 0.75)->value == 30);
-  BOOST_TEST(measured(run, "time_to_final_of_bsp_s", 10, 80, 0.85)->value == 40);  // the last counts alone
-  BOOST_TEST(measured(run, "time_to_final_of_bsp_s", 10, 80, 0.95)->censored);
-}
-
-BOOST_AUTO_TEST_CASE(the_best_rate_is_first_at_the_target_and_else_most_accurate) {
-  const auto at = [](double rate, double accuracy, std::vector<Measured> times) {
-    return Tried{.rate = rate, .accuracy = {accuracy, accuracy, accuracy}, .time_s = std::move(times)};
-  };
-  const Measured soon{.value = 5, .censored = false}, late{.value = 9, .censored = false},
-      never{.value = 20, .censored = true};
-  BOOST_TEST(best_of({at(0.1, 0.9, {late, late, late}), at(0.3, 0.7, {soon, soon, never}),
-                      at(1, 0.95, {soon, never, never})}) == 1U);
-  BOOST_TEST(best_of({at(0.1, 0.7, {never, never, late}), at(0.3, 0.8, {never, never, never})}) == 1U);
-  BOOST_TEST(best_of({at(0.1, 0.7, {}), at(0.3, 0.8, {}), at(1, 0.1, {})}) == 1U);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

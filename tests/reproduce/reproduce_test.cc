@@ -18,7 +18,6 @@ base:
   cluster: {{workers: 3, compute_ms: [5, 6, 20]}}
   stop: {{epochs: 2}}
   evaluate: {{every_epochs: 1}}
-classes: 4
 search: {{rates: [0.05, 0.2], seeds: 1, validation: 100, widen: 1}}
 studies:
   pace:

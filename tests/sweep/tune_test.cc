@@ -1,7 +1,6 @@
 #include "sweep/tune.h"
 
 #include <boost/test/unit_test.hpp>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,10 +12,10 @@ using namespace psctl::sweep;
 
 namespace {
 
-constexpr std::nullopt_t kCensored = std::nullopt;
-
-Trial trial(double value, std::vector<double> accuracy, std::vector<std::optional<double>> times = {}) {
-  return {.value = value, .accuracy = std::move(accuracy), .time_to_target_s = std::move(times)};
+Trial trial(double value, const std::vector<double>& accuracies) {
+  Trial trial{.value = value};
+  for (const double accuracy : accuracies) trial.accuracy.push_back({.value = accuracy});
+  return trial;
 }
 
 std::string fault_of(const TuneRequest& request) {
@@ -34,31 +33,6 @@ bool contains(const std::string& text, const std::string& part) { return text.fi
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(tune)
-
-BOOST_AUTO_TEST_CASE(by_accuracy_the_greater_mean_is_better) {
-  BOOST_TEST(better(trial(1, {0.5, 0.7}), trial(2, {0.5, 0.6}), false));
-  BOOST_TEST(!better(trial(1, {0.5, 0.6}), trial(2, {0.6, 0.5}), false));
-  // The target does not count then.
-  BOOST_TEST(better(trial(1, {0.7}, {kCensored}), trial(2, {0.6}, {1.0}), false));
-}
-
-BOOST_AUTO_TEST_CASE(by_time_the_smaller_median_is_better_and_censored_ones_come_last) {
-  const Trial fast = trial(1, {0.5, 0.5, 0.5}, {3.0, 5.0, kCensored});
-  const Trial slow = trial(2, {0.9, 0.9, 0.9}, {6.0, 6.0, 6.0});
-  const Trial late = trial(3, {0.8, 0.8, 0.8}, {1.0, kCensored, kCensored});
-  const Trial never = trial(4, {0.6, 0.6, 0.6}, {kCensored, kCensored, kCensored});
-  BOOST_TEST(*fast.median_time_s() == 5.0);
-  BOOST_TEST(!late.median_time_s().has_value());
-  BOOST_TEST(late.censored() == 2U);
-  BOOST_TEST(better(fast, slow, true));
-  BOOST_TEST(!better(slow, fast, true));
-  BOOST_TEST(better(slow, late, true));
-  BOOST_TEST(!better(late, slow, true));
-  BOOST_TEST(better(late, never, true));  // both never get there by the median: by accuracy
-  // Of an even number the middle two count; a censored one among them censors the median.
-  BOOST_TEST(*trial(1, {1, 1}, {2.0, 4.0}).median_time_s() == 3.0);
-  BOOST_TEST(!trial(1, {1, 1}, {2.0, kCensored}).median_time_s().has_value());
-}
 
 BOOST_AUTO_TEST_CASE(how_sensitive_a_strategy_is_is_told_by_the_values_around_its_best) {
   Choice choice{.label = "bsp",
@@ -79,6 +53,9 @@ BOOST_AUTO_TEST_CASE(the_values_of_the_tuned_key_are_numbers_above_0_in_order) {
   parse_tuned_key("optimizer.learning_rate=1,0.01,0.1,0.1", request);
   BOOST_TEST(request.key == "optimizer.learning_rate");
   BOOST_TEST(request.values == (std::vector<double>{0.01, 0.1, 1}), boost::test_tools::per_element());
+  TuneRequest exact;  // no digit is lost
+  parse_tuned_key("optimizer.learning_rate=0.0012345678901234,0.1", exact);
+  BOOST_TEST(exact.values.front() == 0.0012345678901234);
   for (const char* wrong : {"optimizer.learning_rate", "optimizer.learning_rate=0.1", "optimizer.kind=sgd,adam",
                             "optimizer.learning_rate=0,1", "optimizer.learning_rate=-1,1",
                             "optimizer.learning_rate=0.1,0.1", "optimizer.learning_rate=nan,1"}) {
