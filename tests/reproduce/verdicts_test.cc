@@ -249,7 +249,8 @@ BOOST_AUTO_TEST_CASE(who_diverged_has_the_accuracy_of_guessing) {
   const std::string claim =
       "    measure: final_accuracy\n    of: asp\n    against: 0.1\n    is: about\n    margin: 0.001\n";
   const auto accurate = [](const std::string&, const std::string&, int seed) { return 0.8 + noise(seed); };
-  BOOST_TEST(judged(claim, "final_accuracy", accurate, {}, ", \"diverged\": true").judged.verdict == Verdict::kHeld);
+  BOOST_TEST(judged(claim, "final_accuracy", accurate, {}, ", \"diverged\": true, \"classes\": 10").judged.verdict ==
+             Verdict::kHeld);
   BOOST_TEST(judged(claim, "final_accuracy", accurate).judged.verdict == Verdict::kNotHeld);
 }
 
