@@ -187,7 +187,7 @@ void print_story(const Story& story) {
       fmt::print("; at their pace the run would have taken {}, {} {}", in_words(cost.with_median),
                  percent(std::abs(ratio(cost.cost, story.costs.replay.time))),
                  cost.cost < Duration::zero() ? "more" : "less");
-      if (const std::uint64_t unused = story.costs.replay.samples_unused;
+      if (const std::uint64_t unused = story.costs.replay.samples.unused();
           cost.cost < Duration::zero() && cost.samples_unused > unused) {
         fmt::print(", as {} would have come to nothing, not {}",
                    counted(cost.samples_unused / run.batch_size(), "mini-batch", "mini-batches"),
@@ -231,19 +231,21 @@ double relative(const Recorded& run, const Played& played) {
 }
 
 Json json_of(const Played& played) {
-  return {{"strategy", played.label},
-          {"done", played.done},
-          {"time_s", to_seconds(played.time)},
-          {"samples_per_s", per_second(played)},
-          {"stop", played.stop},
-          {"wait_share", ratio(played.waited, played.wall)},
-          {"updates", played.updates},
-          {"pushes", played.pushes},
-          {"mini_batches", played.mini_batches},
-          {"samples_unused", played.samples_unused},
-          {"staleness_mean", played.staleness_mean},
-          {"staleness_p99", played.staleness_p99},
-          {"staleness_max", played.staleness_max}};
+  Json page = {{"strategy", played.label},
+               {"done", played.done},
+               {"time_s", to_seconds(played.time)},
+               {"samples_per_s", per_second(played)},
+               {"stop", played.stop},
+               {"wait_share", ratio(played.waited, played.wall)},
+               {"updates", played.updates},
+               {"pushes", played.pushes},
+               {"mini_batches", played.mini_batches},
+               {"samples", played.samples.received()},
+               {"staleness_mean", played.staleness_mean},
+               {"staleness_p99", played.staleness_p99},
+               {"staleness_max", played.staleness_max}};
+  for (const auto& [name, count] : trace::kSampleCounts) page[name] = played.samples.*count;
+  return page;
 }
 
 Json json_of(const Story& story) {
@@ -410,9 +412,9 @@ void print_csv(const Recorded& run, const explain::Hold& hold) {
 // ---- other strategies on the same times
 
 constexpr const char* kPlayedColumns =
-    "run,what,strategy,time_s,samples_per_s,relative,wait_share,updates,pushes,mini_batches,samples_unused,staleness_"
-    "mean,"
-    "staleness_p99,staleness_max,stop\n";
+    "run,what,strategy,time_s,samples_per_s,relative,wait_share,updates,pushes,mini_batches,samples,samples_used,"
+    "samples_discarded,"
+    "samples_pending,samples_lost,samples_given_up,staleness_mean,staleness_p99,staleness_max,stop\n";
 
 struct Line {
   const char* what;  // recorded | replay | as
@@ -472,11 +474,13 @@ Json json_of(const Recorded& run, const explain::Times& times, const std::vector
 
 void print_csv(const Recorded& run, const std::vector<Line>& lines) {
   for (const auto& [what, p] : lines) {
+    std::string samples = std::to_string(p.samples.received());
+    for (const auto& [name, count] : trace::kSampleCounts) samples += fmt::format(",{}", p.samples.*count);
     fmt::print("{},{},{},{},{},{},{:.6g},{},{},{},{},{:.6g},{},{},{}\n", cell(run.folder), what, cell(p.label),
                p.done ? fmt::format("{:.9f}", to_seconds(p.time)) : "",
                p.done ? fmt::format("{:.6g}", per_second(p)) : "",
                p.done ? fmt::format("{:.6g}", relative(run, p)) : "", ratio(p.waited, p.wall), p.updates, p.pushes,
-               p.mini_batches, p.samples_unused, p.staleness_mean, p.staleness_p99, p.staleness_max, cell(p.stop));
+               p.mini_batches, samples, p.staleness_mean, p.staleness_p99, p.staleness_max, cell(p.stop));
   }
 }
 

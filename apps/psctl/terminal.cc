@@ -13,6 +13,8 @@
 #include <utility>
 #include <vector>
 
+#include "trace/account.h"
+
 namespace psctl::app {
 namespace {
 
@@ -116,6 +118,22 @@ std::string straggler_text(const Json& workers) {
                      slowest.mean * 1e3, slowest.mean / median);
 }
 
+// What became of the samples; empty if every one was used.
+std::string samples_text(const nlohmann::json& summary) {
+  std::string text;
+  bool all_used = true;
+  for (const auto& [key, count] : trace::kSampleCounts) {
+    const auto samples = summary.value(key, std::uint64_t{0});
+    const bool used = count == &trace::SampleCounts::used;
+    if (samples == 0 && !used) continue;
+    all_used = all_used && used;
+    std::string name = std::string(key).substr(sizeof("samples_") - 1);
+    std::ranges::replace(name, '_', ' ');
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", samples, name);
+  }
+  return all_used ? "" : text;
+}
+
 }  // namespace
 
 void print_error(const std::string& message) { print_message("error", fmt::terminal_color::red, message); }
@@ -200,10 +218,11 @@ void print_summary(const std::string& text, const std::string& folder) {
     return fmt::format(fmt::runtime(format), summary[key].get<double>());
   };
   print_workers(summary["workers"]);
-  fmt::print("\n{} on the {} clock, {}: {} updates in {:.1f} s, {} samples/s\n", summary["strategy"].get<std::string>(),
-             summary["clock"].get<std::string>(), summary["status"].get<std::string>(),
-             summary["updates"].get<std::uint64_t>(), summary["time_s"].get<double>(),
-             number("samples_per_s", "{:.0f}", "-"));
+  fmt::print("\n{} on the {} clock, {}: {} updates in {:.1f} s, {} samples/s used\n",
+             summary["strategy"].get<std::string>(), summary["clock"].get<std::string>(),
+             summary["status"].get<std::string>(), summary["updates"].get<std::uint64_t>(),
+             summary["time_s"].get<double>(), number("samples_per_s", "{:.0f}", "-"));
+  if (const std::string samples = samples_text(summary); !samples.empty()) fmt::print("samples: {}\n", samples);
   fmt::print("test accuracy {} (best {}), computing {} of the time, waiting {}\n",
              number("final_accuracy", "{:.4f}", "not measured"), number("best_accuracy", "{:.4f}", "-"),
              percent("compute_share"), percent("wait_share"));

@@ -220,7 +220,8 @@ class Reader {
                              .gap = booked.step - books_.cluster().min_step(),
                              .base = base,
                              .samples = push.empty ? 0 : push.steps * run_.batch_size(),
-                             .samples_lost = (push.lost + (push.empty ? push.steps : 0)) * run_.batch_size(),
+                             .samples_lost = push.lost * run_.batch_size(),
+                             .samples_given_up = push.empty ? push.steps * run_.batch_size() : 0,
                              .loss = 0,
                              .timing = push.timing,
                              .hidden = hidden(worker, push)});
@@ -371,7 +372,7 @@ class Reader {
     const std::span<const trace::WorkerAccount> workers = account_.workers();
     run_.workers.assign(workers.begin(), workers.end());
     run_.updates = books_.cluster().version();
-    run_.samples_unused = account_.samples_unused();
+    run_.samples = account_.samples();
     run_.staleness = account_.staleness();
   }
 

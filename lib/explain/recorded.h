@@ -81,7 +81,7 @@ struct Recorded {
   // Of each worker: from its last release to its leave, or to the end, which cut off what it had begun.
   std::vector<Duration> cut_off;
   std::uint64_t updates = 0;
-  std::uint64_t samples_unused = 0;
+  trace::SampleCounts samples;
   trace::Histogram staleness;
   std::vector<std::string> notices;  // what the reader should know, a sentence each
 

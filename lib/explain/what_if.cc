@@ -283,7 +283,9 @@ Times times_of(const Recorded& run, const std::atomic<bool>* interrupted) {
   return times;
 }
 
-double Played::seconds_per_sample() const { return samples > 0 ? to_seconds(time) / static_cast<double>(samples) : 0; }
+double Played::seconds_per_sample() const {
+  return samples.received() > 0 ? to_seconds(time) / static_cast<double>(samples.received()) : 0;
+}
 
 Played as_recorded(const Recorded& run) {
   return {.label = run.label,
@@ -295,8 +297,7 @@ Played as_recorded(const Recorded& run) {
           .updates = run.updates,
           .pushes = run.pushes.size(),
           .mini_batches = run.mini_batches,
-          .samples = run.mini_batches * run.batch_size(),
-          .samples_unused = run.samples_unused,
+          .samples = run.samples,
           .staleness_mean = run.staleness.mean(),
           .staleness_p99 = run.staleness.percentile(0.99),
           .staleness_max = run.staleness.maximum()};
@@ -326,9 +327,8 @@ Played play(const Recorded& run, const Times& times, const sync::StrategyConfig&
                 .stop = lead.stop_reason(),
                 .updates = lead.cluster().version(),
                 .pushes = account.pushes(),
-                .mini_batches = account.samples() / run.batch_size(),
+                .mini_batches = account.samples().received() / run.batch_size(),
                 .samples = account.samples(),
-                .samples_unused = account.samples_unused(),
                 .staleness_mean = staleness.mean(),
                 .staleness_p99 = staleness.percentile(0.99),
                 .staleness_max = staleness.maximum()};
@@ -369,7 +369,7 @@ Costs costs_of(const Recorded& run, const Times& times, const std::atomic<bool>*
     costs.costs[i] = {.worker = worker,
                       .with_median = time,
                       .cost = costs.replay.time - time,
-                      .samples_unused = played.samples_unused};
+                      .samples_unused = played.samples.unused()};
     if (progress) progress(static_cast<double>(++finished) / static_cast<double>(asked.size()));
   });
   return costs;

@@ -42,7 +42,8 @@ struct Played {
   bool done = false;  // false: it stopped before, `stop` tells why
   std::string stop = {};
   Duration waited{}, wall{};  // of all workers together
-  std::uint64_t updates = 0, pushes = 0, mini_batches = 0, samples = 0, samples_unused = 0;
+  std::uint64_t updates = 0, pushes = 0, mini_batches = 0;
+  trace::SampleCounts samples;
   double staleness_mean = 0;
   std::uint64_t staleness_p99 = 0, staleness_max = 0;
   // The time that a sample took: the last pushes of one strategy bring more samples than those of another.

@@ -216,7 +216,8 @@ void Lead::handle(Instant now, const sync::Event& event, const PushReport* repor
                           .gap = worker.step - cluster.min_step(),
                           .base = base,
                           .samples = report->empty ? 0 : report->samples,
-                          .samples_lost = setup_.batch_size * (report->lost + (report->empty ? report->steps : 0)),
+                          .samples_lost = setup_.batch_size * report->lost,
+                          .samples_given_up = report->empty ? setup_.batch_size * report->steps : 0,
                           .loss = report->loss,
                           .timing = report->timing,
                           .hidden = report->hidden});
@@ -314,7 +315,7 @@ Order Lead::look(Instant now, bool last) {
   looked_at_ = cluster().version();
   return {.sequence = ++sequence_,
           .version = cluster().version(),
-          .what = Look{.at = now, .epoch = epoch(), .samples = account_.samples(), .last = last}};
+          .what = Look{.at = now, .epoch = epoch(), .samples = account_.samples().received(), .last = last}};
 }
 
 std::optional<Order> Lead::last_look() {
@@ -326,7 +327,7 @@ std::optional<Order> Lead::last_look() {
 void Lead::stop_if_reached(Instant now) {
   const StopConfig& wanted = setup_.stop;
   if (wanted.updates && cluster().version() >= *wanted.updates) return stop(now, "updates");
-  if (wanted.samples && account_.samples() >= *wanted.samples) return stop(now, "samples");
+  if (wanted.samples && account_.samples().received() >= *wanted.samples) return stop(now, "samples");
   if (wanted.epochs && epoch() >= *wanted.epochs) return stop(now, "epochs");
   if (!wanted.updates && !wanted.steps_per_worker && !wanted.time_s && given_up_ > 0 &&
       given_up_ >= kHopeless * cluster().present()) {
@@ -349,12 +350,12 @@ bool Lead::epoch_look_due() const {
   if (!setup_.evaluate.every_epochs || setup_.train_samples == 0) return false;
   const double due =
       static_cast<double>(epoch_looks_) * *setup_.evaluate.every_epochs * static_cast<double>(setup_.train_samples);
-  return account_.samples() >= static_cast<std::uint64_t>(std::llround(due));
+  return account_.samples().received() >= static_cast<std::uint64_t>(std::llround(due));
 }
 
 double Lead::epoch() const {
   if (setup_.train_samples == 0) return 0;
-  return static_cast<double>(account_.samples()) / static_cast<double>(setup_.train_samples);
+  return static_cast<double>(account_.samples().received()) / static_cast<double>(setup_.train_samples);
 }
 
 const Membership* Lead::membership(WorkerId worker) const {
@@ -382,7 +383,7 @@ void Lead::flush() {
 Progress Lead::progress(Instant now) const {
   Progress progress{.time_s = to_seconds(stop_at_.value_or(now)),
                     .updates = cluster().version(),
-                    .samples = account_.samples(),
+                    .samples = account_.samples().received(),
                     .epoch = epoch(),
                     .accuracy = {},
                     .waiting = {},
@@ -425,7 +426,7 @@ std::string Lead::finish(const Ending& ending) {
                        {"host", w.host},
                        {"steps", w.steps},
                        {"clock", cluster().worker(worker_id(i)).step},
-                       {"samples", w.samples},
+                       {"samples", w.samples.received()},
                        {"data_s", to_seconds(w.data)},
                        {"compute_s", to_seconds(w.compute)},
                        {"delay_s", to_seconds(w.delay)},
@@ -441,10 +442,13 @@ std::string Lead::finish(const Ending& ending) {
                        {"gap_max", w.gap_max},
                        {"held_by", std::move(held_by)},
                        {"held_others_s", to_seconds(w.held_others)}});
+    for (const auto& [name, count] : trace::kSampleCounts) workers.back()[name] = w.samples.*count;
     if (held_by_rest > Duration::zero()) workers.back()["held_by_rest_s"] = to_seconds(held_by_rest);
   }
   const auto share = [&](Duration part) { return wall > Duration::zero() ? to_seconds(part) / to_seconds(wall) : 0; };
   const auto to_target = account_.time_to_target();
+  const auto cost = account_.worker_time_to_target();
+  const trace::SampleCounts& samples = account_.samples();
   double best = -1;
   for (const trace::Evaluation& look : looks) best = std::max(best, look.test_accuracy);
   const double target = std::max(setup_.evaluate.target_accuracy, setup_.stop.target_accuracy.value_or(0));
@@ -460,14 +464,16 @@ std::string Lead::finish(const Ending& ending) {
   summary["time_s"] = seconds;
   summary["updates"] = cluster().version();
   summary["pushes"] = account_.pushes();
-  summary["samples"] = account_.samples();
+  summary["samples"] = samples.received();
+  for (const auto& [name, count] : trace::kSampleCounts) summary[name] = samples.*count;
   summary["epochs"] = epoch();
-  summary["samples_per_s"] = seconds > 0 ? static_cast<double>(account_.samples()) / seconds : 0;
+  summary["samples_per_s"] = seconds > 0 ? static_cast<double>(samples.used) / seconds : 0;
   summary["final_accuracy"] = looks.empty() ? Json(nullptr) : number(looks.back().test_accuracy);
   summary["best_accuracy"] = looks.empty() ? Json(nullptr) : number(best);
   summary["final_loss"] = looks.empty() ? Json(nullptr) : number(looks.back().test_loss);
   summary["target_accuracy"] = target > 0 ? Json(target) : Json(nullptr);
   summary["time_to_target_s"] = to_target ? Json(to_seconds(*to_target)) : Json(nullptr);
+  summary["worker_s_to_target"] = cost ? Json(to_seconds(*cost)) : Json(nullptr);
   summary["compute_share"] = share(computing);
   summary["data_share"] = share(loading);
   summary["wait_share"] = share(waiting);
@@ -477,7 +483,6 @@ std::string Lead::finish(const Ending& ending) {
   summary["staleness_p99"] = staleness.percentile(0.99);
   summary["staleness_max"] = staleness.maximum();
   summary["staleness_samples"] = account_.mean_staleness_samples();
-  summary["samples_unused"] = account_.samples_unused();
   summary["diverged"] = diverged_;
   summary["disturbed"] = ending.disturbed ? Json(*ending.disturbed) : Json(nullptr);
   if (!ending.disturbance.empty()) summary["disturbance"] = ending.disturbance;

@@ -28,7 +28,8 @@ constexpr std::size_t kMostSeeds = 10'000;  // every one is a run
 const std::vector<std::string> kRunMeasures = {
     "time_s", "updates", "pushes", "samples", "epochs", "samples_per_s", "final_accuracy", "final_loss",
     "time_to_target_s", "compute_share", "data_share", "wait_share", "staleness_mean", "staleness_p50", "staleness_p90",
-    "staleness_p99", "staleness_max", "samples_unused", "bytes_pushed", "bytes_pulled", "staleness_samples",
+    "staleness_p99", "staleness_max", "samples_used", "samples_discarded", "samples_pending", "samples_lost",
+    "samples_given_up", "bytes_pushed", "bytes_pulled", "staleness_samples",
     // Of several of its numbers, or of evals.csv:
     "updates_per_s", "updates_to_target", "time_to_plateau_s"};
 constexpr const char* kOnlySetting = "as given";  // where a study has none

@@ -81,7 +81,7 @@ const char* title_of(Metric metric) {
     case Metric::kFinalAccuracy:
       return "final accuracy";
     case Metric::kThroughput:
-      return "samples per second";
+      return "samples used per second";
   }
   return "";
 }

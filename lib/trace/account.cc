@@ -16,9 +16,9 @@ constexpr const char* kStepsHeader =
     "samples,loss";
 constexpr const char* kEvalsHeader = "time_s,version,epoch,samples,train_loss,test_loss,test_accuracy";
 constexpr const char* kWorkersHeader =
-    "worker,host,steps,samples,data_s,compute_s,delay_s,push_s,wait_s,pull_s,other_s,wall_s,compute_share,staleness_"
-    "mean,"
-    "staleness_p99,staleness_max,gap_max,held_by,held_others_s";
+    "worker,host,steps,samples,samples_used,samples_discarded,samples_pending,samples_lost,samples_given_up,data_s,"
+    "compute_s,delay_s,push_s,wait_s,pull_s,other_s,wall_s,compute_share,staleness_mean,staleness_p99,staleness_max,"
+    "gap_max,held_by,held_others_s";
 
 LineFile open_if(bool wanted, const std::string& folder, const char* name, const char* header) {
   if (!wanted || folder.empty()) return {};
@@ -83,6 +83,11 @@ std::uint64_t Histogram::percentile(double fraction) const {
   return 0;
 }
 
+SampleCounts& SampleCounts::operator+=(const SampleCounts& more) {
+  for (const auto& [name, count] : kSampleCounts) this->*count += more.*count;
+  return *this;
+}
+
 double WorkerAccount::compute_share() const { return share(compute + delay, wall); }
 double WorkerAccount::wait_share() const { return share(wait, wall); }
 
@@ -112,6 +117,7 @@ void Account::joined(Instant now, WorkerId worker, std::string host, std::span<c
   holds_.event(now, std::span(&worker, 1));
   holds_.begin(now, worker);
   progress_[worker.value] = {.joined = now,
+                             .left = {},
                              .pushed = now,
                              .released = now,
                              .upload = {},
@@ -119,7 +125,7 @@ void Account::joined(Instant now, WorkerId worker, std::string host, std::span<c
                              .present = true,
                              .exchanging = true,
                              .hidden = {},
-                             .base_samples = samples_applied_,
+                             .base_samples = samples_.used,
                              .open = {}};
 }
 
@@ -129,7 +135,9 @@ void Account::pushed(Instant now, const PushRecord& push) {
   const Instant computed_from = progress.pushed - progress.upload;
   const Hidden hidden = finish_exchange(push.worker, push.timing.download, push.hidden);
   account.steps += push.steps;
-  account.samples += push.samples;
+  const SampleCounts samples{.pending = push.samples, .lost = push.samples_lost, .given_up = push.samples_given_up};
+  account.samples += samples;
+  samples_ += samples;
   account.data += push.timing.data;
   account.compute += push.timing.compute;
   account.delay += push.timing.delay;
@@ -143,8 +151,6 @@ void Account::pushed(Instant now, const PushRecord& push) {
   progress.exchanging = true;
   progress.open = push.id;
   ++pushes_;
-  samples_ += push.samples;
-  samples_unused_ += push.samples_lost;
   rows_.emplace_hint(rows_.end(), push.id,
                      Row{.push = push, .at = now, .base_samples = progress.base_samples, .applied = {}});
   if (timeline_.open()) {
@@ -166,19 +172,17 @@ void Account::pushed(Instant now, const PushRecord& push) {
 }
 
 void Account::applied(Instant now, std::span<const sync::Use> uses, Version version) {
-  std::uint64_t samples = 0;
+  const std::uint64_t used_before = samples_.used;
   for (const sync::Use& use : uses) {
     Row* row = this->row(use.push);
     const std::uint64_t staleness = version - 1 - use.base;
     workers_[use.worker.value].staleness.add(staleness);
     row->applied = version;
-    row->settled = true;
-    samples += row->push.samples;
-    staleness_samples_sum_ += static_cast<double>(samples_applied_ - row->base_samples);
+    settle(*row, &SampleCounts::used);
+    staleness_samples_sum_ += static_cast<double>(used_before - row->base_samples);
     ++applied_pushes_;
     emit_if_complete(use.push);
   }
-  samples_applied_ += samples;
   if (timeline_.open()) {
     timeline_.line(
         R"({{"ph":"i","pid":1,"tid":0,"s":"t","name":"update","ts":{:.3f},"args":{{"version":{},"pushes":{}}}}},)",
@@ -188,9 +192,7 @@ void Account::applied(Instant now, std::span<const sync::Use> uses, Version vers
 
 void Account::discarded(std::span<const sync::Use> uses) {
   for (const sync::Use& use : uses) {
-    Row* row = this->row(use.push);
-    row->settled = true;
-    samples_unused_ += row->push.samples;
+    settle(*row(use.push), &SampleCounts::discarded);
     emit_if_complete(use.push);
   }
 }
@@ -198,7 +200,7 @@ void Account::discarded(std::span<const sync::Use> uses) {
 void Account::released(Instant now, WorkerId worker, sync::Refresh refresh) {
   end_hold(now, worker);
   Progress& progress = progress_.at(worker.value);
-  if (refresh == sync::Refresh::kTake) progress.base_samples = samples_applied_;
+  if (refresh == sync::Refresh::kTake) progress.base_samples = samples_.used;
 }
 
 void Account::cut_off(WorkerId worker, const sync::Timing& partial, std::optional<Duration> wall,
@@ -251,10 +253,7 @@ void Account::ended(Instant now, std::span<const WorkerId> behind) {
     workers_[i].held_by = holds_.held_by(worker);
     workers_[i].held_others = holds_.held_others(worker);
   }
-  for (const auto& [id, row] : rows_) {
-    if (!row.settled) samples_unused_ += row.push.samples;
-    emit(row);
-  }
+  for (const auto& [id, row] : rows_) emit(row);
   rows_.clear();
   if (timeline_.open()) {
     timeline_.line(R"({{"ph":"M","pid":1,"name":"process_name","args":{{"name":"psctl"}}}}])");
@@ -263,8 +262,10 @@ void Account::ended(Instant now, std::span<const WorkerId> behind) {
     LineFile file(options_.folder + "/workers.csv", kWorkersHeader);
     for (std::size_t id = 0; id < workers_.size(); ++id) {
       const WorkerAccount& w = workers_[id];
+      std::string samples = std::to_string(w.samples.received());
+      for (const auto& [name, count] : kSampleCounts) samples += fmt::format(",{}", w.samples.*count);
       file.line("{},{},{},{},{:.9f},{:.9f},{:.9f},{:.9f},{:.9f},{:.9f},{:.9f},{:.9f},{:.6f},{:.6f},{},{},{},{},{:.9f}",
-                id, w.host, w.steps, w.samples, to_seconds(w.data), to_seconds(w.compute), to_seconds(w.delay),
+                id, w.host, w.steps, samples, to_seconds(w.data), to_seconds(w.compute), to_seconds(w.delay),
                 to_seconds(w.push), to_seconds(w.wait), to_seconds(w.pull), to_seconds(w.other()), to_seconds(w.wall),
                 w.compute_share(), w.staleness.mean(), w.staleness.percentile(0.99), w.staleness.maximum(), w.gap_max,
                 text_of(w.held_by), to_seconds(w.held_others));
@@ -297,6 +298,25 @@ std::optional<Instant> Account::time_to_target() const {
       return evaluations_[i].at;
   }
   return std::nullopt;
+}
+
+std::optional<Duration> Account::worker_time_to_target() const {
+  const std::optional<Instant> reached = time_to_target();
+  if (!reached) return std::nullopt;
+  Duration sum{};
+  for (std::size_t i = 0; i < progress_.size(); ++i) {
+    const Progress& worker = progress_[i];
+    if (workers_[i].took_part) sum += std::max(Duration::zero(), std::min(worker.left, *reached) - worker.joined);
+  }
+  return sum;
+}
+
+void Account::settle(Row& row, std::uint64_t SampleCounts::*as) {
+  row.settled = true;
+  for (SampleCounts* counts : {&samples_, &workers_[row.push.worker.value].samples}) {
+    counts->pending -= row.push.samples;
+    counts->*as += row.push.samples;
+  }
 }
 
 Account::Row* Account::row(PushId id) {
@@ -348,6 +368,7 @@ void Account::leave(Instant now, WorkerId worker) {
   Progress& progress = progress_.at(worker.value);
   if (!progress.present) return;
   progress.present = false;
+  progress.left = now;
   workers_[worker.value].wall += now - progress.joined;
   // Its last row waits for nothing more.
   if (options_.in_order) finish_exchange(worker, Duration::zero(), progress.hidden);

@@ -2,6 +2,7 @@
 // Writes steps.csv, evals.csv, workers.csv and timeline.json, and makes the figures of summary.json.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -9,6 +10,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "sync/events.h"
@@ -58,6 +60,28 @@ struct Hidden {
   Duration push{}, wait{}, pull{};
 };
 
+// What became of the samples of mini-batches that workers finished or gave up. Those of a mini-batch that a leave or
+// the stop cut off are in none.
+struct SampleCounts {
+  std::uint64_t used = 0;       // in an update of the model
+  std::uint64_t discarded = 0;  // of pushes that came too late for any update
+  std::uint64_t pending = 0;    // of pushes that have come, neither used nor discarded yet
+  std::uint64_t lost = 0;       // of mini-batches that the worker took and a new model threw away: never pushed
+  std::uint64_t given_up = 0;   // of pushes that exceeded their time limit and are empty
+  std::uint64_t received() const { return used + discarded + pending; }
+  std::uint64_t computed() const { return received() + lost + given_up; }
+  std::uint64_t unused() const { return computed() - used; }
+  SampleCounts& operator+=(const SampleCounts& more);
+};
+// Their names in files; `samples` is received().
+inline constexpr std::array<std::pair<const char*, std::uint64_t SampleCounts::*>, 5> kSampleCounts = {{
+    {"samples_used", &SampleCounts::used},
+    {"samples_discarded", &SampleCounts::discarded},
+    {"samples_pending", &SampleCounts::pending},
+    {"samples_lost", &SampleCounts::lost},
+    {"samples_given_up", &SampleCounts::given_up},
+}};
+
 struct PushRecord {
   PushId id;
   WorkerId worker;
@@ -66,8 +90,8 @@ struct PushRecord {
   Step gap = 0;    // its clock less the slowest's, after it
   Version base = 0;
   std::uint64_t samples = 0;
-  std::uint64_t samples_lost = 0;  // of mini-batches that the worker took and threw away
-  double loss = 0;                 // mean over the samples of the push
+  std::uint64_t samples_lost = 0, samples_given_up = 0;
+  double loss = 0;  // mean over the samples of the push
   sync::Timing timing;
   Hidden hidden = {};
 };
@@ -76,7 +100,7 @@ struct PushRecord {
 struct WorkerAccount {
   std::string host;
   Step steps = 0;
-  std::uint64_t samples = 0;
+  SampleCounts samples;
   Duration data{}, compute{}, delay{}, push{}, wait{}, pull{}, wall{};
   Histogram staleness;
   Step gap_max = 0;
@@ -127,8 +151,7 @@ class Account {
 
   std::span<const WorkerAccount> workers() const { return workers_; }
   std::uint64_t pushes() const { return pushes_; }
-  std::uint64_t samples() const { return samples_; }
-  std::uint64_t samples_unused() const { return samples_unused_; }
+  const SampleCounts& samples() const { return samples_; }
   std::uint64_t bytes_pushed() const { return bytes_pushed_; }
   std::uint64_t bytes_pulled() const { return bytes_pulled_; }
   std::size_t open_rows() const { return rows_.size(); }  // of steps.csv, that it still keeps
@@ -138,6 +161,8 @@ class Account {
   double mean_staleness_samples() const;
   // The snapshot at the first of two evaluations in a row at or above the target; the last evaluation counts alone.
   std::optional<Instant> time_to_target() const;
+  // The cost of the target: how long all workers together were in the run up to then. After ended().
+  std::optional<Duration> worker_time_to_target() const;
 
  private:
   struct Row {
@@ -150,7 +175,7 @@ class Account {
     Duration wait{}, pull{};
   };
   struct Progress {  // of one worker
-    Instant joined{}, pushed{}, released{};
+    Instant joined{}, left{}, pushed{}, released{};
     Duration upload{};  // of its last push
     bool held = false;
     bool present = false;
@@ -166,6 +191,8 @@ class Account {
   void leave(Instant now, WorkerId worker);
   void emit_if_complete(PushId id);
   void emit(const Row& row);
+  // The samples of a pending push are used, or discarded.
+  void settle(Row& row, std::uint64_t SampleCounts::*as);
   void slice(WorkerId worker, const char* name, Instant begin, Duration duration);
 
   Options options_;
@@ -175,7 +202,8 @@ class Account {
   std::map<PushId, Row> rows_;  // not written yet
   LineFile steps_, evals_, timeline_;
   std::vector<Evaluation> evaluations_;
-  std::uint64_t pushes_ = 0, samples_ = 0, samples_unused_ = 0, samples_applied_ = 0;
+  std::uint64_t pushes_ = 0;
+  SampleCounts samples_;
   std::uint64_t bytes_pushed_ = 0, bytes_pulled_ = 0;
   std::uint64_t applied_pushes_ = 0;
   double staleness_samples_sum_ = 0;

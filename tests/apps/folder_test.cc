@@ -11,9 +11,9 @@ constexpr const char* kSteps =
     "time_s,worker,step,base_version,applied_version,staleness,gap,data_s,compute_s,delay_s,push_s,wait_s,pull_s,"
     "samples,loss";
 constexpr const char* kWorkers =
-    "worker,host,steps,samples,data_s,compute_s,delay_s,push_s,wait_s,pull_s,other_s,wall_s,compute_share,staleness_"
-    "mean,"
-    "staleness_p99,staleness_max,gap_max,held_by,held_others_s";
+    "worker,host,steps,samples,samples_used,samples_discarded,samples_pending,samples_lost,samples_given_up,data_s,"
+    "compute_s,delay_s,push_s,wait_s,pull_s,other_s,wall_s,compute_share,staleness_mean,staleness_p99,staleness_max,"
+    "gap_max,held_by,held_others_s";
 constexpr const char* kEvals = "time_s,version,epoch,samples,train_loss,test_loss,test_accuracy";
 constexpr const char* kDecisions = "sequence,time_s,kind,worker,step,version,detail";
 
@@ -60,7 +60,12 @@ void check_files(const std::string& run, const char* clock) {
                           "staleness_mean",
                           "staleness_p99",
                           "staleness_max",
-                          "samples_unused",
+                          "samples_used",
+                          "samples_discarded",
+                          "samples_pending",
+                          "samples_lost",
+                          "samples_given_up",
+                          "worker_s_to_target",
                           "diverged",
                           "disturbed",
                           "bytes_pushed",
@@ -147,8 +152,8 @@ BOOST_AUTO_TEST_CASE(a_timeline_is_valid_json_with_a_track_a_worker) {
 BOOST_AUTO_TEST_CASE(the_table_at_the_end_says_who_held_whom_and_names_the_straggler) {
   const TemporaryFolder folder;
   const auto table = [&](std::vector<std::string> overrides) {
-    std::vector<std::string> arguments = {"train", "--config", psctl::test::source_path("configs/vectors.yaml"), "--out",
-                                          folder / "results"};
+    std::vector<std::string> arguments = {"train", "--config", psctl::test::source_path("configs/vectors.yaml"),
+                                          "--out", folder / "results"};
     arguments.insert(arguments.end(), overrides.begin(), overrides.end());
     Process psctl(folder, arguments);
     BOOST_TEST(psctl.wait() == 0, psctl.error());
@@ -197,8 +202,8 @@ BOOST_AUTO_TEST_CASE(on_a_terminal_errors_are_coloured_unless_NO_COLOR_says_othe
   const App app;
   const auto shown = [&](const char* environment) {
     const std::string typescript = app.folder() / "typescript";
-    const std::string command =
-        fmt::format("{} script -qec '{} trian' {} > /dev/null 2>&1 < /dev/null", environment, psctl::test::kBinary, typescript);
+    const std::string command = fmt::format("{} script -qec '{} trian' {} > /dev/null 2>&1 < /dev/null", environment,
+                                            psctl::test::kBinary, typescript);
     [[maybe_unused]] const int code = std::system(command.c_str());
     return read_file(typescript);
   };

@@ -103,7 +103,10 @@ BOOST_AUTO_TEST_CASE(the_log_tells_of_waiting_and_of_who_caused_it_what_the_run_
       }
       BOOST_TEST(summary["updates"].get<std::uint64_t>() == run.updates);
       BOOST_TEST(summary["staleness_mean"].get<double>() == run.staleness.mean());
-      BOOST_TEST(summary["samples_unused"].get<std::uint64_t>() == run.samples_unused);
+      BOOST_TEST(summary["samples"].get<std::uint64_t>() == run.samples.received());
+      for (const auto& [name, count] : trace::kSampleCounts) {
+        BOOST_TEST(summary[name].get<std::uint64_t>() == (run.samples.*count), name);
+      }
     }
   }
   BOOST_TEST(overlapping <= 5U);

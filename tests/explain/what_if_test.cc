@@ -75,7 +75,9 @@ void check_equal(const Played& played, const Played& made, const std::string& wh
     BOOST_TEST(played.wall.count() == made.wall.count());
     BOOST_TEST(played.updates == made.updates);
     BOOST_TEST(played.pushes == made.pushes);
-    BOOST_TEST(played.samples_unused == made.samples_unused);
+    for (const auto& [name, count] : trace::kSampleCounts) {
+      BOOST_TEST((played.samples.*count) == (made.samples.*count), name);
+    }
     BOOST_TEST(played.staleness_mean == made.staleness_mean);
     BOOST_TEST(played.staleness_max == made.staleness_max);
   }

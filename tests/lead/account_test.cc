@@ -261,14 +261,18 @@ BOOST_AUTO_TEST_CASE(what_a_worker_computed_through_counts_as_computing_alone) {
   BOOST_TEST(covered == 44'000.0);  // all but the 6 ms that were cut off
 }
 
-BOOST_AUTO_TEST_CASE(samples_of_steps_that_were_lost_or_given_up_are_unused) {
+BOOST_AUTO_TEST_CASE(samples_that_were_lost_or_given_up_were_never_received) {
   Run run(2, std::make_unique<Relaxed>(std::set<WorkerId>{}, std::nullopt));
   run.push(10, 0);
   run.push(20, {.worker = id(0), .steps = 2, .overlapped = 3, .lost = 2, .samples = 20});
   run.push(30, {.worker = id(1), .empty = true, .samples = 10});
   run.end(30);
   BOOST_TEST(run.summary["samples"].get<int>() == 30);
-  BOOST_TEST(run.summary["samples_unused"].get<int>() == 30);
+  BOOST_TEST(run.summary["samples_used"].get<int>() == 30);
+  BOOST_TEST(run.summary["samples_lost"].get<int>() == 20);
+  BOOST_TEST(run.summary["samples_given_up"].get<int>() == 10);
+  BOOST_TEST(run.summary["workers"][0]["samples_lost"].get<int>() == 20);
+  BOOST_TEST(run.summary["workers"][1]["samples_given_up"].get<int>() == 10);
 }
 
 // Clusters in which workers come and go, under every strategy that there is.
@@ -289,6 +293,8 @@ BOOST_AUTO_TEST_CASE(charges_add_up_to_the_waits_under_every_strategy) {
       Lead lead(setup, strategy(entry.name));
       std::map<std::pair<Instant, std::size_t>, PushReport> due;
       std::array<Instant, kWorkers> released{};
+      std::uint64_t received = 0;
+      std::vector<Step> steps_of = {0};  // of every push, which count from 1
       const auto follow = [&](Instant now, std::span<const Order> orders) {
         for (const Order& order : orders) {
           const auto* release = std::get_if<Release>(&order.what);
@@ -314,6 +320,8 @@ BOOST_AUTO_TEST_CASE(charges_add_up_to_the_waits_under_every_strategy) {
           const auto next = *due.begin();
           due.erase(due.begin());
           now = next.first.first;
+          received += next.second.samples;
+          steps_of.push_back(next.second.steps);
           follow(now, lead.pushed(now, next.second));
         } else {
           now = alarm->at;
@@ -322,7 +330,17 @@ BOOST_AUTO_TEST_CASE(charges_add_up_to_the_waits_under_every_strategy) {
         }
       }
       for (std::size_t worker = 0; worker < kWorkers; ++worker) cut_off(now, worker);
-      lead.finish({});
+      const auto summary = nlohmann::json::parse(lead.finish({}));
+      std::uint64_t pending = 0;
+      for (const auto& [id, push] : lead.cluster().pending()) {
+        pending += push.steps * 10;
+        for (const sync::Use& merged : push.merged) pending += steps_of.at(merged.push.value) * 10;
+      }
+      BOOST_TEST(summary["samples"].get<std::uint64_t>() == received, context);
+      BOOST_TEST(summary["samples_pending"].get<std::uint64_t>() == pending, context);
+      BOOST_TEST(summary["samples_used"].get<std::uint64_t>() + summary["samples_discarded"].get<std::uint64_t>() ==
+                     received - pending,
+                 context);
       std::array<Duration, kWorkers> held_others{};
       for (std::size_t worker = 0; worker < kWorkers; ++worker) {
         const trace::WorkerAccount& account = lead.account().workers()[worker];

@@ -201,7 +201,7 @@ BOOST_AUTO_TEST_CASE(times_that_differ_alike_to_the_look_are_not_said_to_be_with
   const Comparison comparison = runs.compared();
   BOOST_TEST(noted(comparison.notes, "time to target: the same differences in every block: a time is that of"));
   BOOST_TEST(!noted(comparison.notes, "time to target: the same differences in every block: luck"));
-  BOOST_TEST(noted(comparison.notes, "samples per second: the same differences in every block: luck"));
+  BOOST_TEST(noted(comparison.notes, "samples used per second: the same differences in every block: luck"));
 }
 
 BOOST_AUTO_TEST_CASE(of_two_that_never_reached_the_target_nothing_is_said_of_time) {

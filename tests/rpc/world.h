@@ -206,7 +206,7 @@ struct World {
     account.assign(lead.account().workers().begin(), lead.account().workers().end());
     bytes_pushed = lead.account().bytes_pushed();
     bytes_pulled = lead.account().bytes_pulled();
-    samples = lead.account().samples();
+    samples = lead.account().samples().received();
     for (const auto& shard : shards) tensors = std::max(tensors, shard->tensors());
     version = lead.cluster().version();
     return *this;

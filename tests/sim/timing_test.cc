@@ -111,6 +111,25 @@ BOOST_AUTO_TEST_CASE(asp_takes_each_workers_own_sum) {
   BOOST_TEST(summary["workers"][1]["wall_s"].get<double>() == 0.35);
 }
 
+// Workers that overlap and throw their steps away when a model comes compute ten times what they push.
+BOOST_AUTO_TEST_CASE(every_sample_that_was_computed_is_used_discarded_pending_lost_or_given_up) {
+  lead::Setup setup;
+  setup.cluster.workers = 4;
+  setup.stop.time_s = 10;
+  setup.batch_size = 1;
+  const auto made = test::run({.compute_ms = {10}, .network = {.latency_ms = 60}}, setup,
+                              test::strategy("wbsp", {{"overlap", true}}, {.workers = 4, .batch_size = 1}));
+  const auto count = [&](const char* key) { return made.summary[key].get<std::uint64_t>(); };
+  BOOST_TEST(count("samples") >= count("pushes"));
+  BOOST_TEST(count("samples_used") + count("samples_discarded") + count("samples_pending") == count("samples"));
+  BOOST_TEST(count("samples_given_up") == 0U);
+  // All computed all the time; what was not pushed yet at the end is at most what two transfers take.
+  const std::uint64_t computed = count("samples") + count("samples_lost");
+  BOOST_TEST(computed <= 4'000U);
+  BOOST_TEST(computed >= 4'000U - 4 * 20);
+  BOOST_TEST(made.summary["samples_per_s"].get<double>() == static_cast<double>(count("samples_used")) / 10);
+}
+
 BOOST_AUTO_TEST_CASE(workers_that_join_and_leave_block_nobody) {
   for (const char* name : {"bsp", "asp", "ssp", "dssp", "psp", "backup", "bap", "a2s", "sync_switch"}) {
     lead::Setup setup;

@@ -86,7 +86,8 @@ BOOST_AUTO_TEST_CASE(a_hold_that_is_still_on_counts_up_to_the_end) {
   account.pushed(at(10), push(1, 0, 1, 0, {.compute = milliseconds(10)}));
   account.ended(at(17));
   BOOST_TEST((account.workers()[0].wait == milliseconds(7)));
-  BOOST_TEST(account.samples_unused() == 10U);
+  BOOST_TEST(account.samples().received() == 10U);
+  BOOST_TEST(account.samples().pending == 10U);
 }
 
 BOOST_AUTO_TEST_CASE(staleness_counts_updates_and_samples_between_base_and_use) {
@@ -161,6 +162,19 @@ BOOST_AUTO_TEST_CASE(the_target_is_reached_at_the_first_of_two_evaluations_in_a_
   look(30, 0.8);
   look(40, 0.9);
   BOOST_TEST((account.time_to_target() == at(30)));
+}
+
+BOOST_AUTO_TEST_CASE(the_cost_of_the_target_is_the_time_of_all_workers_that_were_there) {
+  Account account({.folder = "", .target_accuracy = 0.8}, 4);
+  account.joined(at(0), WorkerId(0));
+  account.joined(at(0), WorkerId(1));
+  account.left(at(10), WorkerId(1));
+  account.joined(at(25), WorkerId(2));
+  for (const auto& [ms, accuracy] : {std::pair(20, 0.1), {40, 0.85}, {60, 0.9}}) {
+    account.evaluated({.at = at(ms), .version = static_cast<Version>(ms), .test_accuracy = accuracy});
+  }
+  account.ended(at(60));
+  BOOST_TEST((account.worker_time_to_target() == milliseconds(40 + 10 + 15)));
 }
 
 BOOST_AUTO_TEST_CASE(percentiles_are_values_that_occurred) {

@@ -48,7 +48,7 @@ panels.push(new Panel("holds", "Who waits for whom", "A row a worker that waited
 const kMeasures = {
   final_accuracy: ["final accuracy", told, "high"], time_to_target_s: ["time to target (median)", seconds, "low"], time_s: ["time of the run", seconds, "low"],
   wait_share: ["share of waiting", percent, "low"], compute_share: ["share of computing", percent, "high"], staleness_mean: ["mean staleness", told, "low"],
-  samples_per_s: ["samples per second", told, "high"], updates: ["updates", told, "high"], final_loss: ["final loss", told, "low"],
+  samples_per_s: ["samples used per second", told, "high"], updates: ["updates", told, "high"], final_loss: ["final loss", told, "low"],
 };
 const kStrategy = "strategy";
 // Those that some run has.

@@ -43,7 +43,7 @@ function draw_groups() {
     ["final accuracy", mean_of("final_accuracy"), with_interval("final_accuracy")],
     ...(targets ? [["time to target, s", (group) => median_with_open(runs_of(group).filter(ended)), {right: true, tell: (value, group) => told_median(value, runs_of(group).filter(ended), told) +
       ((reached, all) => (reached < all ? ` (${reached} of ${all})` : ""))(...[has_reached, () => true].map((which) => with_target(runs_of(group).filter(ended)).filter(which).length))}]] : []),
-    ["time, s", mean_of("time_s"), with_interval("time_s")], ["updates", mean_of("updates"), numeric()], ["samples/s", mean_of("samples_per_s"), numeric()],
+    ["time, s", mean_of("time_s"), with_interval("time_s")], ["updates", mean_of("updates"), numeric()], ["samples/s used", mean_of("samples_per_s"), numeric()],
     ["waiting", mean_of("wait_share"), numeric(percent)], ["computing", mean_of("compute_share"), numeric(percent)], ["staleness", mean_of("staleness_mean"), numeric()],
     ["notices", (group) => [...new Set(runs_of(group).flatMap((run) => run.notices.map(([kind]) => kind)))].join(", "), {right: false, tell: (value) => value}],
   ];
@@ -61,7 +61,7 @@ const run_columns = [
   ["strategy", (run) => run.label, words], ...axis_columns((run) => run.group.point), ["seed", (run) => run.summary.seed, numeric()], ["clock", (run) => run.summary.clock, words],
   ["status", (run) => run.summary.status, words], ["final accuracy", (run) => run.summary.final_accuracy, numeric()], ["best", (run) => run.summary.best_accuracy, numeric()],
   ["time to target, s", (run) => run.summary.time_to_target_s, {right: true, tell: (value, run) => (typeof value === "number" ? told(value) : run?.summary.target_accuracy ? "not reached" : "\u2013")}],
-  ["time, s", (run) => run.summary.time_s, numeric()], ["updates", (run) => run.summary.updates, numeric()], ["samples/s", (run) => run.summary.samples_per_s, numeric()],
+  ["time, s", (run) => run.summary.time_s, numeric()], ["updates", (run) => run.summary.updates, numeric()], ["samples/s used", (run) => run.summary.samples_per_s, numeric()],
   ["waiting", (run) => run.summary.wait_share, numeric(percent)], ["computing", (run) => run.summary.compute_share, numeric(percent)],
   ["staleness", (run) => run.summary.staleness_mean, numeric()], ["notices", (run) => run.notices.map(([kind]) => kind).join(", "), {right: false, tell: (value) => value}],
   ["folder", (run) => run.name, words],
