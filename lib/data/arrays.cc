@@ -454,7 +454,9 @@ std::string text_of_label(const Element& element, const std::uint8_t* raw) {
 // The labels of an array as codes.
 class LabelReader {
  public:
-  LabelReader(Array& array, Labels& labels) : array_(array), labels_(labels), raw_(array) {}
+  LabelReader(Array& array, Labels& labels) : array_(array), labels_(labels), raw_(array) {
+    if (array.part == Part::kTrain && is_text(array.element)) labels.take_as_text();
+  }
 
   void finish() { raw_.finish(); }
 
@@ -469,6 +471,7 @@ class LabelReader {
       codes_.push_back(known != known_.end() ? known->second : known_[key] = code(at, next_ + i));
     }
     next_ += count;
+    labels_.count(array_.part, count);
     return codes_;
   }
 

@@ -572,6 +572,7 @@ void read_all(std::span<const Text> texts, const ImportOptions& options, const L
     bool empty = true;
     const auto take = [&](BlockRows<Value>& rows, bool sound) {
       const auto& codes = labels.merge(rows.names, text);
+      labels.count(text.part, rows.labels.size());
       if (rows.labels.empty() || !sound) return;
       empty = false;
       for (std::uint32_t& label : rows.labels) label = codes[label];
@@ -620,7 +621,7 @@ void import_csv(std::span<const Text> texts, const ImportOptions& options, Sink&
                               ? fmt::format("the first line names the columns; the label is column {} ({})",
                                             layout.label + 1, layout.header->words[layout.label].text)
                               : fmt::format("the first line is a sample; the label is column {}", layout.label + 1));
-  labels.summarise(first, summary);
+  labels.summarise(first, summary, "; if another column is the label, say which (label)");
   sink.end(summary);
 }
 

@@ -1,10 +1,22 @@
 #include "data/decimal.h"
 
 #include <charconv>
+#include <cmath>
+#include <fmt/format.h>
 #include <limits>
 
 namespace psctl::data {
 namespace {
+
+// An exponent, which may have a sign; of more digits than any text needs, another that is as large.
+std::int64_t read_exponent(const char* at, const char* end) {
+  const bool shrinks = at != end && *at == '-';
+  if (at != end && (shrinks || *at == '+')) ++at;
+  constexpr std::int64_t kBeyondAnyText = std::int64_t{1} << 56;
+  std::int64_t exponent = 0;
+  for (; at != end && exponent < kBeyondAnyText; ++at) exponent = exponent * 10 + (*at - '0');
+  return shrinks ? -exponent : exponent;
+}
 
 // Whether the first digit of a number that is not 0 stands left of the point once the exponent has moved it.
 bool is_large(const char* at, const char* end) {
@@ -18,15 +30,7 @@ bool is_large(const char* at, const char* end) {
     leading = leading && *at == '0';
     if (fraction ? leading : !leading) magnitude += fraction ? -1 : 1;
   }
-  std::int64_t exponent = 0;
-  if (at != end) {
-    const bool shrinks = *++at == '-';
-    if (shrinks || *at == '+') ++at;
-    constexpr std::int64_t kBeyondAnyText = std::int64_t{1} << 56;
-    for (; at != end && exponent < kBeyondAnyText; ++at) exponent = exponent * 10 + (*at - '0');
-    if (shrinks) exponent = -exponent;
-  }
-  return magnitude + exponent > 0;
+  return magnitude + (at == end ? 0 : read_exponent(at + 1, end)) > 0;
 }
 
 // As std::from_chars, but a number too small becomes 0 and one too large infinite, as rounding has it.
@@ -62,6 +66,63 @@ std::optional<double> parse_number(std::string_view text) {
   const double value = rounded<double>(begin, end);
   if (value > std::numeric_limits<double>::max()) return std::nullopt;
   return negative ? -value : value;
+}
+
+std::optional<ExactNumber> parse_exact(std::string_view text) {
+  if (!parse_number(text)) return std::nullopt;
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  ExactNumber number{.negative = *at == '-'};
+  if (*at == '-' || *at == '+') ++at;
+  bool fraction = false;
+  for (; at != end && *at != 'e' && *at != 'E'; ++at) {
+    if (*at == '.') {
+      fraction = true;
+      continue;
+    }
+    const bool leading = number.digits.empty() && *at == '0';
+    if (!leading) number.digits += *at;
+    if (fraction ? leading : !leading) number.point += fraction ? -1 : 1;
+  }
+  number.digits.erase(number.digits.find_last_not_of('0') + 1);
+  if (number.digits.empty()) return ExactNumber();
+  if (at != end) number.point += read_exponent(at + 1, end);
+  return number;
+}
+
+std::strong_ordering operator<=>(const ExactNumber& a, const ExactNumber& b) {
+  const auto sign = [](const ExactNumber& number) { return number.digits.empty() ? 0 : number.negative ? -1 : 1; };
+  if (sign(a) != sign(b) || sign(a) == 0) return sign(a) <=> sign(b);
+  const auto magnitude = a.point != b.point ? a.point <=> b.point : a.digits <=> b.digits;
+  return a.negative ? 0 <=> magnitude : magnitude;
+}
+
+std::string ExactNumber::text() const {
+  constexpr std::int64_t kMostPlaces = 40, kLeastPoint = -3;  // beyond these with an exponent
+  if (digits.empty()) return "0";
+  const auto count = static_cast<std::int64_t>(digits.size());
+  std::string text = digits;
+  if (point > kMostPlaces || point < kLeastPoint) {
+    if (count > 1) text.insert(1, ".");
+    text += fmt::format("e{}{:02}", point > 0 ? '+' : '-', std::abs(point - 1));
+  } else if (point >= count) {
+    text.append(static_cast<std::size_t>(point - count), '0');
+  } else if (point > 0) {
+    text.insert(static_cast<std::size_t>(point), ".");
+  } else {
+    text.insert(0, "0." + std::string(static_cast<std::size_t>(-point), '0'));
+  }
+  return negative ? "-" + text : text;
+}
+
+bool is_rounded_whole(std::string_view text, float value) {
+  if (text.starts_with('-') || text.starts_with('+')) text.remove_prefix(1);
+  if (text.find_first_not_of("0123456789") != std::string_view::npos) return false;
+  std::uint64_t whole = 0;
+  const char* const end = text.data() + text.size();
+  if (std::from_chars(text.data(), end, whole).ec != std::errc()) return true;  // a float has no such number exactly
+  const float magnitude = std::abs(value);
+  return magnitude >= 0x1p64F || static_cast<std::uint64_t>(magnitude) != whole;
 }
 
 }  // namespace psctl::data

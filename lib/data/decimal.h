@@ -3,10 +3,12 @@
 
 #include <algorithm>
 #include <bit>
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace psctl::data {
@@ -14,6 +16,25 @@ namespace psctl::data {
 // The number that a whole text is, as the double nearest to it: digits with or without a point, a sign, an exponent.
 // Nothing if it is no such number, or one too large for a double; "inf", "nan" and "0x1" are none.
 std::optional<double> parse_number(std::string_view text);
+
+// A number to its last digit: 0.DIGITS times 10^point. Classes are told apart by it, as a double rounds whole numbers
+// beyond 2^53.
+struct ExactNumber {
+  bool negative = false;
+  std::int64_t point = 0;
+  std::string digits = {};  // without zeros at either end; none: the number is 0
+
+  bool is_whole() const { return point >= static_cast<std::int64_t>(digits.size()); }
+  std::string text() const;  // the same for equal numbers: "7", "-0.5", "18446744073709551615", "1e-05"
+  friend std::strong_ordering operator<=>(const ExactNumber& a, const ExactNumber& b);
+  friend bool operator==(const ExactNumber& a, const ExactNumber& b) = default;
+};
+
+// Nothing if parse_number finds none.
+std::optional<ExactNumber> parse_exact(std::string_view text);
+
+// Whether the text is a whole number without point and exponent that the float nearest to it, `value`, is not.
+bool is_rounded_whole(std::string_view text, float value);
 
 namespace decimal {
 

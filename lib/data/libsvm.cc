@@ -243,6 +243,7 @@ void import_libsvm(std::span<const Text> texts, const ImportOptions& options, Si
     bool empty = true;
     const auto take = [&](BlockRows& rows, bool sound) {
       const auto& codes = labels.merge(rows.names, text);
+      labels.count(text.part, rows.labels.size());
       if (rows.labels.empty() || !sound) return;
       empty = false;
       for (std::uint32_t& label : rows.labels) label = codes[label];

@@ -23,7 +23,7 @@ namespace fs = std::filesystem;
 using std::chrono::steady_clock;
 
 // Counts up whenever an importer makes other samples of the same files.
-constexpr int kImportersVersion = 1;
+constexpr int kImportersVersion = 2;
 // Entries up to this size are read and checked before they are used; of larger ones, each block when it is first
 // touched.
 constexpr std::uint64_t kCheckedWhole = std::uint64_t{1} << 30;

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <functional>
+#include <set>
 
 #include "base/error.h"
 #include "data/decimal.h"
@@ -52,6 +53,11 @@ bool is_plain(std::string_view text) {
     }
   }
   return true;
+}
+
+// Whether it has zeros in front that numbers do without.
+bool is_code(std::string_view number) {
+  return number.size() > 1 && number[0] == '0' && number[1] >= '0' && number[1] <= '9';
 }
 
 std::string list(std::span<const std::string> words) {
@@ -124,7 +130,7 @@ const std::vector<std::uint32_t>& Labels::merge(const BlockLabels& block, const 
 std::uint32_t Labels::code(const BlockLabels::Label& label, Part part) {
   const auto known = codes_.find(label.text);
   if (known != codes_.end()) return known->second;
-  const auto value = parse_number(label.text);
+  const auto value = parse_exact(label.text);
   if (part == Part::kTrain) {
     if (!is_plain(label.text)) {
       throw Fault{label.at, "expected a label in UTF-8 without control characters, found " + in_quotes(label.text)};
@@ -146,7 +152,7 @@ std::uint32_t Labels::code(const BlockLabels::Label& label, Part part) {
   const auto code = static_cast<std::uint32_t>(labels_.size());
   labels_.push_back(label.text);
   codes_.emplace(label.text, code);
-  if (value) values_[*value + 0.0].push_back(code);  // -0 is 0
+  if (value) values_[*value].push_back(code);
   return code;
 }
 
@@ -157,7 +163,10 @@ Labels::Classes Labels::classes() const {
     classes.names.push_back(std::move(name));
   };
   if (all_numbers_) {
-    for (const auto& [value, codes] : values_) add(fmt::format("{}", value), codes);
+    for (const auto& [value, codes] : values_) {
+      const std::string& spelling = labels_[codes.front()];
+      add(codes.size() == 1 && is_code(spelling) ? spelling : value.text(), codes);
+    }
   } else {
     const std::map<std::string, std::uint32_t> sorted(codes_.begin(), codes_.end());
     for (const auto& [label, code] : sorted) add(label, {&code, 1});
@@ -165,17 +174,59 @@ Labels::Classes Labels::classes() const {
   return classes;
 }
 
-void Labels::summarise(const Text& text, Summary& summary) const {
-  Classes found = classes();
-  const std::size_t count = found.names.size();
+void Labels::check_classes(const Text& text, const Classes& found, std::string_view advice) const {
+  constexpr std::uint64_t kEnoughToTell = 20;  // samples
+  constexpr std::uint64_t kFewest = 3;         // samples a class, on average
+  constexpr std::uint64_t kFewestMeasured = 10, kMostMeasured = 100;
+  const std::uint64_t count = found.names.size();
   if (count < 2) {
-    throw UserError(fmt::format("{}: expected at least two classes, found {} as every label", text.name,
-                                in_quotes(labels_.front())));
+    throw UserError(fmt::format("{}: expected at least two classes, found {} as every label{}", text.name,
+                                in_quotes(labels_.front()), advice));
   }
+  if (training_samples_ < kEnoughToTell) return;
+  const auto fraction = std::ranges::find_if(values_, [](const auto& value) { return !value.first.is_whole(); });
+  const bool measured = all_numbers_ && fraction != values_.end() &&
+                        (count > kMostMeasured || count * kFewestMeasured > training_samples_);
+  if (!measured && count * kFewest <= training_samples_) return;
+  throw UserError(fmt::format(
+      "{}: expected classes as labels, found {} different {} in {} samples, such as {}; psctl trains classifiers, it "
+      "does not fit numbers{}",
+      text.name, count,
+      measured       ? "real numbers"
+      : all_numbers_ ? "numbers"
+                     : "words",
+      training_samples_, in_quotes(labels_[measured ? fraction->second.front() : 0]), advice));
+}
+
+// On numbers that are spelt in several ways, and may be codes that only look like numbers.
+std::string Labels::note_on_spellings() const {
+  std::vector<std::string> first;  // the spellings of the first such class
+  std::size_t classes = 0;
+  for (const auto& [value, codes] : values_) {
+    std::set<std::string_view> spellings;  // +1 and 1 are no codes
+    for (const std::uint32_t code : codes) {
+      const std::string_view text = labels_[code];
+      spellings.insert(text.substr(text.find_first_not_of("+-")));
+    }
+    if (spellings.size() < 2 || classes++ > 0) continue;
+    for (const std::string_view text : spellings) first.push_back(in_quotes(text));
+  }
+  if (classes == 0) return {};
+  return fmt::format("labels {} are one number and became one class{}; if they are codes, put a letter before them",
+                     list(first), classes == 1 ? "" : fmt::format(", as did those of {} more", classes - 1));
+}
+
+void Labels::summarise(const Text& text, Summary& summary, std::string_view advice) const {
+  Classes found = classes();
+  check_classes(text, found, advice);
+  const std::size_t count = found.names.size();
   std::vector<std::string> numbers(count);
   for (std::size_t i = 0; i < count; ++i) numbers[i] = fmt::format("{}", i);
   if (found.names != numbers) {
     summary.notes.push_back(fmt::format("labels {} became classes {}", list(found.names), list(numbers)));
+  }
+  if (all_numbers_) {
+    if (std::string note = note_on_spellings(); !note.empty()) summary.notes.push_back(std::move(note));
   }
   summary.classes = std::move(found.names);
   summary.class_of = std::move(found.class_of);

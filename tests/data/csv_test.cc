@@ -207,6 +207,57 @@ BOOST_AUTO_TEST_CASE(labels_that_all_are_numbers_are_classes_by_value_and_others
   BOOST_TEST(words.summary.notes.back() == "labels 10, 9, 9.0, x became classes 0, 1, 2, 3");
 }
 
+BOOST_AUTO_TEST_CASE(whole_numbers_as_labels_are_classes_to_their_last_digit) {
+  // Three neighbours beyond 2^53, two of which are one double; and some that no integer type holds.
+  const Recorded neighbours = parse("1,9007199254740993\n2,9007199254740992\n3,9007199254740994\n4,-3\n");
+  BOOST_TEST(neighbours.summary.classes == (Names{"-3", "9007199254740992", "9007199254740993", "9007199254740994"}),
+             boost::test_tools::per_element());
+  BOOST_TEST(neighbours.labels == (Labels{2, 1, 3, 0}), boost::test_tools::per_element());
+  const Recorded long_ones =
+      parse("1,340282366920938463463374607431768211456\n2,340282366920938463463374607431768211457\n");
+  BOOST_TEST(long_ones.summary.classes ==
+                 (Names{"340282366920938463463374607431768211456", "340282366920938463463374607431768211457"}),
+             boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(labels_that_may_be_codes_keep_their_zeros_or_a_note_tells) {
+  const Recorded codes = parse("1,007\n2,012\n3,100\n4,007\n");
+  BOOST_TEST(codes.summary.classes == (Names{"007", "012", "100"}), boost::test_tools::per_element());
+  BOOST_TEST(codes.labels == (Labels{0, 1, 2, 0}), boost::test_tools::per_element());
+  const Recorded one = parse("1,1\n2,01\n3,001\n4,1e0\n5,2\n6,2.0\n7,3\n8,+3\n");
+  BOOST_TEST(one.summary.classes == (Names{"1", "2", "3"}), boost::test_tools::per_element());
+  BOOST_TEST(one.summary.notes.back() ==
+             "labels '001', '01', '1', '1e0' are one number and became one class, as did those of 1 more; if they are "
+             "codes, put a letter before them");
+  BOOST_TEST(parse("1,1\n2,+1\n3,2\n").summary.notes.back() == "labels 1, 2 became classes 0, 1");
+}
+
+BOOST_AUTO_TEST_CASE(a_column_of_measurements_is_no_label) {
+  const auto text = [](std::size_t rows, const auto& label) {
+    std::string lines = "a,b\n";
+    for (std::size_t row = 0; row < rows; ++row) lines += fmt::format("{},{}\n", row % 7, label(row));
+    return lines;
+  };
+  const std::string advice =
+      "; psctl trains classifiers, it does not fit numbers; if another column is the label, say which (label)";
+  const auto real = [](std::size_t row) { return fmt::format("{}", static_cast<double>(row % 40) / 8); };
+  BOOST_TEST(fault_of(text(100, real)) ==
+             "expected classes as labels, found 40 different real numbers in 100 samples, such as '0.125'" + advice);
+  // Enough samples of each, and few enough of them: marks in eighths.
+  BOOST_TEST(parse(text(400, real)).summary.classes.size() == 40);
+  const auto many = [](std::size_t row) { return fmt::format("{}", static_cast<double>(row % 101) / 8); };
+  BOOST_TEST(fault_of(text(2000, many)).starts_with("expected classes as labels, found 101 different real numbers"));
+  const auto whole = [](std::size_t row) { return fmt::format("{}", 100 * (row / 2)); };
+  BOOST_TEST(fault_of(text(1000, whole)) ==
+             "expected classes as labels, found 500 different numbers in 1000 samples, such as '0'" + advice);
+  const auto word = [](std::size_t row) { return fmt::format("n{}", row / 2); };
+  BOOST_TEST(fault_of(text(20, word)) ==
+             "expected classes as labels, found 10 different words in 20 samples, such as 'n0'" + advice);
+  BOOST_TEST(parse(text(19, word)).summary.classes.size() == 10);
+  const auto thirds = [](std::size_t row) { return fmt::format("{}", row / 3); };
+  BOOST_TEST(parse(text(300, thirds)).summary.classes.size() == 100);
+}
+
 BOOST_AUTO_TEST_CASE(missing_values_are_refused_or_handed_over_as_such) {
   for (const char* hole : {"", " ", "?", "NA", "n/a", "NaN", "null", "\"\""}) {
     const std::string text = fmt::format("a,b,c\n1,2,x\n{},4,y\n", hole);
@@ -267,7 +318,9 @@ BOOST_AUTO_TEST_CASE(every_kind_of_damage_is_told_with_line_and_column) {
   BOOST_TEST(fault_of("1,2,x\n3,4," + std::string(256, 'y')) ==
              "line 2, column 5: expected a label of at most 255 bytes, found 256 bytes, '" + std::string(32, 'y') +
                  "...'");
-  BOOST_TEST(fault_of("1,2,x\n3,4,x\n") == "expected at least two classes, found 'x' as every label");
+  BOOST_TEST(fault_of("1,2,x\n3,4,x\n") ==
+             "expected at least two classes, found 'x' as every label; if "
+             "another column is the label, say which (label)");
   BOOST_TEST(fault_of("") == "line 1, column 1: expected at least one sample, found the end of the file");
   BOOST_TEST(fault_of("\n\n") == "line 3, column 1: expected at least one sample, found the end of the file");
   BOOST_TEST(fault_of("a,b,c\n") == "line 2, column 1: expected at least one sample, found the end of the file");

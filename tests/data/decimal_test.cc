@@ -145,4 +145,41 @@ BOOST_AUTO_TEST_CASE(random_digits_and_exponents_are_rounded_as_the_c_library_do
   }
 }
 
+BOOST_AUTO_TEST_CASE(exact_numbers_are_equal_where_the_numbers_are_and_have_one_text) {
+  for (const auto& [text, spellings] : std::vector<std::pair<std::string, std::vector<std::string>>>{
+           {"0", {"0", "-0", "+0.00", "0e9", ".0"}},
+           {"1", {"1", "01", "001", "1.0", "1e0", "0.1e1", "100e-2", "+1"}},
+           {"-0.5", {"-.5", "-0.50", "-5e-1"}},
+           {"120", {"120", "1.2e2", "0120.0"}},
+           {"18446744073709551615", {"18446744073709551615", "18446744073709551615.0"}},
+           {"0.0001", {"1e-4", ".00010"}},
+           {"1e-05", {"0.00001", "1e-5"}},
+           {"-1.25e+300", {"-125e298", "-1.25E300"}}}) {
+    for (const std::string& spelling : spellings) {
+      const auto number = parse_exact(spelling);
+      BOOST_REQUIRE_MESSAGE(number.has_value(), spelling);
+      BOOST_TEST(number->text() == text, spelling);
+      BOOST_TEST((*number == parse_exact(text)), spelling);
+    }
+  }
+  for (const char* text : {"", "-", "x", "inf", "nan", "1e400", "1 ", "0x1"}) BOOST_TEST(!parse_exact(text), text);
+}
+
+BOOST_AUTO_TEST_CASE(exact_numbers_are_in_the_order_of_doubles_and_beyond_it) {
+  Draws draws({.seed = 3, .purpose = Purpose::kTest});
+  const auto random = [&] {
+    constexpr const char* kForms[] = {"{:.0f}", "{:.3f}", "{:.2e}", "{}"};
+    const double value = std::ldexp(draws.normal(), static_cast<int>(draws.below(40)) - 20);
+    return fmt::format(fmt::runtime(kForms[draws.below(4)]), value);
+  };
+  for (int i = 0; i < 20'000; ++i) {
+    const std::string a = random(), b = random();
+    const bool less = *parse_exact(a) < *parse_exact(b);
+    BOOST_REQUIRE_MESSAGE(less == (*parse_number(a) < *parse_number(b)), a << " " << b);
+    BOOST_REQUIRE_MESSAGE(*parse_number(parse_exact(a)->text()) == *parse_number(a), a);
+  }
+  BOOST_TEST((*parse_exact("9007199254740992") < *parse_exact("9007199254740993")));
+  BOOST_TEST((*parse_exact("-9007199254740993") < *parse_exact("-9007199254740992")));
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -132,6 +132,10 @@ BOOST_AUTO_TEST_CASE(labels_become_classes_in_ascending_order_whatever_they_are_
   const Recorded plain = parse("1 1:1\n0 1:1\n-0 1:1");
   BOOST_TEST(plain.labels == (Labels{1, 0, 0}), boost::test_tools::per_element());
   BOOST_TEST(plain.summary.notes.size() == 1);
+  const Recorded large = parse("72048431380967004 1:1\n72048431380967008 1:2\n1 1:3\n");
+  BOOST_TEST(large.summary.classes == (Names{"1", "72048431380967004", "72048431380967008"}),
+             boost::test_tools::per_element());
+  BOOST_TEST(large.labels == (Labels{1, 2, 0}), boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_CASE(the_classes_are_those_of_the_training_part) {

@@ -285,6 +285,27 @@ BOOST_AUTO_TEST_CASE(values_that_are_missing_or_too_large_are_told_with_their_pl
              "x: byte 129: expected 0 or 1 as value 1 of sample 2, found 2");
 }
 
+BOOST_AUTO_TEST_CASE(whole_numbers_as_labels_are_classes_to_their_last_digit_and_text_stays_text) {
+  const std::string samples = npy("|u1", "(4, 2)", "abcdefgh");
+  using Names = std::vector<std::string>;
+  const auto classes = [&](const std::string& type, const std::string& content) {
+    return parse(samples, npy(type, "(4,)", content)).summary.classes;
+  };
+  constexpr std::int64_t kBeyond = std::int64_t{1} << 53;
+  BOOST_TEST(classes("<i8", elements<std::int64_t>({kBeyond, kBeyond + 1, kBeyond + 2, -kBeyond - 1})) ==
+                 (Names{"-9007199254740993", "9007199254740992", "9007199254740993", "9007199254740994"}),
+             boost::test_tools::per_element());
+  BOOST_TEST(classes("<u8", elements<std::uint64_t>({UINT64_MAX, UINT64_MAX - 1, 0, 1})) ==
+                 (Names{"0", "1", "18446744073709551614", "18446744073709551615"}),
+             boost::test_tools::per_element());
+  BOOST_TEST(classes("|S3", std::string("1\0\0"
+                                        "01\0"
+                                        "001"
+                                        "10\0",
+                                        12)) == (Names{"001", "01", "1", "10"}),
+             boost::test_tools::per_element());
+}
+
 BOOST_AUTO_TEST_CASE(labels_that_are_none_are_refused_with_their_place) {
   const std::string samples = npy("|u1", "(2, 2)", "abcd");
   const auto labels = [&](const std::string& type, const std::string& content, const std::string& shape = "(2,)") {
