@@ -72,9 +72,15 @@ data::ImportOptions options_of(const Arguments& arguments) {
   if (given("label")) options.label = arguments.word("label");
   if (given("header")) options.header = one_of<bool>(arguments, "header", {{"yes", true}, {"no", false}});
   if (given("delimiter")) {
-    options.delimiter = one_of<char>(
-        arguments, "delimiter",
-        {{",", ','}, {"comma", ','}, {"tab", '\t'}, {";", ';'}, {"semicolon", ';'}, {"bar", '|'}, {"|", '|'}});
+    options.delimiter = one_of<char>(arguments, "delimiter",
+                                     {{",", ','},
+                                      {"comma", ','},
+                                      {"tab", '\t'},
+                                      {";", ';'},
+                                      {"semicolon", ';'},
+                                      {"bar", '|'},
+                                      {"|", '|'},
+                                      {"space", ' '}});
   }
   if (given("first-index")) {
     options.first_index = whole_number<std::uint32_t>("first-index", arguments.word("first-index"), 0, 1);
@@ -158,7 +164,7 @@ std::vector<Option> import_options() {
           {"missing", Kind::kWord, "what becomes of missing values: refuse, zero or mean"},
           {"label", Kind::kWord, "the labels' column, by name or by number from 1, or array (.npz)"},
           {"header", Kind::kWord, "yes or no: whether the first line names the columns"},
-          {"delimiter", Kind::kWord, "comma, tab, semicolon or bar"},
+          {"delimiter", Kind::kWord, "comma, tab, semicolon, bar or space (any number of blanks)"},
           {"first-index", Kind::kWord, "0 or 1: the first feature's number"},
           {"features", Kind::kWord, "how many features there are, where the files may not show all"}};
 }

@@ -175,9 +175,10 @@ const auto& import_section() {
                {.default_in_words = "the last"})
           .add("header", [](ImportConfig & import) -> auto& { return import.options.header; }, optional(flag()),
                "whether the first line names the columns", {.default_in_words = "what the file tells"})
-          .add("delimiter", [](ImportConfig & import) -> auto& { return import.options.delimiter; },
-               optional(choice<char>({{"comma", ','}, {"tab", '\t'}, {"semicolon", ';'}, {"bar", '|'}})),
-               "between the fields of a line", {.default_in_words = "what the file tells"})
+          .add(
+              "delimiter", [](ImportConfig & import) -> auto& { return import.options.delimiter; },
+              optional(choice<char>({{"comma", ','}, {"tab", '\t'}, {"semicolon", ';'}, {"bar", '|'}, {"space", ' '}})),
+              "between the fields of a line; space: any number of blanks", {.default_in_words = "what the file tells"})
           .add("first_index", [](ImportConfig & import) -> auto& { return import.options.first_index; },
                optional(choice<std::uint32_t>({{"0", 0}, {"1", 1}})), "the first feature's number",
                {.default_in_words = "1, unless a 0 turns up"})

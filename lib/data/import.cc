@@ -71,6 +71,28 @@ const char* packing_of(const Glimpse& glimpse) {
   return nullptr;
 }
 
+// What a file is that people may take for one of the formats, and what to do with it; null if it is not known.
+const char* stranger_of(const Glimpse& glimpse) {
+  const std::string_view begin(reinterpret_cast<const char*>(glimpse.begin.data()), glimpse.begin.size());
+  constexpr std::pair<std::string_view, const char*> kStrangers[] = {
+      {"\x80\x02", "a Python pickle; save its arrays with numpy.savez"},
+      {"\x80\x03", "a Python pickle; save its arrays with numpy.savez"},
+      {"\x80\x04", "a Python pickle; save its arrays with numpy.savez"},
+      {"\x80\x05", "a Python pickle; save its arrays with numpy.savez"},
+      {"\x89HDF\r\n", "HDF5; save its arrays with numpy.savez"},
+      {"MATLAB 5.0", "a MATLAB file; write its matrices as CSV"},
+      {"PAR1", "Parquet; write it as CSV"},
+      {"ARROW1", "Arrow; write it as CSV"},
+      {"@relation", "ARFF; write its data as CSV"},
+      {"@RELATION", "ARFF; write its data as CSV"},
+      {"PK\3\4", "a zip archive of no arrays; unpack it, and write a spreadsheet as CSV"},
+  };
+  for (const auto& [magic, what] : kStrangers) {
+    if (begin.starts_with(magic)) return what;
+  }
+  return nullptr;
+}
+
 // Whose files are named like this one; null: nobody's.
 const Importer* importer_by_name(const Glimpse& glimpse) {
   std::string name = glimpse.path.filename().string();
@@ -130,8 +152,16 @@ const Importer& importer_for(std::span<const Input> inputs, const std::string& f
   Look look = look_at(inputs.front().path);
   look.glimpse.begin = look.begin;
   look.glimpse.file_names = look.file_names;
+  const Importer* const named = importer_by_name(look.glimpse);
   for (const Importer& importer : importers()) {
-    if (importer.recognises(look.glimpse)) return importer;
+    if (!importer.recognises(look.glimpse)) continue;
+    if (importer.is_text && named && named->name != std::string_view(importer.name)) {
+      throw UserError(
+          fmt::format("{}: its name says {}, its content looks like {}; say which of them it is (--format, "
+                      "data.import.format)",
+                      inputs.front().path.string(), named->name, importer.name));
+    }
+    return importer;
   }
   const std::string expected =
       fmt::format("{}: expected data as {}", inputs.front().path.string(), enumerate(names_of_formats(), "or"));
@@ -141,8 +171,13 @@ const Importer& importer_for(std::span<const Input> inputs, const std::string& f
   if (const char* packing = packing_of(look.glimpse)) {
     throw UserError(fmt::format("{}; found a file packed with {}: unpack it first", expected, packing));
   }
-  if (const Importer* const importer = importer_by_name(look.glimpse)) return *importer;
-  throw UserError(expected + "; its content is of none of these for certain: name the format if it is one of them");
+  if (const char* const stranger = stranger_of(look.glimpse)) {
+    throw UserError(fmt::format("{}; found {}", expected, stranger));
+  }
+  if (named) return *named;
+  throw UserError(expected +
+                  "; its content is of none of these for certain: say which it is, if it is one of them "
+                  "(--format, data.import.format)");
 }
 
 std::vector<std::string> given(const ImportOptions& options) {

@@ -87,13 +87,16 @@ struct Importer {
   // Throws UserError "file: line N (or byte N): what was expected, what was found"; WorldError if reading fails midway.
   void (*run)(std::span<const Input> inputs, const ImportOptions& options, Sink& sink);
   bool labels_apart = false;  // whether it uses Input::labels, which are refused else
+  // Whether any text may look like it: of a file that it recognises and whose name says another format, the user must
+  // say which it is.
+  bool is_text = false;
 };
 
 // All formats, in the order in which they are asked whether they recognise a file.
 std::span<const Importer> importers();
 
-// The format of that name; or, if it is empty, the one that recognises the first input, or else its name. Throws
-// UserError.
+// The format of that name; or, if it is empty, the one that recognises the first input, or else the one of its name; of
+// text, neither if they differ. Throws UserError.
 const Importer& importer_for(std::span<const Input> inputs, const std::string& format = {});
 
 // The names of the options that are set.

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "data/decimal.h"
 #include "data/text_blocks.h"
 #include "data/text_labels.h"
@@ -21,6 +22,7 @@ namespace {
 
 constexpr std::size_t kShortestEntry = 4;  // "1:1 "
 constexpr std::size_t kLongestLine = std::size_t{1} << 30;
+constexpr float kLargestWhole = 0x1p24F;  // below it all whole numbers are floats
 constexpr std::uint64_t kLargestIndex = std::numeric_limits<std::uint32_t>::max() - 1;
 
 bool is_blank(char character) { return character == ' ' || character == '\t'; }
@@ -61,6 +63,7 @@ struct BlockRows {
   std::vector<std::uint32_t> labels;  // numbers of `names`, later codes
   BlockLabels names;
   std::uint64_t features = 0;  // 1 + the largest index
+  std::uint64_t rounded = 0;   // whole numbers that no float is
 
   void clear(std::size_t text_size) {
     const std::size_t needed = text_size / kShortestEntry + 1;
@@ -73,6 +76,7 @@ struct BlockRows {
     labels.clear();
     names.clear();
     features = 0;
+    rounded = 0;
   }
 };
 
@@ -98,7 +102,7 @@ class LineParser {
         if (!at_line_end(at, end)) {
           const Entry* const row = entry;
           at = parse_label(at, end, rows);
-          at = parse_entries(at, end, entry);
+          at = parse_entries(at, end, entry, rows.rounded);
           rows.row_entries.push_back(static_cast<std::uint32_t>(entry - row));
           if (entry != row) rows.features = std::max(rows.features, std::uint64_t{entry[-1].index} + 1);
         }
@@ -129,7 +133,7 @@ class LineParser {
     return stop;
   }
 
-  const char* parse_entries(const char* at, const char* end, Entry*& entry) const {
+  const char* parse_entries(const char* at, const char* end, Entry*& entry, std::uint64_t& rounded) const {
     std::uint64_t least = first_index_;
     for (;;) {
       at = skip_blanks(at, end);
@@ -145,7 +149,11 @@ class LineParser {
       const char* const value_begin = ++at;
       float value;
       at = read_float(at, end, value);
-      if (!at || !ends_token(at, end) || std::isinf(value)) refuse_value(value_begin, end);
+      if (!at || !ends_token(at, end)) refuse_value(value_begin, end);
+      if (!(std::abs(value) < kLargestWhole)) {
+        if (std::isinf(value)) refuse_value(value_begin, end);
+        rounded += is_rounded_whole({value_begin, static_cast<std::size_t>(at - value_begin)}, value) ? 1 : 0;
+      }
       *entry++ = {static_cast<std::uint32_t>(index - first_index_), value};
     }
   }
@@ -237,6 +245,7 @@ void import_libsvm(std::span<const Text> texts, const ImportOptions& options, Si
   Summary summary{.classes = {}, .class_of = {}, .features = options.features.value_or(0), .notes = {}};
   sink.begin({.shape = {.channels = 1, .height = 1, .width = 0}, .values = Values::kFloats, .sparse = true});
   std::optional<Part> part;
+  std::uint64_t rounded = 0;
   for (const Text& text : texts) {
     if (part != text.part) sink.begin_part(text.part);
     part = text.part;
@@ -248,6 +257,7 @@ void import_libsvm(std::span<const Text> texts, const ImportOptions& options, Si
       empty = false;
       for (std::uint32_t& label : rows.labels) label = codes[label];
       summary.features = std::max(summary.features, rows.features);
+      rounded += rows.rounded;
       sink.add({.bytes = {},
                 .floats = {},
                 .entries = {rows.entries.get(), rows.entry_count},
@@ -267,30 +277,57 @@ void import_libsvm(std::span<const Text> texts, const ImportOptions& options, Si
     summary.notes.push_back(first_index == 0 ? "indices count from 0, as an index 0 is there"
                                              : "indices count from 1, as no index 0 is there");
   }
+  if (rounded > 0) {
+    summary.notes.push_back(fmt::format("{} beyond 2^24 {} rounded to 32-bit floats",
+                                        counted(rounded, "whole number", "whole numbers"),
+                                        rounded == 1 ? "was" : "were"));
+  }
   sink.end(summary);
 }
 
 namespace {
 
-// Whether the first line that is no comment begins as a sample does.
+// Whether INDEX:VALUE, or qid:VALUE, stands here.
+bool at_entry(const char* at, const char* end) {
+  const char* stop = at;
+  while (!ends_token(stop, end)) ++stop;
+  const std::string_view token(at, static_cast<std::size_t>(stop - at));
+  if (token.find(',') != std::string_view::npos) return false;  // a time in CSV
+  const std::size_t digits = std::min(token.find_first_not_of("0123456789"), token.size());
+  return token.starts_with("qid:") || (digits > 0 && token.substr(digits).starts_with(':'));
+}
+
+// Whether a line has INDEX:VALUE at its beginning, or after labels and a blank; nothing if it is labels alone. There
+// may be several, with commas between them: the format is this one, and the parser refuses them.
+std::optional<bool> is_sample(const char* at, const char* end) {
+  bool first = true, after_comma = false;
+  for (;; first = false) {
+    at = skip_blanks(at, end);
+    if (at_line_end(at, end)) return std::nullopt;
+    if (!after_comma && at_entry(at, end)) return true;
+    if (!first && !after_comma) return false;
+    const char* const label = at;
+    while (!ends_token(at, end) && *at != ',') ++at;
+    if (!parse_number({label, static_cast<std::size_t>(at - label)})) return false;
+    at = skip_blanks(at, end);
+    after_comma = at != end && *at == ',';
+    if (after_comma) ++at;
+  }
+}
+
+// Whether the first line that tells is a sample.
 bool recognises(const Glimpse& glimpse) {
   if (glimpse.folder || glimpse.packed) return false;
   const Text text{.content = {reinterpret_cast<const char*>(glimpse.begin.data()), glimpse.begin.size()},
                   .name = {},
                   .part = Part::kTrain};
-  const char* at = text.body().data();
   const char* const end = text.end();
-  while (at != end && at_line_end(at = skip_blanks(at, end), end)) {
+  for (const char* at = text.body().data(); at != end;) {
+    if (const auto known = is_sample(at, end)) return *known;
     at = line_end(at, end);
     if (at != end) ++at;
   }
-  const char* const label = at;
-  while (!ends_token(at, end)) ++at;
-  if (!parse_number({label, static_cast<std::size_t>(at - label)})) return false;
-  at = skip_blanks(at, end);
-  const std::string_view rest(at, static_cast<std::size_t>(end - at));
-  const std::size_t digits = std::min(rest.find_first_not_of("0123456789"), rest.size());
-  return rest.starts_with("qid:") || (digits > 0 && rest.substr(digits).starts_with(':'));
+  return false;
 }
 
 void run(std::span<const Input> inputs, const ImportOptions& options, Sink& sink) {
@@ -311,6 +348,7 @@ const Importer kLibsvmImporter{
     .recognises = recognises,
     .endings = kEndings,
     .run = run,
+    .is_text = true,
 };
 
 }  // namespace psctl::data

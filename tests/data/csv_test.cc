@@ -15,6 +15,7 @@ using namespace psctl::data::test;
 namespace {
 
 const std::string kFiles = psctl::test::source_path("tests/data/files/");
+const ImportOptions kNoHeader{.header = false};
 const float kNone = std::numeric_limits<float>::quiet_NaN();
 
 Recorded parse(const std::string& content, const ImportOptions& options = {}, std::size_t block_size = kBlockSize) {
@@ -155,20 +156,84 @@ BOOST_AUTO_TEST_CASE(the_last_column_is_the_label_unless_another_is_named_or_num
 BOOST_AUTO_TEST_CASE(a_first_line_of_words_names_the_columns_and_one_of_numbers_is_a_sample) {
   BOOST_TEST(parse("a,b\n1,2\n3,4\n").size() == 2);
   BOOST_TEST(parse("1,2\n3,4\n").size() == 2);
-  BOOST_TEST(parse("1,x\n3,y\n").size() == 2);
-  BOOST_TEST(parse(",a,b\n0,1,x\n1,2,y\n").size() == 2);
+  BOOST_TEST(parse("1,x\n3,y\n5,x\n").size() == 3);
+  BOOST_TEST(parse("True,x\nFALSE,y\ntrue,x\n").size() == 3);
   BOOST_TEST(parse("0,1,label\n5,6,1\n7,8,2\n").size() == 2);
   BOOST_TEST(parse("?,1\n3,4\n", {.missing = Missing::kZero}).size() == 2);
   BOOST_TEST(parse("1,2\n3,4\n5,6\n", {.header = true}).size() == 2);
-  BOOST_TEST(fault_of("a,b\n1,2\n3,4\n", {.header = false}) ==
-             "line 1, column 1: expected a number as field 1, found 'a'");
+  BOOST_TEST(parse("1,2,3\n3,4,4\n", kNoHeader).size() == 2);
+  BOOST_TEST(fault_of("a,b\n1,2\n3,4\n", kNoHeader) == "line 1, column 1: expected a number as field 1, found 'a'");
   BOOST_TEST(fault_of("1,b,x\n1,2,y\n") ==
              "line 1, column 3: expected only numbers or only names as features in the first line, found 'b' beside "
              "numbers; if the line names the columns, say so (header)");
+}
+
+BOOST_AUTO_TEST_CASE(a_first_line_of_numbers_that_may_be_names_is_refused) {
+  const std::string refused = "line 1, column 1: expected a first line that is a sample or names the columns, found ";
+  // A word that is no later label: the last class of one sample, or the name of the column.
+  for (const char* text :
+       {"2018,2019,2020,grade\n1,2,3,low\n4,5,6,high\n", "400,402.5,grade\n0.1,0.2,oak\n0.4,0.5,oak\n",
+        "0,1,grade\n5,6,x\n7,8,y\n", "1,grade\n3,y\n"}) {
+    BOOST_TEST(fault_of(text) == refused + "numbers and 'grade', which is no later line's label; say which (header)",
+               text);
+    BOOST_TEST(parse(text, {.header = false}).summary.classes.size() >= 2U, text);
+  }
+  // As pandas names columns, and years: all of them numbers.
+  for (const auto& [text, found] :
+       {std::pair("0,1,2\n5,6,1\n7,8,2\n", "0, 1, 2"), std::pair(",0,1,2\n0,5,6,1\n1,7,8,2\n", ", 0, 1, 2"),
+        std::pair("2018,2019,2020\n1,2,0\n3,4,1\n", "2018, 2019, 2020")}) {
+    BOOST_TEST(fault_of(text) == refused + "numbers that count up, " + found + "; say which (header)", text);
+    BOOST_TEST(parse(text, {.header = true}).size() == 2, text);
+  }
+  BOOST_TEST(fault_of("5,0,1,2,3\n5,6,7,8,9\n", {.label = "1"}) ==
+             "expected at least two classes, found '5' as every "
+             "label; if another column is the label, say which (label)");
+}
+
+BOOST_AUTO_TEST_CASE(a_first_column_without_a_name_names_the_rows_and_is_left_out) {
+  const Recorded plain = parse("a,b,c\n1,2,x\n3,4,y\n");
+  const std::string note =
+      " and is left out, as pandas and R write the names of rows; give it a name if it is a feature";
+  for (const char* text :
+       {",a,b,c\n0,1,2,x\n1,3,4,y\n", "\"\",\"a\",\"b\",\"c\"\n\"first\",1,2,\"x\"\n\"2\",3,4,\"y\"\n",
+        "a,b,c\nfirst row,1,2,x\nsecond,3,4,y\n", "\"a\" \"b\" \"c\"\n\"1\" 1 2 \"x\"\n\"2\" 3 4 \"y\"\n"}) {
+    const Recorded recorded = parse(text);
+    BOOST_TEST(recorded.floats == plain.floats, boost::test_tools::per_element());
+    BOOST_TEST(recorded.labels == plain.labels, boost::test_tools::per_element());
+    BOOST_TEST(recorded.summary.classes == plain.summary.classes, boost::test_tools::per_element());
+    BOOST_TEST(recorded.summary.notes[0] == "the first line names the columns; the label is column 4 (c)", text);
+    BOOST_TEST(recorded.summary.notes[1] == "column 1 has no name" + note, text);
+  }
+  BOOST_TEST(parse("Unnamed: 0,a,c\n0,1,x\n1,3,y\n").summary.notes[1] == "column 1 is named 'Unnamed: 0'" + note);
+  // It is the label if that is said.
+  BOOST_TEST(parse(",a,b\n0,1,2\n1,3,4\n", {.label = "1"}).floats == (Floats{1, 2, 3, 4}),
+             boost::test_tools::per_element());
+  BOOST_TEST(fault_of(",c\n0,x\n1,y\n", {.header = true}) ==
+             "line 1, column 1: expected a feature beside the label, found only the names of rows");
+  const std::vector<Text> two{{.content = "a,c\n7,1,x\n8,2,y\n", .name = "train", .part = Part::kTrain},
+                              {.content = "a,c\n9,3,y\n", .name = "test", .part = Part::kTest}};
+  BOOST_TEST(parse_text(import_csv, two).floats == (Floats{1, 2, 3}), boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(a_first_column_that_counts_the_lines_is_told) {
+  for (const int first : {0, 1, 2}) {
+    std::string text = "Id,a,c\n";
+    for (int row = 0; row < 30; ++row) text += fmt::format("{},{},{}\n", first + row, row % 5, row / 15);
+    const auto notes = parse(text).summary.notes;
+    const bool told = notes[1] ==
+                      "column 1 (Id) counts the lines and is a feature; if it is only their number, remove "
+                      "it from the file";
+    BOOST_TEST(told == (first < 2), first);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_label_by_its_name_in_another_column_than_the_last_is_asked_for) {
   BOOST_TEST(
-      fault_of("0,1,species\n5,6,x\n7,8,y\n") ==
-      "line 1, column 1: expected a first line that is a sample or names the columns, found 0, 1, 2 and so on; say "
-      "which (header)");
+      fault_of("label,pixel0,pixel1\n1,2,3\n0,4,5\n") ==
+      "line 1, column 1: expected the label in the last column, 'pixel1', found a column named 'label'; say which "
+      "of them is the label (label)");
+  BOOST_TEST(parse("Class,a,class\n1,2,3\n0,4,5\n").size() == 2);
+  BOOST_TEST(parse("label,a,b\n1,2,3\n0,4,5\n", {.label = "b"}).size() == 2);
 }
 
 BOOST_AUTO_TEST_CASE(the_delimiter_is_found_unless_two_would_do) {
@@ -176,17 +241,77 @@ BOOST_AUTO_TEST_CASE(the_delimiter_is_found_unless_two_would_do) {
   for (const char* text : {"1\t2\n3\t4\n", "1;2\n3;4\n", "1 , 2 \n 3,4", "\"1\";\"2\"\n3;4\n"})
     BOOST_TEST(same(parse(text), plain), text);
   BOOST_TEST(same(parse("1|2\n3|4\n", {.delimiter = '|'}), plain));
-  BOOST_TEST(parse("1;a,b\n2;c,d,e\n").summary.classes == (Names{"a,b", "c,d,e"}), boost::test_tools::per_element());
+  BOOST_TEST(parse("1;a,b\n2;c,d,e\n", kNoHeader).summary.classes == (Names{"a,b", "c,d,e"}),
+             boost::test_tools::per_element());
   BOOST_TEST(
       fault_of("1,5;2\n2,5;3\n") ==
-      "line 1, column 1: expected one delimiter, found that comma and semicolon may be it; say which (delimiter)");
+      "line 1, column 1: expected one delimiter, found that comma and semicolon may be it; say which (delimiter); if "
+      "the comma is the decimal sign, write points for it");
   BOOST_TEST(
       fault_of("12\n13\n") ==
-      "line 1, column 1: expected at least two columns, with a comma, a tab or a semicolon between them, found '12'");
+      "line 1, column 1: expected at least two columns, with a comma, a tab, a semicolon or blanks between them, found "
+      "'12'");
   BOOST_TEST(fault_of("1,2\n", {.delimiter = '\t'}) ==
              "line 1, column 1: expected at least two columns with a tab between them, found one");
   BOOST_TEST(fault_of("1,2\n", {.delimiter = 'x'}) ==
-             "delimiter: expected a comma, a tab, a semicolon or a bar, found 'x'");
+             "delimiter: expected a comma, a tab, a semicolon, a bar or a space, found 'x'");
+}
+
+BOOST_AUTO_TEST_CASE(numbers_parted_by_blanks_are_read_as_numpy_r_and_octave_write_them) {
+  const Recorded plain = parse("1,2\n-3,4\n");
+  for (const char* text :
+       {"1.000000000000000000e+00 2.000000000000000000e+00\n-3.000000000000000000e+00 4.000000000000000000e+00\n",
+        "   1.0000000e+00   2.0000000e+00\n  -3.0000000e+00   4.0000000e+00\n", " 1\t2 \n\n-3 \t 4\t\r\n   ",
+        "1 2\n-3 4", "# made by hand, on a Monday\n# x y\n1 2\n-3 4\n"}) {
+    BOOST_TEST(same(parse(text), plain), text);
+    BOOST_TEST(same(parse(text, {.delimiter = ' '}), plain), text);
+    BOOST_TEST(recognised(kCsvImporter, text), text);
+  }
+  BOOST_TEST(parse("a b kind\n1 2 \"so called\"\n3 4 y\n").summary.classes == (Names{"so called", "y"}),
+             boost::test_tools::per_element());
+  BOOST_TEST(fault_of("1 2 3\n4 5\n6 7 8\n", {.header = false}) ==
+             "line 2, column 3: expected 3 fields as in the first line, found 2");
+  BOOST_TEST(fault_of("1 2 3\n4 5 6 7 \n", {.header = false}) ==
+             "line 2, column 7: expected 3 fields as in the first line, found 4");
+  BOOST_TEST(fault_of("a b c\n1 x 3\n4 5 6\n") == "line 2, column 3: expected a number as field 2 (b), found 'x'");
+  BOOST_TEST(fault_of("12\n", {.delimiter = ' '}) ==
+             "line 1, column 1: expected at least two columns with a blank between them, found one");
+  // A line that # begins names the columns where they are as many.
+  BOOST_TEST(parse("#,a,c\n1,2,x\n3,4,y\n").summary.notes.front() ==
+             "the first line names the columns; the label is column 3 (c)");
+  BOOST_TEST(parse("# 2024\na,c\n1,x\n3,y\n").size() == 2);
+}
+
+BOOST_AUTO_TEST_CASE(truth_values_are_read_as_0_and_1) {
+  for (const auto& [yes, no] : {std::pair("True", "False"), std::pair("TRUE", "FALSE"), std::pair("true", "false"),
+                                std::pair("\"true\"", "\"false\"")}) {
+    const std::string text = fmt::format("a,b,c\n{0},2,{0}\n{1},3,{1}\n", yes, no);
+    BOOST_TEST(parse(text).floats == (Floats{1, 2, 0, 3}), boost::test_tools::per_element());
+    BOOST_TEST(parse(text, {.values = Values::kBytes}).bytes == (std::vector<std::uint8_t>{1, 2, 0, 3}),
+               boost::test_tools::per_element());
+  }
+  BOOST_TEST(fault_of("a,b,c\nyes,2,x\nno,3,y\n", {.header = true}) ==
+             "line 2, column 1: expected a number as field 1 (a), found 'yes'");
+}
+
+BOOST_AUTO_TEST_CASE(commas_within_numbers_are_told_of) {
+  const std::string advice = "; numbers are read with a decimal point and without commas between thousands, as 1234.5";
+  BOOST_TEST(fault_of("a;b;c\n5,1;2;x\n3;4;y\n") ==
+             "line 2, column 1: expected a number as field 1 (a), found '5,1'" + advice);
+  BOOST_TEST(fault_of("a,b,c\n1,2,x\n\"1,234.5\",4,y\n") ==
+             "line 3, column 1: expected a number as field 1 (a), found '1,234.5'" + advice);
+  BOOST_TEST(fault_of("a,b,c\n1,2,x\n3,1,234.5,y\n") ==
+             "line 3, column 11: expected 3 fields as in the first line, found 4" + advice);
+  BOOST_TEST(fault_of("a,b,c\n1,2,x\n3,4,5,y\n") ==
+             "line 3, column 7: expected 3 fields as in the first line, found 4");
+}
+
+BOOST_AUTO_TEST_CASE(whole_numbers_that_no_float_is_are_told_of) {
+  const Recorded recorded = parse("id,b,c\n16777216,-16777217,x\n16777218,123456789012345678901,y\n5,1e30,x\n");
+  BOOST_TEST(recorded.floats == (Floats{16777216, -16777216, 16777218, 123456789012345678901.0F, 5, 1e30F}),
+             boost::test_tools::per_element());
+  BOOST_TEST(recorded.summary.notes[1] ==
+             "2 whole numbers beyond 2^24 were rounded to 32-bit floats, the first of column 2 (b)");
 }
 
 BOOST_AUTO_TEST_CASE(fields_in_quotes_may_hold_delimiters_line_ends_and_quotes) {
@@ -194,7 +319,8 @@ BOOST_AUTO_TEST_CASE(fields_in_quotes_may_hold_delimiters_line_ends_and_quotes) 
   BOOST_TEST(recorded.floats == (Floats{1.5, 2, 3}), boost::test_tools::per_element());
   BOOST_TEST(recorded.summary.classes == (Names{"\"", "x y", "x,\"y\"\nz"}), boost::test_tools::per_element());
   BOOST_TEST(recorded.summary.notes.front() == "the first line names the columns; the label is column 2 (b\"2\")");
-  BOOST_TEST(parse("1,\" a\"\n2,a\n").summary.classes == (Names{" a", "a"}), boost::test_tools::per_element());
+  BOOST_TEST(parse("1,\" a\"\n2,a\n", kNoHeader).summary.classes == (Names{" a", "a"}),
+             boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_CASE(labels_that_all_are_numbers_are_classes_by_value_and_others_by_their_letters) {
@@ -267,24 +393,31 @@ BOOST_AUTO_TEST_CASE(missing_values_are_refused_or_handed_over_as_such) {
   BOOST_TEST(
       fault_of("a,b,c\n1,2,x\n3,,y\n") ==
       "line 3, column 3: expected a number as field 2 (b), found nothing; say what missing values become (missing)");
-  BOOST_TEST(fault_of("1,2,x\n3,NaN,y\n") ==
+  BOOST_TEST(fault_of("1,2,x\n3,NaN,y\n", kNoHeader) ==
              "line 2, column 3: expected a number as field 2, found 'NaN'; say what missing values become (missing)");
-  BOOST_TEST(fault_of("1,2,x\n3,\"NA\",y\n", {.missing = Missing::kZero}) ==
+  BOOST_TEST(fault_of("1,2,x\n3,\"NA\",y\n", {.missing = Missing::kZero, .header = false}) ==
              "line 2, column 3: expected a number as field 2, found 'NA'");
-  BOOST_TEST(fault_of("1,2,x\n3,4,\n", {.missing = Missing::kZero}) ==
+  BOOST_TEST(fault_of("1,2,x\n3,4,\n", {.missing = Missing::kZero, .header = false}) ==
              "line 2, column 5: expected a label as field 3, found nothing");
+  BOOST_TEST(
+      fault_of("a,b,c\n1,2,NA\n3,4,SA\n") ==
+      "line 2, column 5: expected a label as field 3 (c), found 'NA'; if that is a class, put it in quotes in the "
+      "file");
+  BOOST_TEST(parse("a,b,c\n1,2,\"NA\"\n3,4,SA\n").summary.classes == (Names{"NA", "SA"}),
+             boost::test_tools::per_element());
   BOOST_TEST(fault_of("1,2,x\n3,4,\n", {.values = Values::kBytes, .missing = Missing::kZero}) ==
              "missing: expected no filling in when values are bytes; use floats");
 }
 
 BOOST_AUTO_TEST_CASE(values_may_be_kept_as_bytes_and_rows_as_images) {
-  const ImportOptions options{.shape = Shape{.channels = 1, .height = 2, .width = 2}, .values = Values::kBytes};
+  const ImportOptions options{
+      .shape = Shape{.channels = 1, .height = 2, .width = 2}, .values = Values::kBytes, .header = false};
   const Recorded recorded = parse("0,255,1e1,\"7\",x\n1,2,3,4.0,y\n", options);
   BOOST_TEST(recorded.bytes == (std::vector<std::uint8_t>{0, 255, 10, 7, 1, 2, 3, 4}),
              boost::test_tools::per_element());
   BOOST_TEST((recorded.description.shape == *options.shape));
   for (const char* value : {"256", "-1", "0.5", "1e39"}) {
-    BOOST_TEST(fault_of(fmt::format("1,2,x\n3,{},y\n", value), {.values = Values::kBytes}) ==
+    BOOST_TEST(fault_of(fmt::format("1,2,x\n3,{},y\n", value), {.values = Values::kBytes, .header = false}) ==
                fmt::format("line 2, column 3: expected {} as field 2, found '{}'",
                            value == std::string("1e39") ? "a number that a 32-bit float can hold"
                                                         : "a whole number from 0 to 255",
@@ -294,31 +427,36 @@ BOOST_AUTO_TEST_CASE(values_may_be_kept_as_bytes_and_rows_as_images) {
 }
 
 BOOST_AUTO_TEST_CASE(every_kind_of_damage_is_told_with_line_and_column) {
-  BOOST_TEST(fault_of("1,2,x\n3,y\n4,5,z\n") == "line 2, column 3: expected 3 fields as in the first line, found 2");
-  BOOST_TEST(fault_of("1,2,x\n3,4,y,5\n") == "line 2, column 7: expected 3 fields as in the first line, found 4");
-  BOOST_TEST(fault_of("1,2,x\n3,4,y,\n") == "line 2, column 7: expected 3 fields as in the first line, found 4");
-  BOOST_TEST(fault_of("1,2,x\n   \n3,4,y\n") == "line 2, column 4: expected 3 fields as in the first line, found 1");
-  BOOST_TEST(fault_of("1,2,x\n3,four,y\n") == "line 2, column 3: expected a number as field 2, found 'four'");
-  BOOST_TEST(fault_of("1,2,x\n3,4 5,y\n") == "line 2, column 3: expected a number as field 2, found '4 5'");
-  BOOST_TEST(fault_of("1,2,x\n3,1e39,y\n") ==
+  BOOST_TEST(fault_of("1,2,x\n3,y\n4,5,z\n", kNoHeader) ==
+             "line 2, column 3: expected 3 fields as in the first line, found 2");
+  BOOST_TEST(fault_of("1,2,x\n3,4,y,5\n", kNoHeader) ==
+             "line 2, column 7: expected 3 fields as in the first line, found 4");
+  BOOST_TEST(fault_of("1,2,x\n3,4,y,\n", kNoHeader) ==
+             "line 2, column 7: expected 3 fields as in the first line, found 4");
+  BOOST_TEST(fault_of("1,2,x\n   \n3,4,y\n", kNoHeader) ==
+             "line 2, column 4: expected 3 fields as in the first line, found 1");
+  BOOST_TEST(fault_of("1,2,x\n3,four,y\n", kNoHeader) ==
+             "line 2, column 3: expected a number as field 2, found 'four'");
+  BOOST_TEST(fault_of("1,2,x\n3,4 5,y\n", kNoHeader) == "line 2, column 3: expected a number as field 2, found '4 5'");
+  BOOST_TEST(fault_of("1,2,x\n3,1e39,y\n", kNoHeader) ==
              "line 2, column 3: expected a number that a 32-bit float can hold as field 2, found '1e39'");
-  BOOST_TEST(fault_of("1,2,x\n3,inf,y\n") == "line 2, column 3: expected a number as field 2, found 'inf'");
-  BOOST_TEST(fault_of("1,2,x\n3,4,\"y\n5,6,z\n") ==
+  BOOST_TEST(fault_of("1,2,x\n3,inf,y\n", kNoHeader) == "line 2, column 3: expected a number as field 2, found 'inf'");
+  BOOST_TEST(fault_of("1,2,x\n3,4,\"y\n5,6,z\n", kNoHeader) ==
              "line 2, column 5: expected a closing quote to this one, found the end of the file");
-  BOOST_TEST(fault_of("1,2,x\n3,4,\"y\"z\n") ==
+  BOOST_TEST(fault_of("1,2,x\n3,4,\"y\"z\n", kNoHeader) ==
              "line 2, column 8: expected a delimiter or the end of the line after the closing quote, found 'z'");
-  BOOST_TEST(fault_of("1,2,x\n3,4,5\" pipe\n6,7,y\n") ==
+  BOOST_TEST(fault_of("1,2,x\n3,4,5\" pipe\n6,7,y\n", kNoHeader) ==
              "line 2, column 6: expected a quote only around a whole field, found one within '5\"'");
-  BOOST_TEST(fault_of("1,x\r\n2,y\r3,z\n") ==
+  BOOST_TEST(fault_of("1,x\r\n2,y\r3,z\n", kNoHeader) ==
              "line 2, column 4: expected a line feed after the carriage return, found '3'");
-  BOOST_TEST(fault_of("1,2,x\n3,4,\x01\n") ==
+  BOOST_TEST(fault_of("1,2,x\n3,4,\x01\n", kNoHeader) ==
              "line 2, column 5: expected a label in UTF-8 without control characters, found '\\x01'");
-  BOOST_TEST(fault_of("1,2,x\n3,4,\xE4\n") ==
+  BOOST_TEST(fault_of("1,2,x\n3,4,\xE4\n", kNoHeader) ==
              "line 2, column 5: expected a label in UTF-8 without control characters, found '\\xe4'");
-  BOOST_TEST(fault_of("1,2,x\n3,4," + std::string(256, 'y')) ==
+  BOOST_TEST(fault_of("1,2,x\n3,4," + std::string(256, 'y'), kNoHeader) ==
              "line 2, column 5: expected a label of at most 255 bytes, found 256 bytes, '" + std::string(32, 'y') +
                  "...'");
-  BOOST_TEST(fault_of("1,2,x\n3,4,x\n") ==
+  BOOST_TEST(fault_of("1,2,x\n3,4,x\n", kNoHeader) ==
              "expected at least two classes, found 'x' as every label; if "
              "another column is the label, say which (label)");
   BOOST_TEST(fault_of("") == "line 1, column 1: expected at least one sample, found the end of the file");
@@ -470,9 +608,10 @@ BOOST_AUTO_TEST_CASE(text_of_the_format_is_recognised_and_other_text_is_not) {
                            "\"a\nb\",c\n1,2\n", "a,1\nb,2\n"}) {
     BOOST_TEST(recognised(kCsvImporter, text), text);
   }
-  for (const char* text :
-       {"", "\n", "1\n2\n", "1 1:1\n", "Hello, world\n", "a,b\nc,d\n", "1,2\x01\n", "<html>,1\n<b>\n1;2"}) {
-    BOOST_TEST(recognised(kCsvImporter, text) == (text[0] == '<'), text);
+  for (const char* text : {"", "\n", "1\n2\n", "Hello, world\n", "a,b\nc,d\n", "1,2\x01\n", "<html>,1\n<b>\n1;2",
+                           "[1, 2, 3]\n[4, 5, 6]\n", "1,2,x\n1,y,z\n", "1,2,x\n1,2\n",
+                           "{\"a\": 1, \"b\": 2}\n{\"a\": 3, \"b\": 4}\n", "Some words and 1\nof prose, with 2\n"}) {
+    BOOST_TEST(!recognised(kCsvImporter, text), text);
   }
 }
 

@@ -294,10 +294,12 @@ BOOST_AUTO_TEST_CASE(text_of_the_format_is_recognised_and_other_text_is_not) {
   for (const char* text : {"1 1:1\n", "# c\n\n-1\t3:0.5 4:1\n", "+1 qid:1 2:3\n",
                            "\xEF\xBB\xBF"
                            "1 1:1",
-                           "0.5 12:"}) {
+                           "0.5 12:", "1,2 3:4 5:1\n0,5 1:1\n", "324, 674, 54 4:1 5:3\n", "1 ,2 3:4\n", "1\n2\n3 1:1\n",
+                           "3:4 5:1\n1 2:1\n"}) {
     BOOST_TEST(recognised(kLibsvmImporter, text), text);
   }
-  for (const char* text : {"", "\n", "1\n", "a 1:1\n", "1,2,3\n", "1 x:1\n", "# 1 1:1\n", "1 :1\n", "1;1:1"}) {
+  for (const char* text : {"", "\n", "1\n", "a 1:1\n", "1,2,3\n", "1 x:1\n", "# 1 1:1\n", "1 :1\n", "1;1:1",
+                           "1, 2, 12:30\n", "12:30,1,2\n", "1 2 3:4\n", "1,2 x\n3 1:1\n"}) {
     BOOST_TEST(!recognised(kLibsvmImporter, text), text);
   }
 }

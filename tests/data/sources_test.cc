@@ -355,7 +355,46 @@ BOOST_AUTO_TEST_CASE(a_source_that_is_not_there_is_told_with_what_there_is) {
   BOOST_TEST(loading(config_for(folder.file("file"))) ==
              "data.source: " + folder.file("file") +
                  ": expected data as idx, numpy, cifar10, cifar100, libsvm or csv; its content is of none of these for "
-                 "certain: name the format if it is one of them");
+                 "certain: say which it is, if it is one of them (--format, data.import.format)");
+}
+
+BOOST_AUTO_TEST_CASE(a_file_of_another_kind_is_told_as_that) {
+  const TemporaryFolder folder;
+  const auto found = [&](const std::string& begin) {
+    folder.write("file", Bytes(begin.begin(), begin.end()));
+    const std::string fault = loading(config_for(folder.file("file")));
+    return fault.substr(fault.rfind("; found ") + 8);
+  };
+  BOOST_TEST(found("\x80\x04\x95 and more") == "a Python pickle; save its arrays with numpy.savez");
+  BOOST_TEST(found("\x89HDF\r\n\x1a\n") == "HDF5; save its arrays with numpy.savez");
+  BOOST_TEST(found("@relation iris\n@attribute a numeric\n") == "ARFF; write its data as CSV");
+}
+
+BOOST_AUTO_TEST_CASE(text_whose_name_says_another_format_than_its_content_is_asked_for_its_format) {
+  const TemporaryFolder folder;
+  const auto write = [&](const std::string& name, const std::string& text) {
+    folder.write(name, Bytes(text.begin(), text.end()));
+    return config_for(folder.file(name));
+  };
+  const std::string sparse = "1,2 3:4 5:1\n0,5 1:1\n1,2 3:4\n", columns = "1,2,0\n2,3,1\n";
+  BOOST_TEST(loading(write("a.csv", sparse)) ==
+             "data.source: " + folder.file("a.csv") +
+                 ": its name says csv, its content looks like libsvm; say which of them it is (--format, "
+                 "data.import.format)");
+  BOOST_TEST(loading(write("a.svm", columns)) ==
+             "data.source: " + folder.file("a.svm") +
+                 ": its name says libsvm, its content looks like csv; say which of them it is (--format, "
+                 "data.import.format)");
+  // What the user says is done.
+  DataConfig config = write("a.csv", "0 1:1\n1 2:1\n");
+  config.import.format = "libsvm";
+  config.test.count = 1;
+  BOOST_TEST(loading(config) == "no fault");
+  for (const char* name : {"a.svm", "a.txt", "a"}) {
+    BOOST_TEST(loading(write(name, sparse)) == folder.file(name) +
+                                                   ": line 1, column 1: expected one number as the label, found "
+                                                   "several, '1,2'; a sample has one class in psctl");
+  }
 }
 
 BOOST_AUTO_TEST_CASE(a_file_that_is_empty_or_packed_is_told_as_that_and_not_asked_for_its_format) {
@@ -384,6 +423,23 @@ BOOST_AUTO_TEST_CASE(a_folder_that_may_not_be_entered_is_told_with_the_reason) {
   if (root) BOOST_REQUIRE(seteuid(0) == 0);
   BOOST_REQUIRE(chmod(folder.path().c_str(), 0700) == 0);
   BOOST_TEST(found == "data.source: " + folder.path().string() + ": cannot be read: Permission denied");
+}
+
+BOOST_AUTO_TEST_CASE(the_files_of_a_folder_may_have_a_point_in_their_names) {
+  const TemporaryFolder plain, pointed;
+  write_small_set(plain);
+  write_small_set(pointed);
+  const auto rename = [&](const char* from, const char* to) {
+    std::filesystem::rename(pointed.path() / from, pointed.path() / to);
+  };
+  rename("train-images-idx3-ubyte", "train-images.idx3-ubyte");
+  rename("train-labels-idx1-ubyte.gz", "train-labels.idx1-ubyte.gz");
+  rename("t10k-labels-idx1-ubyte", "t10k-labels.idx1-ubyte");
+  BOOST_TEST(load(config_for(pointed.path()), 1).train->digest() == load(config_for(plain.path()), 1).train->digest());
+  pointed.write("train-images-idx3-ubyte", {1});
+  BOOST_TEST(
+      loading(config_for(pointed.path())).find("both train-images-idx3-ubyte and train-images.idx3-ubyte are there") !=
+      std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(missing_and_doubled_files_of_a_folder_are_named) {

@@ -14,7 +14,7 @@ void fuzz_csv(std::span<const std::uint8_t> input) {
   if (choice & 4) options.label = choice & 8 ? "1" : "b";
   if (choice & 16) options.values = data::Values::kBytes;
   if (choice & 32) options.missing = data::Missing::kMean;
-  if (choice & 64) options.delimiter = ",\t;|"[choice >> 7 | (input[1] >> 6 & 2)];
+  if (choice & 64) options.delimiter = input[1] & 64 ? ' ' : ",\t;|"[choice >> 7 | (input[1] >> 6 & 2)];
   fuzz_text(input, data::import_csv, options, data::kCsvImporter);
 }
 
