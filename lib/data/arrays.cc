@@ -497,15 +497,33 @@ class LabelReader {
   std::vector<std::uint32_t> codes_;
 };
 
-void check_labels(const LabelledArray& array) {
-  const Array& labels = array.labels;
+// What to do with rows that are no labels.
+std::string advice_on_rows(Array& labels) {
+  constexpr std::uint64_t kLookedAt = 1000;
+  if (is_text(labels.element)) return {};
+  if (!labels.stream->whole()) return "; if each row has one 1, at the class, take numpy.argmax(labels, 1)";
+  RawRows raw(labels);
+  const std::uint64_t width = labels.dimensions[1];
+  for (std::uint64_t row = 0; row < std::min(labels.dimensions[0], kLookedAt); ++row) {
+    std::uint64_t set = 0;
+    for (std::uint64_t i = 0; i < width; ++i) {
+      const std::uint8_t* const at = labels.stream->whole()->data() + raw.offset_of(row, i);
+      set += with_type(labels.element,
+                       [&](auto type) { return plain(load<decltype(type)>(at, labels.element.big_endian)) != 0; });
+    }
+    if (set != 1) return "; rows of several labels or none are of multi-label data, which psctl does not train";
+  }
+  return "; of rows with a 1 at the class take numpy.argmax(labels, 1)";
+}
+
+void check_labels(LabelledArray& array) {
+  Array& labels = array.labels;
   const std::uint64_t samples = array.samples.dimensions[0];
   const auto& sizes = labels.dimensions;
   if (sizes.size() > 2 || (sizes.size() == 2 && sizes[1] != 1)) {
-    labels.stream->fail(
-        labels.shape_at,
-        fmt::format("expected one label for each of {} samples, found shape {}{}", samples, shape_of(labels),
-                    sizes.size() == 2 ? "; of rows with a 1 at the class take numpy.argmax(labels, 1)" : ""));
+    labels.stream->fail(labels.shape_at,
+                        fmt::format("expected one label for each of {} samples, found shape {}{}", samples,
+                                    shape_of(labels), sizes.size() == 2 ? advice_on_rows(labels) : ""));
   }
   if (sizes[0] != samples) {
     labels.stream->fail(labels.shape_at, fmt::format("expected {} labels, one for each sample of {}, found {}", samples,
@@ -569,7 +587,7 @@ void import_arrays(std::span<LabelledArray> arrays, const ImportOptions& options
   if (values == Values::kBytes && options.missing != Missing::kRefuse) {
     throw UserError("missing: expected no filling in when values are bytes; use floats");
   }
-  for (const LabelledArray& array : arrays) {
+  for (LabelledArray& array : arrays) {
     const Array& samples = array.samples;
     const Layout other = lay_out(samples, options);
     if (other.shape != layout.shape || other.channels_last != layout.channels_last) {

@@ -1,6 +1,7 @@
 // The binary batches of CIFAR-10 and CIFAR-100: records of one fixed length, a label (CIFAR-100: a coarse one first)
 // and an image of 3 x 32 x 32 bytes, channels first. Files, or the folder as it comes.
 #include <algorithm>
+#include <array>
 #include <fmt/format.h>
 #include <fstream>
 #include <optional>
@@ -22,6 +23,7 @@ struct Kind {
   std::uint32_t classes;
   std::uint32_t coarse_classes;
   std::vector<std::string> train, test;  // in the folder
+  const char *title, *archive, *fetch;   // for messages
   const char* names;                     // a file of class names beside the batches, one a line; need not be there
   std::size_t record() const { return labels + kImageBytes; }
 };
@@ -33,6 +35,9 @@ const Kind& cifar10() {
       .coarse_classes = 0,
       .train = {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"},
       .test = {"test_batch.bin"},
+      .title = "CIFAR-10",
+      .archive = "cifar-10-binary.tar.gz",
+      .fetch = ", or: psctl data fetch cifar-10",
       .names = "batches.meta.txt"};
   return kKind;
 }
@@ -43,6 +48,9 @@ const Kind& cifar100() {
                           .coarse_classes = 20,
                           .train = {"train.bin"},
                           .test = {"test.bin"},
+                          .title = "CIFAR-100",
+                          .archive = "cifar-100-binary.tar.gz",
+                          .fetch = "",
                           .names = "fine_label_names.txt"};
   return kKind;
 }
@@ -58,10 +66,29 @@ std::optional<std::string> fault_of(const Kind& kind, std::span<const std::uint8
   return fmt::format("expected a label from 0 to {}, found {}", kind.classes - 1, record[at]);
 }
 
+// The name of a batch in the version for Python, pickles, which are refused.
+std::string python_name(const std::string& binary) { return fs::path(binary).stem().string(); }
+
+bool is_pickle(std::span<const std::uint8_t> begin) {
+  return begin.size() > 1 && begin[0] == 0x80 && begin[1] >= 2 && begin[1] <= 5;
+}
+
+bool is_python_version(const Kind& kind, const fs::path& path) {
+  std::error_code error;
+  const fs::path file = fs::is_directory(path, error) ? path / python_name(kind.train.front()) : path;
+  const auto has_its_name = [&](const std::string& binary) { return file.filename() == python_name(binary); };
+  if (!std::ranges::any_of(kind.train, has_its_name) && !std::ranges::any_of(kind.test, has_its_name)) return false;
+  std::array<char, 2> begin{};
+  return fs::is_regular_file(file, error) && std::ifstream(file, std::ios::binary).read(begin.data(), begin.size()) &&
+         is_pickle({reinterpret_cast<const std::uint8_t*>(begin.data()), begin.size()});
+}
+
 bool recognises(const Kind& kind, const Glimpse& glimpse) {
   if (glimpse.folder) {
-    return std::ranges::find(glimpse.file_names, kind.train.front()) != glimpse.file_names.end();
+    return std::ranges::find(glimpse.file_names, kind.train.front()) != glimpse.file_names.end() ||
+           is_python_version(kind, glimpse.path);
   }
+  if (is_python_version(kind, glimpse.path)) return true;
   if (glimpse.packed || glimpse.size == 0 || glimpse.size % kind.record() != 0) return false;
   std::size_t at = 0;
   for (auto rest = glimpse.begin; rest.size() >= kind.record(); rest = rest.subspan(kind.record())) {
@@ -73,6 +100,10 @@ bool recognises(const Kind& kind, const Glimpse& glimpse) {
 std::vector<Input> files_of(const Kind& kind, std::span<const Input> inputs) {
   std::vector<Input> files;
   for (const Input& input : inputs) {
+    if (is_python_version(kind, input.path) && !fs::exists(input.path / kind.train.front())) {
+      throw UserError(fmt::format("{}: expected the binary version of {}, found the one for Python, pickles; get {}{}",
+                                  input.path.string(), kind.title, kind.archive, kind.fetch));
+    }
     if (!fs::is_directory(input.path)) {
       files.push_back(input);
       continue;

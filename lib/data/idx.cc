@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <optional>
@@ -150,16 +151,26 @@ bool is_there(const fs::path& path) {
 
 fs::path packed_name(fs::path path) { return path += ".gz"; }
 
-// The path of a file of a folder, plain or packed; none if neither is there.
+// The paths that a file of a folder may have: plain or packed, and with a point for the last hyphen but one, as some
+// unpack it (train-images.idx3-ubyte).
+std::array<fs::path, 4> paths_of(const fs::path& folder, const std::string& name) {
+  std::string with_point = name;
+  with_point[name.find("-idx")] = '.';
+  return {folder / name, packed_name(folder / name), folder / with_point, packed_name(folder / with_point)};
+}
+
+// The path of a file of a folder; none if it is not there.
 std::optional<fs::path> find_file(const fs::path& folder, const char* name) {
-  const fs::path plain = folder / name;
-  const fs::path packed = packed_name(plain);
-  if (is_there(plain) && is_there(packed)) {
-    throw UserError(fmt::format("{0}: both {1} and {1}.gz are there; remove one of them", folder.string(), name));
+  std::optional<fs::path> found;
+  for (const fs::path& path : paths_of(folder, name)) {
+    if (!is_there(path)) continue;
+    if (found) {
+      throw UserError(fmt::format("{}: both {} and {} are there; remove one of them", folder.string(),
+                                  found->filename().string(), path.filename().string()));
+    }
+    found = path;
   }
-  if (is_there(plain)) return plain;
-  if (is_there(packed)) return packed;
-  return {};
+  return found;
 }
 
 struct Paths {
@@ -219,9 +230,8 @@ namespace {
 
 // Whether any of its files is there.
 bool is_idx_folder(const fs::path& folder) {
-  return std::ranges::any_of(std::array{kTrainImages, kTrainLabels, kTestImages, kTestLabels}, [&](const char* name) {
-    return is_there(folder / name) || is_there(packed_name(folder / name));
-  });
+  return std::ranges::any_of(std::array{kTrainImages, kTrainLabels, kTestImages, kTestLabels},
+                             [&](const char* name) { return std::ranges::any_of(paths_of(folder, name), is_there); });
 }
 
 struct Pixels {
@@ -337,7 +347,7 @@ std::vector<fs::path> all_files(const Input& input) {
   }
   std::vector<fs::path> files;
   for (const char* name : {kTrainImages, kTrainLabels, kTestImages, kTestLabels}) {
-    for (const fs::path& path : {input.path / name, packed_name(input.path / name)}) {
+    for (const fs::path& path : paths_of(input.path, name)) {
       if (is_there(path)) files.push_back(path);
     }
   }
@@ -358,7 +368,15 @@ void import_idx(std::span<const LabelledText> texts, const ImportOptions& option
     }
     arrays.push_back({.samples = std::move(samples), .labels = open_array(*text.labels)});
   }
-  import_arrays(arrays, options, sink);
+  std::vector<std::string> notes;
+  std::string name = fs::path(texts.front().samples.name).filename().string();
+  std::ranges::transform(name, name.begin(), [](unsigned char letter) { return std::tolower(letter); });
+  if (name.find("emnist") != std::string::npos) {
+    notes.push_back(
+        "EMNIST has rows and columns of its images exchanged: they are kept so, and pictures of them lie on "
+        "their side");
+  }
+  import_arrays(arrays, options, sink, std::move(notes));
 }
 
 constexpr std::string_view kEndings[] = {"-ubyte", ".idx"};

@@ -119,15 +119,18 @@ class HeaderParser {
     const auto refuse = [&](const char* what) {
       fail_at(at, fmt::format("expected numbers, such as '|u1' or '<f4', found {}{}", in_quotes(type), what));
     };
-    if (type.size() < 3 && type != "|O") refuse("");
-    const char order = type[0], kind = type[1];
-    if (order != '<' && order != '>' && order != '|' && order != '=') refuse("");
+    constexpr std::string_view kOrders = "<>|=";
+    const bool has_order = !type.empty() && kOrders.find(type[0]) != std::string_view::npos;
+    const char order = has_order ? type[0] : '=';  // without one it is this machine's, as NumPy has it
+    const std::string_view rest = type.substr(has_order ? 1 : 0);
+    if (rest.empty()) refuse("");
+    const char kind = rest == "?" ? 'b' : rest[0];
     if (kind == 'O') refuse(", Python objects; save the array as numbers");
     if (kind == 'c') refuse(", complex numbers");
     if (kind == 'M' || kind == 'm') refuse(", times");
     if (kind == 'V') refuse(", records or a type of its own");
-    std::size_t size = 0;
-    for (const char digit : type.substr(2)) {
+    std::size_t size = rest == "?" ? 1 : 0;
+    for (const char digit : rest.substr(1)) {
       if (digit < '0' || digit > '9' || size > kLongestElement) refuse("");
       size = 10 * size + static_cast<std::size_t>(digit - '0');
     }
@@ -231,12 +234,17 @@ struct Named {
   const Zip::Member* member;
 };
 
-std::vector<Named> arrays_of(const Zip& zip) {
+// Throws UserError if two have one name: which of them is meant, nobody can say.
+std::vector<Named> arrays_of(const Zip& zip, const Text& text) {
   std::vector<Named> arrays;
   for (const Zip::Member& member : zip.members()) {
-    if (member.name.ends_with(kSuffix)) {
-      arrays.push_back({member.name.substr(0, member.name.size() - kSuffix.size()), &member});
+    if (!member.name.ends_with(kSuffix)) continue;
+    std::string name = member.name.substr(0, member.name.size() - kSuffix.size());
+    if (std::ranges::find(arrays, name, &Named::name) != arrays.end()) {
+      throw UserError(fmt::format("{}: expected every array once, found {} twice; write the archive anew", text.name,
+                                  in_quotes(name)));
     }
+    arrays.push_back({std::move(name), &member});
   }
   return arrays;
 }
@@ -260,7 +268,7 @@ Array read_member(const Zip& zip, const Text& text, const Named& array, Part par
 Array read_only(const Text& text) {
   if (!is_archive(text)) return read_npy(open_stream(text), text.name, text.part);
   const Zip zip(text);
-  const auto arrays = arrays_of(zip);
+  const auto arrays = arrays_of(zip, text);
   if (arrays.size() != 1) {
     throw UserError(fmt::format("{}: expected one array, as the labels are a file of their own, found {}: {}",
                                 text.name, arrays.size(), list(arrays)));
@@ -359,7 +367,7 @@ Pair pair_with(const Text& text, std::span<const Named> arrays, const std::strin
 void read_archive(const Text& text, const ImportOptions& options, bool alone, std::vector<LabelledArray>& arrays,
                   std::vector<std::string>& notes) {
   const Zip zip(text);
-  const auto named = arrays_of(zip);
+  const auto named = arrays_of(zip, text);
   std::map<std::optional<Part>, Pair> pairs;
   if (options.label) {
     pairs[std::nullopt] = pair_with(text, named, *options.label);

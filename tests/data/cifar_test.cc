@@ -84,6 +84,24 @@ BOOST_AUTO_TEST_CASE(cifar_100_takes_the_fine_label) {
   BOOST_TEST(imported({{folder.path(), Part::kTrain, {}}})->size(Part::kTest) == 1);
 }
 
+BOOST_AUTO_TEST_CASE(the_version_for_python_is_told_from_the_binary_one) {
+  const TemporaryFolder folder;
+  const Bytes pickle{0x80, 0x02, '}', 'q'};
+  folder.write("data_batch_1", pickle);
+  const std::string found =
+      ": expected the binary version of CIFAR-10, found the one for Python, pickles; get "
+      "cifar-10-binary.tar.gz, or: psctl data fetch cifar-10";
+  BOOST_TEST(fault(folder.path(), "") == folder.path().string() + found);
+  BOOST_TEST(fault(folder.file("data_batch_1"), "") == folder.file("data_batch_1") + found);
+  const TemporaryFolder hundred;
+  hundred.write("train", pickle);
+  BOOST_TEST(fault(hundred.path(), "") == hundred.path().string() +
+                                              ": expected the binary version of CIFAR-100, found the one for Python, "
+                                              "pickles; get cifar-100-binary.tar.gz");
+  hundred.write("train", {'1', ',', '2', '\n', '3', ',', '4', '\n'});
+  BOOST_TEST(std::string(importer_for(std::vector<Input>{{hundred.file("train"), Part::kTrain, {}}}).name) == "csv");
+}
+
 BOOST_AUTO_TEST_CASE(broken_batches_are_told_with_the_byte) {
   const TemporaryFolder folder;
   const std::string path = folder.file("b.bin");

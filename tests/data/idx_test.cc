@@ -265,6 +265,22 @@ BOOST_AUTO_TEST_CASE(files_given_one_by_one_are_read_by_what_they_hold) {
   BOOST_TEST((recorded.parts == std::vector{Part::kTrain, Part::kTrain, Part::kTest, Part::kTest}));
 }
 
+BOOST_AUTO_TEST_CASE(a_note_tells_that_images_of_emnist_lie_on_their_side) {
+  const auto notes = [](const std::string& name) {
+    const TemporaryFolder folder;
+    folder.write(name, kTwoImages);
+    folder.write("labels", kTwoLabels);
+    RecordingSink sink;
+    import_data(kIdxImporter, std::vector<Input>{{folder.file(name), Part::kTrain, folder.file("labels")}}, {}, sink);
+    return sink.recorded().summary.notes;
+  };
+  BOOST_TEST(notes("emnist-letters-train-images-idx3-ubyte")
+                 .front()
+                 .starts_with("EMNIST has rows and columns of its images exchanged"));
+  BOOST_TEST(notes("mnist-train-images-idx3-ubyte").size() ==
+             notes("emnist-letters-train-images-idx3-ubyte").size() - 1);
+}
+
 BOOST_AUTO_TEST_CASE(values_of_every_type_are_read_as_big_endian) {
   const auto floats = [](std::uint8_t code, const Bytes& values) {
     return import_pair(typed(code, {2, 1}, values), kTwoLabels).floats;
@@ -339,7 +355,10 @@ BOOST_AUTO_TEST_CASE(of_a_damaged_file_the_name_tells_the_format_unless_its_cont
   BOOST_TEST(format_of("a.NPY", text("what")) == "numpy");
   BOOST_TEST(format_of("a.csv", text("a,b\n1,\"2\n")) == "csv");
   BOOST_TEST(format_of("a.svm", text("cat 1:1\ndog 2:1\n")) == "libsvm");
-  BOOST_TEST(format_of("b.csv", text("1 1:1 3:1\n0 2:1\n")) == "libsvm");
+  BOOST_TEST(format_of("b.txt", text("1 1:1 3:1\n0 2:1\n")) == "libsvm");
+  BOOST_TEST(format_of("b.csv", text("1 1:1 3:1\n0 2:1\n"))
+                 .starts_with(folder.file("b.csv") + ": its name says csv, its content looks like libsvm; "));
+  BOOST_TEST(format_of("b.csv", kTwoImages) == "idx");
   BOOST_TEST(format_of("a.bin", first(kTwoImages, 20)).starts_with(folder.file("a.bin") + ": expected data as idx, "));
   Bytes packed = gzip(kTwoImages);
   packed[packed.size() - 8] ^= 1;  // of the CRC-32

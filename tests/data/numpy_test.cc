@@ -166,6 +166,29 @@ BOOST_AUTO_TEST_CASE(words_become_classes_and_arrays_that_are_not_used_are_told)
   }
 }
 
+BOOST_AUTO_TEST_CASE(types_without_a_byte_order_are_read_as_numpy_reads_them) {
+  const auto same = [](const std::string& a, const std::string& b, const std::string& content) {
+    const Recorded one = parse(npy(a, "(2, 1)", content), kTwoLabels),
+                   other = parse(npy(b, "(2, 1)", content), kTwoLabels);
+    return one.floats == other.floats && one.bytes == other.bytes && one.size() == 2U;
+  };
+  BOOST_TEST(same("f4", "<f4", elements<float>({1.5, -2})));
+  BOOST_TEST(same("i8", "<i8", elements<std::int64_t>({1, -2})));
+  BOOST_TEST(same("u1", "|u1", "ab"));
+  for (const char* type : {"?", "|?", "b1"}) BOOST_TEST(same(type, "|b1", std::string("\0\1", 2)), type);
+  for (const char* type : {"", "<", "f", "4", "??", "f44"}) {
+    BOOST_TEST(fault(npy(type, "(2, 1)", elements<float>({1, 2})), kTwoLabels).find("expected numbers, such as") !=
+                   std::string::npos,
+               type);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(an_archive_with_two_arrays_of_one_name_is_refused) {
+  const std::string x = npy("|u1", "(2, 1)", "ab"), other = npy("|u1", "(2, 1)", "cd");
+  BOOST_TEST(fault(zip({{"x.npy", x}, {"y.npy", kTwoLabels}, {"x.npy", other}})) ==
+             "x: expected every array once, found 'x' twice; write the archive anew");
+}
+
 BOOST_AUTO_TEST_CASE(labels_of_every_type_are_the_same_classes) {
   const std::string samples = npy("|u1", "(3, 2)", "abcdef");
   const auto members = members_of("labels.npz");
@@ -315,8 +338,17 @@ BOOST_AUTO_TEST_CASE(labels_that_are_none_are_refused_with_their_place) {
              "y: byte 132: expected a whole number as a label, found 0.5 (of sample 2)");
   BOOST_TEST(labels("<f4", elements<float>({NAN, 0.5})) ==
              "y: byte 128: expected a whole number as a label, found nan (of sample 1)");
-  BOOST_TEST(labels("|u1", "abcdef", "(2, 3)") ==
+  BOOST_TEST(labels("|u1", std::string("\0\1\0\1\0\0", 6), "(2, 3)") ==
              "y: byte 60: expected one label for each of 2 samples, found shape (2, 3); of rows with a 1 at the class "
+             "take numpy.argmax(labels, 1)");
+  for (const std::string& rows : {std::string("\1\1\0\1\0\0", 6), std::string("\0\1\0\0\0\0", 6)}) {
+    BOOST_TEST(
+        labels("|u1", rows, "(2, 3)") ==
+        "y: byte 60: expected one label for each of 2 samples, found shape (2, 3); rows of several labels or none "
+        "are of multi-label data, which psctl does not train");
+  }
+  BOOST_TEST(labels("<f4", elements<float>({0, 1, 1, 0}), "(2, 2)") ==
+             "y: byte 60: expected one label for each of 2 samples, found shape (2, 2); of rows with a 1 at the class "
              "take numpy.argmax(labels, 1)");
   BOOST_TEST(labels("|u1", "abc", "(3,)") == "y: byte 60: expected 2 labels, one for each sample of x, found 3");
   BOOST_TEST(labels("|S2", std::string("a\0\0\0", 4)) == "y: byte 130: expected a label, found nothing (of sample 2)");
