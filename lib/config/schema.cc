@@ -286,13 +286,14 @@ const auto& optimizer_section() {
                                       {"step", ScheduleKind::kStep},
                                       {"exponential", ScheduleKind::kExponential},
                                       {"cosine", ScheduleKind::kCosine}}),
-                "how the learning rate changes over the epochs")
+                "how the learning rate changes over the epochs of settled samples; an update of the samples a to b "
+                "takes the schedule at a and the warm-up at b, a local step likewise")
           .add("warmup_epochs", &ScheduleConfig::warmup_epochs, number(between(0, 1e6)),
-               "the rate rises linearly from 0 over so many epochs")
+               "epochs over which the rate rises linearly from 0; taken at the end of an update, so none has rate 0")
           .add("every_epochs", &ScheduleConfig::every_epochs, number(kEpochs), "epochs from one step to the next",
                {.under = {"step"}})
           .add("factor", &ScheduleConfig::factor, number({.minimum = 0, .maximum = 1e6, .above_minimum = true}),
-               "the rate is multiplied by it at every step", {.under = {"step"}, .required = true})
+               "the rate is multiplied by it from every such boundary on", {.under = {"step"}, .required = true})
           .add("factor", &ScheduleConfig::factor, number({.minimum = 0, .maximum = 1e6, .above_minimum = true}),
                "the rate is multiplied by it over every epoch", {.under = {"exponential"}, .required = true})
           .add("epochs", &ScheduleConfig::epochs, number(kEpochs), "the epoch at which the rate reaches 0",

@@ -49,6 +49,7 @@ Lead::Lead(Setup setup, std::unique_ptr<sync::Strategy> strategy)
       synchronizer_(std::move(strategy), setup_.cluster.workers,
                     std::max<std::size_t>(1, joining_at_start(setup_.cluster))),
       local_(synchronizer_.strategy().traits().kind == sync::Traits::Kind::kLocal),
+      schedule_(setup_.optimizer, setup_.train_samples),
       log_(log_of(setup_)),
       account_(account_options(setup_), setup_.cluster.workers),
       present_(setup_.cluster.workers),
@@ -239,17 +240,25 @@ void Lead::handle(Instant now, const sync::Event& event, const PushReport* repor
 
 void Lead::record(Instant now, const sync::Outcome& outcome) {
   Order order{.sequence = ++sequence_, .version = outcome.version, .what = {}};
-  double learning_rate = 0;
+  trace::Rates rates;
   Step step = 0;
   if (const auto* apply = std::get_if<sync::Apply>(&outcome.decision)) {
-    Update update = update_of(*apply, outcome);
-    learning_rate = update.learning_rate;
-    order.what = std::move(update);
+    const std::uint64_t settled = account_.samples().settled();
     account_.applied(now, outcome.uses, outcome.version);
+    Update update = update_of(*apply, outcome, settled, account_.samples().settled());
+    rates.learning_rate = update.learning_rate;
+    order.what = std::move(update);
   } else if (const auto* release = std::get_if<sync::Release>(&outcome.decision)) {
     step = cluster().worker(release->worker).step;
-    if (local_) learning_rate = learn::scheduled_rate(setup_.optimizer, epoch());
-    order.what = Release{*release, learning_rate};
+    Release to{*release};
+    if (local_) {
+      const std::uint64_t workers = cluster().present();
+      const std::uint64_t own_pending = account_.workers()[release->worker.value].samples.pending;
+      to.pace = {.samples = account_.samples().settled() + own_pending * workers,
+                 .per_step = setup_.batch_size * workers};
+      rates = {.learning_rate = schedule_.first_rate(to.pace), .from = to.pace.samples, .per_step = to.pace.per_step};
+    }
+    order.what = to;
     account_.released(now, release->worker, release->refresh);
   } else if (const auto* discard = std::get_if<sync::Discard>(&outcome.decision)) {
     order.what = *discard;
@@ -257,12 +266,13 @@ void Lead::record(Instant now, const sync::Outcome& outcome) {
   } else {
     order.what = std::get<sync::Merge>(outcome.decision);
   }
-  log_.decision(order.sequence, now, outcome, step, learning_rate);
+  log_.decision(order.sequence, now, outcome, step, rates);
   orders_.push_back(std::move(order));
 }
 
-Update Lead::update_of(const sync::Apply& apply, const sync::Outcome& outcome) const {
-  const double scheduled = local_ ? 1 : learn::scheduled_rate(setup_.optimizer, epoch());
+Update Lead::update_of(const sync::Apply& apply, const sync::Outcome& outcome, std::uint64_t from,
+                       std::uint64_t to) const {
+  const double scheduled = local_ ? 1 : schedule_.rate(from, to);
   Update update{.shares = apply.shares, .learning_rate = scheduled * apply.rate, .reset = apply.reset};
   if (setup_.optimizer.staleness.kind == learn::StalenessKind::kInverse) {
     for (sync::Share& share : update.shares) {

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "lead/config.h"
-#include "learn/config.h"
+#include "learn/schedule.h"
 #include "sync/synchronizer.h"
 #include "trace/account.h"
 #include "trace/decision_log.h"
@@ -33,7 +33,7 @@ struct Update {  // version += 1; weights carry the correction for staleness
   bool reset = false;
 };
 struct Release : sync::Release {
-  double learning_rate = 0;  // of the steps that a local worker takes from here on
+  learn::Pace pace = {};  // of local workers
 };
 struct Look {  // this version is to be evaluated, or kept, or both; what Lead::evaluated wants back
   Instant at{};
@@ -168,7 +168,8 @@ class Lead {
   // One event: books, log, account and orders.
   void handle(Instant now, const sync::Event& event, const PushReport* report = nullptr);
   void record(Instant now, const sync::Outcome& outcome);
-  Update update_of(const sync::Apply& apply, const sync::Outcome& outcome) const;
+  // An update of the settled samples `from` to `to`.
+  Update update_of(const sync::Apply& apply, const sync::Outcome& outcome, std::uint64_t from, std::uint64_t to) const;
   // What follows from an event at the same instant: planned departures and joins, evaluations, the stop.
   void follow_up(Instant now);
   void leave_if_done(Instant now, WorkerId worker);
@@ -184,6 +185,7 @@ class Lead {
   Setup setup_;
   sync::Synchronizer synchronizer_;
   bool local_;  // its workers are local ones
+  learn::Schedule schedule_;
   trace::DecisionLog log_;
   trace::Account account_;
   std::vector<Order> orders_;

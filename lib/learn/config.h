@@ -32,7 +32,7 @@ struct ModelConfig {
 enum class OptimizerKind { kSgd, kMomentum, kNesterov, kAdaGrad, kAdam };
 enum class ScheduleKind { kConstant, kStep, kExponential, kCosine };
 
-// Learning rate over epochs, counted as everywhere in samples of the pushes received.
+// Learning rate over epochs of settled samples; learn/schedule.h says which epoch an update has.
 struct ScheduleConfig {
   ScheduleKind kind = ScheduleKind::kConstant;
   double warmup_epochs = 0;  // linear from 0 up to the rate

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numbers>
 
 #include "base/clones.h"
 #include "base/error.h"
@@ -86,27 +85,7 @@ std::size_t states_of(OptimizerKind kind) {
   PSCTL_CHECK(false, "unknown optimizer");
 }
 
-double decayed(const ScheduleConfig& schedule, double epoch) {
-  switch (schedule.kind) {
-    case ScheduleKind::kConstant:
-      return 1;
-    case ScheduleKind::kStep:
-      return std::pow(schedule.factor, std::floor(epoch / schedule.every_epochs));
-    case ScheduleKind::kExponential:
-      return std::pow(schedule.factor, epoch);
-    case ScheduleKind::kCosine:
-      return (1 + std::cos(std::numbers::pi * std::min(1.0, epoch / schedule.epochs))) / 2;
-  }
-  PSCTL_CHECK(false, "unknown schedule");
-}
-
 }  // namespace
-
-double scheduled_rate(const OptimizerConfig& config, double epoch) {
-  const double warmup = config.schedule.warmup_epochs;
-  const double risen = epoch < warmup ? epoch / warmup : 1;
-  return config.learning_rate * risen * decayed(config.schedule, epoch);
-}
 
 Optimizer::Optimizer(const OptimizerConfig& config, std::size_t parameters) : config_(config) {
   for (std::size_t i = 0; i < states_of(config.kind); ++i) state_.emplace_back(parameters);

@@ -12,9 +12,6 @@
 
 namespace psctl::learn {
 
-// Learning rate at `epoch` (samples received / training samples), before Apply::rate and staleness.
-double scheduled_rate(const OptimizerConfig& config, double epoch);
-
 // The optimizer of `parameters` floats, with its state. Works element by element: a model cut into shards gets the same
 // bits as a whole one.
 class Optimizer {

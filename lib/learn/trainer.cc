@@ -10,7 +10,9 @@ Trainer::Trainer(const Model& model, const data::Dataset& dataset, data::BatchOr
                  const OptimizerConfig& optimizer, const sync::Traits& traits, bool coordinates)
     : model_(model), dataset_(dataset), batches_(std::move(batches)), traits_(traits), coordinates_(coordinates) {
   PSCTL_CHECK(!coordinates || (dataset.sparse() && traits.kind == sync::Traits::Kind::kGradient));
-  if (traits.kind == sync::Traits::Kind::kLocal) local_.emplace(optimizer, traits.rebase, model.parameter_count());
+  if (traits.kind == sync::Traits::Kind::kLocal) {
+    local_.emplace(optimizer, traits.rebase, model.parameter_count(), dataset.size());
+  }
 }
 
 double Trainer::compute(std::span<const float> parameters, std::span<float> gradient, Workspace& workspace) {
@@ -52,19 +54,20 @@ double Trainer::run(const Leg& leg, std::span<float> push, Workspace& workspace)
     if (!leg.empty) loss = compute(snapshot_->values(), push, workspace);
   } else {
     // The gradients of the steps stand where the push will be.
-    const auto take_steps = [&](Step count, double rate) {
+    const auto take_steps = [&](Step count) {
       for (Step i = 0; i < count; ++i) {
         loss += compute(local_->parameters(), push, workspace);
-        local_->step(push, rate);
+        local_->step(push);
       }
     };
     Step kept = leg.overlapped;
-    take_steps(leg.overlapped, leg.rate_before);
+    take_steps(leg.overlapped);
+    local_->released(leg.pace);
     if (leg.model) {
       local_->take(leg.model->values());
       if (traits_.rebase == sync::Traits::Rebase::kDiscard) kept = 0, loss = 0;
     }
-    take_steps(leg.steps - given_up, leg.rate);
+    take_steps(leg.steps - given_up);
     kept += leg.steps - given_up;
     if (!leg.empty) {
       PSCTL_CHECK(kept > 0);

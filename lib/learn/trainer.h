@@ -18,12 +18,11 @@ namespace psctl::learn {
 
 // What a worker does from one push to the next.
 struct Leg {
-  Step overlapped = 0;     // mini-batches taken before the answer to the last push was in place
-  double rate_before = 0;  // learning rate of those
-  Snapshot model;          // then this model is taken; null: the worker keeps its own
-  Step steps = 1;          // then so many mini-batches
-  double rate = 0;         // at this learning rate; local workers only
-  bool empty = false;      // the last mini-batch is given up: there is nothing to push
+  Step overlapped = 0;  // mini-batches taken before the answer to the last push was in place
+  Snapshot model;       // then this model is taken; null: the worker keeps its own
+  Step steps = 1;       // then so many mini-batches
+  Pace pace = {};       // of the answer; local workers only
+  bool empty = false;   // the last mini-batch is given up: there is nothing to push
 };
 
 // Scratch for those who compute at the same time, not for every worker. Thread-safe.

@@ -1,7 +1,6 @@
 #include "rpc/exchange.h"
 
 #include <algorithm>
-#include <cmath>
 #include <fmt/format.h>
 #include <signal.h>
 #include <unistd.h>
@@ -24,12 +23,15 @@ void check_release(const wire::ReplyHeader& release) {
   const auto most = static_cast<std::int64_t>(sync::kAnyNumber);
   const auto count = [&](std::int64_t number) { return number >= 0 && number <= most; };
   if (count(release.local_steps) && count(release.overlap_steps) && release.limit_ns >= 0 &&
-      std::isfinite(release.rate) && release.rate >= 0 && release.receive_ns >= 0 && release.hold_ns >= 0) {
+      release.schedule_samples >= 0 && release.samples_per_step >= 0 && release.receive_ns >= 0 &&
+      release.hold_ns >= 0) {
     return;
   }
   throw WorldError(fmt::format(
-      "the lead server released for {} steps and {} overlapped ones, within {} ns, at the rate {}: that cannot be",
-      release.local_steps, release.overlap_steps, release.limit_ns, release.rate));
+      "the lead server released for {} steps and {} overlapped ones, within {} ns, at sample {} of the schedule and {} "
+      "a step: that cannot be",
+      release.local_steps, release.overlap_steps, release.limit_ns, release.schedule_samples,
+      release.samples_per_step));
 }
 
 }  // namespace

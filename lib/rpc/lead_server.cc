@@ -354,7 +354,8 @@ StepAnswer LeadServer::Impl::step(LeadSession& session, const wire::StepRequest&
     header.local_steps = static_cast<std::int64_t>(release.local_steps);
     header.overlap_steps = static_cast<std::int64_t>(release.overlap_steps);
     header.limit_ns = release.limit ? release.limit->count() : 0;
-    header.rate = release.learning_rate;
+    header.schedule_samples = static_cast<std::int64_t>(release.pace.samples);
+    header.samples_per_step = static_cast<std::int64_t>(release.pace.per_step);
     if (header.refresh) {
       answer.tensor = shard_.take_released(worker, slot.sequence, deadline);
       lead_.transferred(0, setup_.parameters * sizeof(float));

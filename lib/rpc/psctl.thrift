@@ -49,7 +49,8 @@ struct ReplyHeader {
   5: required i64 local_steps       // mini-batches to the next push; 0: push as soon as there is one
   6: required i64 overlap_steps     // most to take while that push is on its way
   7: required i64 limit_ns          // give the step up after this long; 0: never
-  8: required double rate           // learning rate of local steps
+  8: required i64 schedule_samples  // of local workers: samples before the next step, in the schedule
+  13: required i64 samples_per_step // and how many one step of theirs advances it
   9: required i64 receive_ns        // from the first byte of the request to its last
   10: required i64 hold_ns          // from there to the first byte of this reply
   12: i64 since_release_ns          // of RELEASE: from the decision to the first byte of this reply

@@ -85,7 +85,7 @@ class Work {
     PSCTL_CHECK(!local || !setup_.coordinates, "local workers push dense models");
     PSCTL_CHECK(local || !setup_.traits.overlap, "only local workers overlap");
     if (!local) return;
-    local_.emplace(setup_.optimizer, setup_.traits.rebase, model.parameter_count());
+    local_.emplace(setup_.optimizer, setup_.traits.rebase, model.parameter_count(), dataset.size());
     delta_.emplace(model.parameter_count());
   }
 
@@ -173,7 +173,7 @@ class Work {
       ++taken_.in_time;
       taken_.samples += batch.size();
       taken_.loss += loss;
-      if (local_) local_->step(gradient_.values(), release_.rate);
+      if (local_) local_->step(gradient_.values());
     }
     taken_.compute += computed - begin + (steady_clock::now() - delayed);
     return in_time;
@@ -287,6 +287,10 @@ class Work {
     }
     release_ = response.release;
     taken_.download = response.pull;
+    if (local_) {
+      local_->released({.samples = static_cast<std::uint64_t>(release_.schedule_samples),
+                        .per_step = static_cast<std::uint64_t>(release_.samples_per_step)});
+    }
     if (!local_ && (release_.local_steps != 1 || release_.overlap_steps != 0)) {
       throw WorldError(fmt::format("the lead server released a worker that pushes gradients for {} steps and {} more",
                                    release_.local_steps, release_.overlap_steps));

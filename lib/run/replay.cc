@@ -133,7 +133,6 @@ class Arithmetic {
     std::unique_ptr<oneapi::tbb::task_group> task;  // null: it computes no push
     learn::Push push;
     double loss = 0;
-    double rate = 0;  // of its last release
   };
 
   static std::size_t threads() { return std::max(1U, std::thread::hardware_concurrency()); }
@@ -150,14 +149,12 @@ class Arithmetic {
     const bool take = release.refresh == sync::Refresh::kTake;
     if (take) store_->released(release.worker);
     Runner& runner = runners_[release.worker.value];
-    const double rate_before = std::exchange(runner.rate, release.learning_rate);
     const std::optional<Preview::Push> push = preview_.next_push(release.worker);
     if (!push || !possible(*push, release)) return;
     start(runner, {.overlapped = push->overlapped,
-                   .rate_before = rate_before,
                    .model = take ? store_->snapshot() : nullptr,
                    .steps = Step{push->steps} + push->lost - push->overlapped,
-                   .rate = release.learning_rate,
+                   .pace = release.pace,
                    .empty = push->empty});
   }
 

@@ -143,9 +143,8 @@ class Simulator::World {
     Step step = 0;       // mini-batches begun
     std::uint64_t life = 0;
     Phase phase = Phase::kHeld;
-    lead::Release release;   // the last
-    Step allowed = 0;        // to take between `sent` and `in_place`
-    double rate_before = 0;  // learning rate of those
+    lead::Release release;  // the last
+    Step allowed = 0;       // to take between `sent` and `in_place`
     Instant sent{}, arrived{}, released{}, in_place{};
     Step first = 0;           // number of the first mini-batch since `sent`
     Step overlapped = 0;      // mini-batches from then on
@@ -262,7 +261,6 @@ class Simulator::World {
     Runner& runner = runners_[release.worker.value];
     runner.phase = Phase::kReleased;
     runner.allowed = runner.release.overlap_steps;
-    runner.rate_before = runner.release.learning_rate;
     runner.release = release;
     runner.released = now;
     const Instant leaves = std::max(now, updates_done_);
@@ -432,10 +430,9 @@ class Simulator::World {
   void start_task(Runner& runner) {
     Task& task = *runner.task;
     task.leg = {.overlapped = runner.overlapped,
-                .rate_before = runner.rate_before,
                 .model = std::move(runner.snapshot),
                 .steps = runner.steps,
-                .rate = runner.release.learning_rate,
+                .pace = runner.release.pace,
                 .empty = runner.empty};
     arena_.execute([&] {
       task.group.run([&task, this] {

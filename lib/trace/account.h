@@ -68,7 +68,8 @@ struct SampleCounts {
   std::uint64_t pending = 0;    // of pushes that have come, neither used nor discarded yet
   std::uint64_t lost = 0;       // of mini-batches that the worker took and a new model threw away: never pushed
   std::uint64_t given_up = 0;   // of pushes that exceeded their time limit and are empty
-  std::uint64_t received() const { return used + discarded + pending; }
+  std::uint64_t settled() const { return used + discarded; }
+  std::uint64_t received() const { return settled() + pending; }
   std::uint64_t computed() const { return received() + lost + given_up; }
   std::uint64_t unused() const { return computed() - used; }
   SampleCounts& operator+=(const SampleCounts& more);

@@ -50,7 +50,7 @@ void DecisionLog::event(std::uint64_t sequence, Instant now, const sync::Event& 
 }
 
 void DecisionLog::decision(std::uint64_t sequence, Instant now, const sync::Outcome& outcome, Step step,
-                           double learning_rate) {
+                           const Rates& rates) {
   if (!on()) return;
   const std::string time = exact_seconds(now);
   std::visit(Match{
@@ -60,7 +60,7 @@ void DecisionLog::decision(std::uint64_t sequence, Instant now, const sync::Outc
                  },
                  [&](const sync::Apply& d) {
                    line("{},{},apply,,,{},shares={} rate={} learning_rate={}{}", sequence, time, outcome.version,
-                        shares_text(d), d.rate, learning_rate, d.reset ? " reset=1" : "");
+                        shares_text(d), d.rate, rates.learning_rate, d.reset ? " reset=1" : "");
                  },
                  [&](const sync::Discard& d) {
                    line("{},{},discard,,,{},push={}", sequence, time, outcome.version, d.push.value);
@@ -69,7 +69,9 @@ void DecisionLog::decision(std::uint64_t sequence, Instant now, const sync::Outc
                    line("{},{},release,{},{},{},refresh={} local_steps={} overlap_steps={}{}{}", sequence, time,
                         d.worker.value, step, outcome.version, d.refresh == sync::Refresh::kTake ? "take" : "keep",
                         d.local_steps, d.overlap_steps, d.limit ? fmt::format(" limit_ns={}", d.limit->count()) : "",
-                        learning_rate > 0 ? fmt::format(" learning_rate={}", learning_rate) : "");
+                        rates.per_step > 0 ? fmt::format(" learning_rate={} schedule_samples={} samples_per_step={}",
+                                                         rates.learning_rate, rates.from, rates.per_step)
+                                           : "");
                  },
              },
              outcome.decision);

@@ -13,6 +13,12 @@
 
 namespace psctl::trace {
 
+// What the schedule makes of a decision.
+struct Rates {
+  double learning_rate = 0;  // of an apply; of a local worker's release that of the step after those it has pushed
+  std::uint64_t from = 0, per_step = 0;  // of a local worker's release: its place in the schedule, in samples
+};
+
 class DecisionLog {
  public:
   static constexpr std::string_view kHeader = "sequence,time_s,kind,worker,step,version,detail";
@@ -25,7 +31,7 @@ class DecisionLog {
   bool on() const { return file_.open() || sink_; }
   // `step` is the worker's clock after the event, `version` the model's (of a push: the one it was computed on).
   void event(std::uint64_t sequence, Instant now, const sync::Event& event, PushId push, Step step, Version version);
-  void decision(std::uint64_t sequence, Instant now, const sync::Outcome& outcome, Step step, double learning_rate);
+  void decision(std::uint64_t sequence, Instant now, const sync::Outcome& outcome, Step step, const Rates& rates);
   void stop(std::uint64_t sequence, Instant now, Version version, const std::string& reason);
   void flush() { file_.flush(); }
 

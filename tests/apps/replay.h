@@ -54,6 +54,8 @@ inline const Overrides kMembers = {
     "cluster.workers=4", "cluster.compute_ms=[5, 6, 9, 7]",
     "cluster.membership=[{worker: 1, leave_step: 9}, {worker: 2, join_step: 4}, {worker: 3, "
     "join_s: 0.02, leave_s: 0.09}]"};
+// Changes with every sample.
+inline const Overrides kSchedule = {"optimizer.schedule={kind: cosine, epochs: 4, warmup_epochs: 1}"};
 inline const Overrides kEnd = {"stop={samples: 960}"};
 
 }  // namespace psctl::test

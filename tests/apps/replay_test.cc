@@ -61,7 +61,8 @@ BOOST_AUTO_TEST_CASE(a_virtual_run_of_every_strategy_replays_equal_with_workers_
     BOOST_TEST_CONTEXT(entry.name) {
       const App app;
       check_equal(app, app.train(kEnd + Overrides{"clock=virtual", "strategy=" + entry.name}));
-      check_equal(app, app.train(kEnd + kDelays + kMembers + Overrides{"clock=virtual", "strategy=" + entry.name}));
+      check_equal(
+          app, app.train(kEnd + kDelays + kMembers + kSchedule + Overrides{"clock=virtual", "strategy=" + entry.name}));
     }
   }
 }
@@ -75,7 +76,8 @@ BOOST_AUTO_TEST_CASE(a_virtual_run_replays_equal_with_what_a_strategy_does_only_
         "{name: ssp, apply: on_release}", "{name: asp, update_scale: mean}"}) {
     BOOST_TEST_CONTEXT(strategy) {
       const App app;
-      check_equal(app, app.train(kEnd + kDelays + network + Overrides{"clock=virtual", "strategy=" + strategy}));
+      check_equal(app,
+                  app.train(kEnd + kDelays + network + kSchedule + Overrides{"clock=virtual", "strategy=" + strategy}));
     }
   }
 }
@@ -101,7 +103,7 @@ BOOST_AUTO_TEST_CASE(a_real_run_of_every_strategy_replays_equal) {
     BOOST_TEST_CONTEXT(entry.name) {
       const App app;
       check_equal(app,
-                  app.train(kEnd + kDelays + (servers % 3 == 2 ? kMembers : Overrides{}) +
+                  app.train(kEnd + kDelays + kSchedule + (servers % 3 == 2 ? kMembers : Overrides{}) +
                             Overrides{"strategy=" + entry.name, fmt::format("cluster.servers={}", servers % 2 + 1)}));
       ++servers;
     }
@@ -114,7 +116,8 @@ BOOST_AUTO_TEST_CASE(a_real_run_replays_equal_with_overlap_and_steps_that_are_gi
         "{name: bap, max_iteration_ms: 4}"}) {
     BOOST_TEST_CONTEXT(strategy) {
       const App app;
-      const std::string run = app.train(kEnd + kDelays + Overrides{"cluster.servers=2", "strategy=" + strategy});
+      const std::string run =
+          app.train(kEnd + kDelays + kSchedule + Overrides{"cluster.servers=2", "strategy=" + strategy});
       BOOST_TEST(contains(read_file(run + "/decisions.csv"), contains(strategy, "bap") ? " empty=1 " : " overlapped="));
       check_equal(app, run);
     }

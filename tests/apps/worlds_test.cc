@@ -82,6 +82,13 @@ BOOST_AUTO_TEST_CASE(both_worlds_agree_with_momentum_a_schedule_and_weight_decay
                    {{}, {"cluster.servers=2"}});
 }
 
+BOOST_AUTO_TEST_CASE(both_worlds_agree_on_a_warm_up_and_a_cosine_under_rounds_of_gradients_and_of_local_steps) {
+  const std::string schedule = "optimizer.schedule={kind: cosine, epochs: 3, warmup_epochs: 0.5}";
+  for (const std::string strategy : {"bsp", "{name: local_sgd, period: 3}"}) {
+    check_same_model({schedule, "stop={updates: 12}", "strategy=" + strategy}, {{}, {"cluster.servers=2"}});
+  }
+}
+
 BOOST_AUTO_TEST_CASE(another_seed_makes_another_model) {
   const App app;
   BOOST_TEST(App::digest(app.train({"clock=virtual"})) != App::digest(app.train({"clock=virtual", "seed=4"})));
@@ -110,8 +117,8 @@ BOOST_AUTO_TEST_CASE(clocks_and_waits_of_the_vectors_are_those_worked_out_by_han
                            Case{"strategy={name: ssp, staleness: 2}", {5, 5, 3}, {11, 6, 0}},
                            Case{"strategy=asp", {10, 7, 3}, {0, 0, 0}}}) {
     const TemporaryFolder folder;
-    Process process(folder, {"train", "--config", psctl::test::source_path("configs/vectors.yaml"), "--out", folder / "runs",
-                             each.strategy});
+    Process process(folder, {"train", "--config", psctl::test::source_path("configs/vectors.yaml"), "--out",
+                             folder / "runs", each.strategy});
     BOOST_TEST_REQUIRE(process.wait() == 0, process.error());
     const auto run = std::filesystem::directory_iterator(folder / "runs")->path();
     const auto summary = App::summary(run);

@@ -31,6 +31,18 @@ OptimizerConfig optimizer(OptimizerKind kind, double weight_decay) {
   return {.kind = kind, .weight_decay = weight_decay, .momentum = 0.9, .schedule = {}, .staleness = {}};
 }
 
+// Halves within an epoch of 60 samples, and rises until sample 30.
+OptimizerConfig scheduled(OptimizerKind kind, double weight_decay) {
+  OptimizerConfig config = optimizer(kind, weight_decay);
+  config.schedule = {.kind = ScheduleKind::kExponential, .warmup_epochs = 0.5, .factor = 0.5};
+  return config;
+}
+constexpr std::uint64_t kEpoch = 60;
+double rate_of_step(const OptimizerConfig& config, std::uint64_t from, std::uint64_t to) {
+  return config.learning_rate * std::min(1.0, static_cast<double>(to) / 30) *
+         std::pow(0.5, static_cast<double>(from) / 60);
+}
+
 // One parameter of a local worker, written from the definitions.
 struct Plain {
   OptimizerConfig config;
@@ -103,8 +115,8 @@ BOOST_AUTO_TEST_CASE(steps_pushes_and_refreshes_are_those_of_a_plain_loop_under_
   for (const OptimizerKind kind : kKinds) {
     for (const Rebase rebase : {Rebase::kDiscard, Rebase::kReapply}) {
       for (const double weight_decay : {0.0, 0.02}) {
-        const OptimizerConfig config = optimizer(kind, weight_decay);
-        LocalWorker worker(config, rebase, kSize);
+        const OptimizerConfig config = scheduled(kind, weight_decay);
+        LocalWorker worker(config, rebase, kSize, kEpoch);
         std::vector<Plain> plain(kSize, Plain{.config = config, .rebase = rebase});
         std::vector<double> expected(kSize);
         std::uint64_t seed = 0;
@@ -113,11 +125,13 @@ BOOST_AUTO_TEST_CASE(steps_pushes_and_refreshes_are_those_of_a_plain_loop_under_
           worker.take(model);
           for (std::size_t i = 0; i < kSize; ++i) plain[i].take(model[i]);
         };
-        const auto steps = [&](int count, double rate) {
-          for (int k = 0; k < count; ++k) {
+        // One after the other from sample `from` of the schedule on.
+        const auto steps = [&](std::uint64_t count, std::uint64_t from, std::uint64_t each) {
+          for (std::uint64_t k = 0; k < count; ++k, from += each) {
             std::vector<float> gradient = random_floats(++seed);
+            const double rate = rate_of_step(config, from, from + each);
             for (std::size_t i = 0; i < kSize; ++i) plain[i].step(gradient[i], rate);
-            worker.step(gradient, rate);
+            worker.step(gradient);
           }
         };
         BOOST_TEST_INFO_SCOPE("optimizer " << static_cast<int>(kind) << ", rebase " << static_cast<int>(rebase)
@@ -128,17 +142,22 @@ BOOST_AUTO_TEST_CASE(steps_pushes_and_refreshes_are_those_of_a_plain_loop_under_
           for (std::size_t i = 0; i < kSize; ++i) expected[i] = plain[i].push();
           BOOST_TEST(distance(delta, expected) < 1e-5);
         };
+        worker.released({.samples = 0, .per_step = 8});
         take();
-        steps(3, 0.1);
+        steps(3, 0, 8);
         push();
-        steps(2, 0.1);  // kept: they are in the next push
+        steps(2, 24, 8);  // while the answer is on its way; kept: they are in the next push
+        worker.released({.samples = 20, .per_step = 4});
+        steps(1, 28, 4);
         push();
-        steps(2, 0.05);  // while the answer is on its way
+        steps(2, 32, 4);
+        worker.released({.samples = 60, .per_step = 8});
         take();
-        steps(1, 0.025);
+        steps(1, rebase == Rebase::kDiscard ? 60 : 76, 8);
         push();
+        worker.released({.samples = 90, .per_step = 8});
         take();
-        steps(1, 0.1);
+        steps(1, 90, 8);
         for (std::size_t i = 0; i < kSize; ++i) expected[i] = plain[i].x;
         BOOST_TEST(distance(worker.parameters(), expected) < 1e-5);
       }
@@ -149,12 +168,13 @@ BOOST_AUTO_TEST_CASE(steps_pushes_and_refreshes_are_those_of_a_plain_loop_under_
 BOOST_AUTO_TEST_CASE(the_server_adds_what_the_workers_moved_and_nothing_else) {
   constexpr std::uint32_t kWorkers = 3;
   for (const Rebase rebase : {Rebase::kDiscard, Rebase::kReapply}) {
-    const OptimizerConfig config = optimizer(OptimizerKind::kMomentum, 0.1);
+    OptimizerConfig config = optimizer(OptimizerKind::kMomentum, 0.1);
+    config.learning_rate = 0.01;
     const std::vector<float> initial = random_floats(1);
     ModelStore store(config, initial, Traits::Kind::kLocal);
     std::vector<double> expected(initial.begin(), initial.end());
     std::vector<LocalWorker> workers;
-    for (std::uint32_t w = 0; w < kWorkers; ++w) workers.emplace_back(config, rebase, kSize).take(initial);
+    for (std::uint32_t w = 0; w < kWorkers; ++w) workers.emplace_back(config, rebase, kSize, kEpoch).take(initial);
     std::uint64_t push = 0;
     for (std::uint64_t commit = 1; commit <= 5; ++commit) {
       // Worker w pushes w + 1 times before the commit; its pushes are merged.
@@ -162,7 +182,7 @@ BOOST_AUTO_TEST_CASE(the_server_adds_what_the_workers_moved_and_nothing_else) {
       for (std::uint32_t w = 0; w < kWorkers; ++w) {
         for (std::uint32_t k = 0; k <= w; ++k) {
           std::vector<float> gradient = random_floats(1000 * commit + 10 * w + k);
-          workers[w].step(gradient, 0.01);
+          workers[w].step(gradient);
           const std::shared_ptr<Tensor> delta = store.buffer();
           workers[w].push(delta->values());
           for (std::size_t i = 0; i < kSize; ++i) expected[i] += delta->values()[i] / double{kWorkers};
@@ -183,9 +203,9 @@ BOOST_AUTO_TEST_CASE(the_server_adds_what_the_workers_moved_and_nothing_else) {
 }
 
 BOOST_AUTO_TEST_CASE(a_worker_without_a_model_is_our_fault_and_is_told) {
-  LocalWorker worker(optimizer(OptimizerKind::kSgd, 0), Rebase::kDiscard, 2);
+  LocalWorker worker(optimizer(OptimizerKind::kSgd, 0), Rebase::kDiscard, 2, kEpoch);
   std::vector<float> values(2);
-  BOOST_CHECK_THROW(worker.step(values, 1), InternalError);
+  BOOST_CHECK_THROW(worker.step(values), InternalError);
   BOOST_CHECK_THROW(worker.push(values), InternalError);
   BOOST_CHECK_THROW(worker.take(std::vector<float>(3)), InternalError);
 }
@@ -217,20 +237,20 @@ BOOST_AUTO_TEST_CASE(a_gradient_worker_computes_at_the_model_it_took_or_kept) {
 
 BOOST_AUTO_TEST_CASE(a_local_worker_follows_its_leg_and_reports_the_loss_of_what_it_pushes) {
   const Data data;
-  const OptimizerConfig config = optimizer(OptimizerKind::kMomentum, 0.01);
+  const OptimizerConfig config = scheduled(OptimizerKind::kMomentum, 0.01);
   for (const Rebase rebase : {Rebase::kDiscard, Rebase::kReapply}) {
     Trainer trainer(data.model, data.dataset, data.batches(), config,
                     {.kind = Traits::Kind::kLocal, .overlap = true, .rebase = rebase});
-    LocalWorker plain(config, rebase, data.model.parameter_count());
+    LocalWorker plain(config, rebase, data.model.parameter_count(), kEpoch);
     data::BatchOrder batches = data.batches();
     Workspace workspace;
     const Snapshot first = data.start(1), second = data.start(2);
     std::vector<float> seen(first->size()), expected(first->size()), gradient(first->size());
     Step next = 0;
-    const auto step = [&](double rate) {
+    const auto step = [&] {
       const double loss = data.model.gradient(plain.parameters(), test::batch_of(data.dataset, batches.batch(next++)),
                                               gradient, workspace);
-      plain.step(gradient, rate);
+      plain.step(gradient);
       return loss;
     };
     const auto check = [&](double seen_loss, double expected_loss) {
@@ -239,31 +259,36 @@ BOOST_AUTO_TEST_CASE(a_local_worker_follows_its_leg_and_reports_the_loss_of_what
       BOOST_TEST((seen == expected));
       BOOST_TEST(trainer.begun() == next);
     };
+    const Pace start{.samples = 0, .per_step = 8}, later{.samples = 24, .per_step = 4};
+    plain.released(start);
     plain.take(first->values());
-    double loss = step(0.1) + step(0.1);
-    check(trainer.run({.model = first, .steps = 2, .rate = 0.1}, seen, workspace), loss / 2);
+    double loss = step() + step();
+    check(trainer.run({.model = first, .steps = 2, .pace = start}, seen, workspace), loss / 2);
 
-    const double before = step(0.1) + step(0.1);
+    const double before = step() + step();
+    plain.released(later);
     plain.take(second->values());
-    loss = step(0.05);
+    loss = step();
     const double mean = rebase == Rebase::kDiscard ? loss : (before + loss) / 3;
-    check(
-        trainer.run({.overlapped = 2, .rate_before = 0.1, .model = second, .steps = 1, .rate = 0.05}, seen, workspace),
-        mean);
+    check(trainer.run({.overlapped = 2, .model = second, .steps = 1, .pace = later}, seen, workspace), mean);
 
-    loss = step(0.05) + step(0.02);  // kept: nothing is lost
-    check(trainer.run({.overlapped = 1, .rate_before = 0.05, .model = nullptr, .steps = 1, .rate = 0.02}, seen,
-                      workspace),
-          loss / 2);
-    loss = step(0.02);
-    check(trainer.run({.overlapped = 1, .rate_before = 0.02, .model = nullptr, .steps = 0}, seen, workspace), loss);
+    loss = step();  // kept: nothing is lost
+    const Pace last{.samples = 40, .per_step = 8};
+    plain.released(last);
+    loss += step();
+    check(trainer.run({.overlapped = 1, .model = nullptr, .steps = 1, .pace = last}, seen, workspace), loss / 2);
+    loss = step();
+    plain.released(last);
+    check(trainer.run({.overlapped = 1, .model = nullptr, .steps = 0, .pace = last}, seen, workspace), loss);
 
     // Given up: what it did before that is in the push after it, if no refresh throws it away.
-    loss = step(0.1);
+    plain.released(last);
+    loss = step();
     ++next;
-    BOOST_TEST(trainer.run({.model = nullptr, .steps = 2, .rate = 0.1, .empty = true}, seen, workspace) == 0);
-    loss = step(0.1);
-    check(trainer.run({.model = nullptr, .steps = 1, .rate = 0.1}, seen, workspace), loss);
+    BOOST_TEST(trainer.run({.model = nullptr, .steps = 2, .pace = last, .empty = true}, seen, workspace) == 0);
+    plain.released(last);
+    loss = step();
+    check(trainer.run({.model = nullptr, .steps = 1, .pace = last}, seen, workspace), loss);
   }
 }
 

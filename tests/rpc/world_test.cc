@@ -130,9 +130,8 @@ BOOST_AUTO_TEST_CASE(local_steps_make_the_model_of_a_plain_loop_on_any_number_of
           kLocal, seen, rounds([](const Cluster&) { return sync::Release{.worker = {}, .local_steps = 3}; }));
     };
     world.run().check_done();
-    const double rate = world.optimizer.learning_rate;
     const std::vector<std::function<learn::Leg(const learn::Snapshot&)>> legs(
-        12, [&](const learn::Snapshot& model) { return learn::Leg{.model = model, .steps = 3, .rate = rate}; });
+        12, [&](const learn::Snapshot& model) { return learn::Leg{.model = model, .steps = 3}; });
     BOOST_TEST((world.last_model == reference(world, kLocal, legs)), servers << " servers");
     BOOST_TEST(seen->size() == 24U);
     for (const sync::Pushed& push : *seen) BOOST_TEST((push.steps == 3U && push.overlapped == 0U));
@@ -200,14 +199,11 @@ BOOST_AUTO_TEST_CASE(steps_overlapped_with_a_push_are_lost_or_kept_as_the_strate
         BOOST_TEST(push.overlapped == (i == 0 ? 0 : each.overlap_steps));
       }
       std::vector<std::function<learn::Leg(const learn::Snapshot&)>> legs;
-      const double rate = world.optimizer.learning_rate;
       for (std::size_t i = 0; i < kUpdates; ++i) {
         legs.emplace_back([&, i](const learn::Snapshot& model) {
           return learn::Leg{.overlapped = i == 0 ? 0 : each.overlap_steps,
-                            .rate_before = rate,
                             .model = i == 0 || each.refresh == kTake ? model : nullptr,
-                            .steps = i == 0 ? std::max<Step>(1, each.local_steps) : each.steps_after_model,
-                            .rate = rate};
+                            .steps = i == 0 ? std::max<Step>(1, each.local_steps) : each.steps_after_model};
         });
       }
       BOOST_TEST((world.last_model == reference(world, traits, legs)), servers << " servers");

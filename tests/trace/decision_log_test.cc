@@ -20,7 +20,7 @@ void write_all(DecisionLog& log) {
   std::uint64_t sequence = 0;
   log.event(++sequence, Instant{}, sync::Joined{WorkerId(3)}, {}, 0, 0);
   log.decision(++sequence, Instant{}, {.decision = sync::Release{.worker = WorkerId(3)}, .version = 0, .uses = {}}, 0,
-               0);
+               {.learning_rate = 0.05, .from = 640, .per_step = 32});
   log.event(sequence += 2, kLate,
             sync::Pushed{.worker = WorkerId(3),
                          .steps = 4,
@@ -33,11 +33,11 @@ void write_all(DecisionLog& log) {
                                     .upload = Duration(7),
                                     .download = Duration(8)}},
             PushId(9), 4, 1);
-  log.decision(++sequence, kLate, {.decision = sync::Merge{PushId(9), PushId(10)}, .version = 1, .uses = {}}, 0, 0);
+  log.decision(++sequence, kLate, {.decision = sync::Merge{PushId(9), PushId(10)}, .version = 1, .uses = {}}, 0, {});
   log.decision(++sequence, kLate,
                {.decision = sync::Apply{.shares = {{PushId(9), 0.1}, {PushId(11), 1.0 / 3}}}, .version = 2, .uses = {}},
-               0, 0.1);
-  log.decision(++sequence, kLate, {.decision = sync::Discard{PushId(12)}, .version = 2, .uses = {}}, 0, 0);
+               0, {.learning_rate = 0.1});
+  log.decision(++sequence, kLate, {.decision = sync::Discard{PushId(12)}, .version = 2, .uses = {}}, 0, {});
   log.event(++sequence, kLate, sync::Woke{}, {}, 0, 2);
   log.event(++sequence, kLate, sync::Left{WorkerId(3)}, {}, 4, 2);
   log.stop(++sequence, kLate, 2, "somebody said:\nstop, please");
