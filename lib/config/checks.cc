@@ -142,6 +142,17 @@ class Checks {
                           entry.name));
       }
     }
+    // Of a sum of pushes only one staleness could be taken, and that of the others may not be known before the update.
+    const bool may_keep_apart =
+        std::ranges::find(entry.parameters, "commit", &sync::Parameter::name) != entry.parameters.end();
+    if (sound("optimizer.staleness.kind") && run_.optimizer.staleness.kind == learn::StalenessKind::kInverse &&
+        entry.merges && !faults_.touch("strategy") &&
+        !(may_keep_apart && run_.strategy.parameters.word("commit") == "arrival")) {
+      fault("optimizer.staleness.kind",
+            fmt::format("inverse gives every push the weight of its own staleness, but strategy.name: {} adds pushes "
+                        "together before they are applied; use none, another strategy{}",
+                        entry.name, may_keep_apart ? ", or strategy.commit: arrival" : ""));
+    }
     const learn::OptimizerKind kind = run_.optimizer.kind;
     if (local && sound("optimizer.kind") &&
         (kind == learn::OptimizerKind::kAdaGrad || kind == learn::OptimizerKind::kAdam)) {

@@ -305,7 +305,7 @@ const auto& optimizer_section() {
               choice<StalenessKind>(
                   {{"none", StalenessKind::kNone}, {"inverse", StalenessKind::kInverse}, {"dc", StalenessKind::kDc}}),
               "what happens to a gradient that is some updates old: inverse lowers its rate, dc compensates the delay "
-              "(DC-ASGD)")
+              "(DC-ASGD); neither of pushes that the strategy adds together")
           .add("offset", &StalenessConfig::offset, whole(0, 1),
                "0: rate / max(1, staleness); 1: rate / (staleness + 1)", {.under = {"inverse"}})
           .add("mode", &StalenessConfig::mode,

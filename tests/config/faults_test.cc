@@ -204,6 +204,15 @@ const std::vector<Case> kCases = {
      kSound + "optimizer: {staleness: {kind: dc}}\nstrategy: local_sgd\n",
      {"c.yaml:4:31: optimizer.staleness.kind: dc corrects gradients, but with strategy.name: local_sgd the workers "
       "take steps of their own and push by how much they moved; use another kind, or another strategy"}},
+    {"one staleness of several merged gradients",
+     kSound + "optimizer: {staleness: {kind: inverse}}\nstrategy: bap\n",
+     {"c.yaml:4:31: optimizer.staleness.kind: inverse gives every push the weight of its own staleness, but "
+      "strategy.name: bap adds pushes together before they are applied; use none, another strategy"}},
+    {"one staleness of several merged moves",
+     kSound + "optimizer: {staleness: {kind: inverse, offset: 1}}\nstrategy: {name: wbsp, overlap: true}\n",
+     {"c.yaml:4:31: optimizer.staleness.kind: inverse gives every push the weight of its own staleness, but "
+      "strategy.name: wbsp adds pushes together before they are applied; use none, another strategy, or "
+      "strategy.commit: arrival"}},
     {"an optimizer that local workers do not have",
      kSound + "optimizer: {kind: adam}\nstrategy: {name: local_sgd, period: 2}\n",
      {"c.yaml:4:19: optimizer.kind: adam is not for workers that take steps of their own, as with strategy.name: "

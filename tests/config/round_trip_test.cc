@@ -207,6 +207,7 @@ class Random {
     if (schedule.kind == learn::ScheduleKind::kCosine) schedule.epochs = schedule.warmup_epochs + number(50);
     switch (local || strategy.merges ? draws_.below(2) : draws_.below(4)) {
       case 0:
+        if (strategy.merges) break;  // refused, where it really merges
         optimizer.staleness = {.kind = learn::StalenessKind::kInverse, .offset = whole(0, 1)};
         break;
       case 2:
