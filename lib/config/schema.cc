@@ -394,7 +394,7 @@ const auto& cluster_section() {
               "servers that hold a part of the model each")
           .add(
               "threads_per_worker", [](RunConfig & run) -> auto& { return run.cluster.threads_per_worker; },
-              whole(1, kMostThreads), "threads that a real worker computes with")
+              whole(1, kMostThreads), "threads that a real worker computes with, at most as many as there are cores")
           .add(
               "sparse_pushes", [](RunConfig & run) -> auto& { return run.cluster.sparse_pushes; }, flag(),
               "a push of a logistic model on sparse samples carries only the parameters that it touches, where that is "

@@ -75,10 +75,14 @@ Coordinates sum_of(std::span<const Coordinate> one, std::span<const Coordinate> 
 
 }  // namespace
 
+// Floats: a server holds whole cache lines.
+constexpr std::size_t kGrain = 16;
+
+std::size_t most_servers(std::size_t parameters) { return (parameters + kGrain - 1) / kGrain; }
+
 Range shard(std::size_t parameters, std::size_t servers, std::size_t rank) {
   PSCTL_CHECK(rank < servers);
-  constexpr std::size_t kGrain = 16;
-  const std::size_t grains = (parameters + kGrain - 1) / kGrain;
+  const std::size_t grains = most_servers(parameters);
   const auto cut = [&](std::size_t at) { return std::min(parameters, grains * at / servers * kGrain); };
   return {.begin = cut(rank), .size = cut(rank + 1) - cut(rank)};
 }

@@ -1,11 +1,14 @@
 #include "run/workbench.h"
 
+#include <algorithm>
 #include <fmt/format.h>
+#include <thread>
 
 #include "base/error.h"
 #include "config/config.h"
 #include "data/load.h"
 #include "data/normalize.h"
+#include "learn/model_store.h"
 #include "sync/registry.h"
 
 namespace psctl::run {
@@ -34,6 +37,13 @@ Workbench::Workbench(const config::RunConfig& config, data::Ready ready) : confi
   }
   model_ = std::make_unique<learn::Model>(config_.model, splits_.train->shape(), splits_.train->classes());
   if (splits_.train->sparse()) model_->check_sparse();
+  const std::size_t most = learn::most_servers(parameters());
+  if (config_.clock == config::Clock::kReal && config_.cluster.servers > most) {
+    throw UserError(fmt::format(
+        "cluster.servers: {} servers cannot share {} parameters, which are cut into blocks of 16; use at most "
+        "{}",
+        config_.cluster.servers, parameters(), most));
+  }
 }
 
 std::vector<data::BatchOrder> Workbench::batches() const {
@@ -91,6 +101,13 @@ std::string Workbench::why_dense() const {
 std::vector<std::string> Workbench::notices() const {
   if (timing_only()) return {};
   std::vector<std::string> notices = data_.notices;
+  const std::size_t cores = std::max(1U, std::thread::hardware_concurrency());
+  if (config_.clock == config::Clock::kReal && config_.cluster.threads_per_worker > cores) {
+    notices.push_back(
+        fmt::format("cluster.threads_per_worker: {} are more than the cores of this machine: each worker "
+                    "computes with {}",
+                    config_.cluster.threads_per_worker, cores));
+  }
   if (splits_.train->sparse() && config_.data.normalize.kind == data::Normalize::kAuto) {
     const bool scaled = data::normalize_for(config_.data.normalize, *splits_.train) == data::Normalize::kUnit;
     notices.push_back(fmt::format("data.normalize: {} is sparse, and standard would fill in its zeros: {}",

@@ -114,6 +114,22 @@ const std::vector<std::string> kQuiet = {"stop={time_s: 4.5}", "evaluate={every_
 
 }  // namespace
 
+BOOST_AUTO_TEST_CASE(threads_beyond_the_cores_are_told) {
+  const App app;
+  const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
+  for (const unsigned threads : {cores, cores + 1}) {
+    Process psctl(app.folder(), app.train_arguments({"cluster.workers=1", "cluster.compute_ms=5", "stop={updates: 2}",
+                                                     fmt::format("cluster.threads_per_worker={}", threads)}));
+    BOOST_TEST(psctl.wait() == 0, psctl.error());
+    BOOST_TEST(
+        contains(psctl.error(),
+                 fmt::format("cluster.threads_per_worker: {} are more than the cores of this machine: each worker "
+                             "computes with {}",
+                             threads, cores)) == (threads > cores),
+        psctl.error());
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_quiet_real_run_accounts_for_its_time_and_is_not_disturbed) {
   for (const std::string strategy : {"bsp", "asp"}) {
     const App app;

@@ -46,6 +46,13 @@ BOOST_AUTO_TEST_CASE(wrong_command_lines_are_refused) {
                 "psctl server: 'now' is one word too many; psctl server --help tells what there is");
 }
 
+BOOST_AUTO_TEST_CASE(more_servers_than_blocks_of_parameters_are_refused_in_a_real_run) {
+  const App app;
+  check_refused(
+      app, app.train_arguments({"model={kind: logistic}", "cluster.servers=18"}),
+      "cluster.servers: 18 servers cannot share 260 parameters, which are cut into blocks of 16; use at most 17");
+}
+
 BOOST_AUTO_TEST_CASE(wrong_configurations_are_refused) {
   const App app;
   const auto refused = [&](const std::string& override, const std::string& message) {

@@ -387,6 +387,20 @@ BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_AUTO_TEST_SUITE(shards)
 
+BOOST_AUTO_TEST_CASE(up_to_the_most_servers_each_has_a_part_and_beyond_one_has_none) {
+  for (std::size_t parameters = 1; parameters <= 200; ++parameters) {
+    const auto smallest = [&](std::size_t servers) {
+      std::size_t size = parameters;
+      for (std::size_t rank = 0; rank < servers; ++rank) size = std::min(size, shard(parameters, servers, rank).size);
+      return size;
+    };
+    for (std::size_t servers = 1; servers <= most_servers(parameters); ++servers) {
+      BOOST_TEST_REQUIRE(smallest(servers) > 0U);
+    }
+    BOOST_TEST_REQUIRE(smallest(most_servers(parameters) + 1) == 0U);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(ranges_cover_the_model_once_and_are_cut_at_multiples_of_16) {
   for (const std::size_t parameters : {0UL, 1UL, 15UL, 16UL, 17UL, 100UL, 7850UL, 235'146UL}) {
     for (std::size_t servers = 1; servers <= 9; ++servers) {
