@@ -217,6 +217,8 @@ void print_summary(const std::string& text, const std::string& folder) {
     if (!summary.contains(key) || !summary[key].is_number()) return none;
     return fmt::format(fmt::runtime(format), summary[key].get<double>());
   };
+  const bool diverged = summary.value("diverged", false);
+  if (diverged) fmt::print("DIVERGED: the numbers of the model are no longer finite; use a lower learning rate\n\n");
   print_workers(summary["workers"]);
   fmt::print("\n{} on the {} clock, {}: {} updates in {:.1f} s, {} samples/s used\n",
              summary["strategy"].get<std::string>(), summary["clock"].get<std::string>(),
@@ -224,10 +226,9 @@ void print_summary(const std::string& text, const std::string& folder) {
              summary["time_s"].get<double>(), number("samples_per_s", "{:.0f}", "-"));
   if (const std::string samples = samples_text(summary); !samples.empty()) fmt::print("samples: {}\n", samples);
   fmt::print("test accuracy {} (best {}), computing {} of the time, waiting {}\n",
-             number("final_accuracy", "{:.4f}", "not measured"), number("best_accuracy", "{:.4f}", "-"),
-             percent("compute_share"), percent("wait_share"));
+             number("final_accuracy", "{:.4f}", diverged ? "none" : "not measured"),
+             number("best_accuracy", "{:.4f}", "-"), percent("compute_share"), percent("wait_share"));
   fmt::print("{}\n", straggler_text(summary["workers"]));
-  if (summary.value("diverged", false)) fmt::print("the model diverged: its numbers are no longer finite\n");
   if (summary["disturbed"].is_boolean() && summary["disturbed"].get<bool>()) {
     fmt::print("the machine itself disturbed this run, its times are not those that were asked for:\n  {}\n",
                summary.value("disturbance", ""));

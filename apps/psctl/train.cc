@@ -25,7 +25,10 @@ int train(int argc, char** argv) {
   using Kind = Option::Kind;
   const auto arguments = Arguments::parse(
       {.program = "psctl train",
-       .description = "One run, in the world that the configuration's `clock` names.",
+       .description =
+           "One run, in the world that the configuration's `clock` names. A run that diverges ends there and says "
+           "DIVERGED first. That is a result: the exit code is 0, summary.json has `diverged: true` and no "
+           "final accuracy.",
        .synopsis = "--config FILE [--out DIR] [--quiet] [--timeline] [KEY=VALUE ...]",
        .examples = "  psctl train --config configs/quickstart.yaml\n"
                    "  psctl train --config configs/quickstart.yaml strategy=asp optimizer.learning_rate=0.05\n"

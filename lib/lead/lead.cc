@@ -478,9 +478,11 @@ std::string Lead::finish(const Ending& ending) {
   for (const auto& [name, count] : trace::kSampleCounts) summary[name] = samples.*count;
   summary["epochs"] = epoch();
   summary["samples_per_s"] = seconds > 0 ? static_cast<double>(samples.used) / seconds : 0;
-  summary["final_accuracy"] = looks.empty() ? Json(nullptr) : number(looks.back().test_accuracy);
+  // What a model without finite numbers answers is no accuracy.
+  const bool measured = !looks.empty() && !diverged_;
+  summary["final_accuracy"] = measured ? number(looks.back().test_accuracy) : Json(nullptr);
   summary["best_accuracy"] = looks.empty() ? Json(nullptr) : number(best);
-  summary["final_loss"] = looks.empty() ? Json(nullptr) : number(looks.back().test_loss);
+  summary["final_loss"] = measured ? number(looks.back().test_loss) : Json(nullptr);
   summary["target_accuracy"] = target > 0 ? Json(target) : Json(nullptr);
   summary["time_to_target_s"] = to_target ? Json(to_seconds(*to_target)) : Json(nullptr);
   summary["worker_s_to_target"] = cost ? Json(to_seconds(*cost)) : Json(nullptr);

@@ -114,6 +114,19 @@ const std::vector<std::string> kQuiet = {"stop={time_s: 4.5}", "evaluate={every_
 
 }  // namespace
 
+BOOST_AUTO_TEST_CASE(a_run_that_diverged_says_so_first_and_has_no_accuracy) {
+  const App app;
+  Process psctl(app.folder(), app.train_arguments({"clock=virtual", "strategy=asp", "optimizer.learning_rate=100000"}));
+  BOOST_TEST(psctl.wait() == 0, psctl.error());
+  BOOST_TEST(psctl.out().starts_with("DIVERGED: the numbers of the model are no longer finite"), psctl.out());
+  BOOST_TEST(contains(psctl.out(), "\ntest accuracy none "), psctl.out());
+  const auto summary = App::summary(app.run());
+  BOOST_TEST(summary["status"] == "done");
+  BOOST_TEST(summary["stop"] == "diverged");
+  BOOST_TEST(summary["diverged"] == true);
+  for (const char* key : {"final_accuracy", "final_loss"}) BOOST_TEST(summary[key].is_null(), key);
+}
+
 BOOST_AUTO_TEST_CASE(threads_beyond_the_cores_are_told) {
   const App app;
   const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
