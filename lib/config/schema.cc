@@ -405,7 +405,7 @@ const auto& cluster_section() {
               "virtual clock: time of a step; one for all, or one a worker")
           .add(
               "update_ms", [](RunConfig & run) -> auto& { return run.simulation.update_ms; }, number(kDelayMs),
-              "virtual clock: time of an update at the server")
+              "virtual clock: time of an update at the server, one after the other; its version exists when it is done")
           .add(
               "network", [](RunConfig & run) -> auto& { return run.simulation.network; }, map(network), "")
           .add(

@@ -129,6 +129,7 @@ std::optional<Alarm> Lead::next_alarm() const {
   const auto consider = [&](const Alarm& alarm) {
     if (!next || alarm < *next) next = alarm;
   };
+  if (!under_way_.empty()) consider({under_way_.front().done, AlarmKind::kUpdated, {}});
   if (!planned_.empty()) consider(planned_.front());
   if (const auto deadline = synchronizer_.deadline()) consider({*deadline, AlarmKind::kWake, {}});
   if (next_timed_look_) consider({*next_timed_look_, AlarmKind::kEvaluate, {}});
@@ -141,6 +142,11 @@ std::span<const Order> Lead::ring(Instant now) {
   const std::optional<Alarm> alarm = next_alarm();
   PSCTL_CHECK(alarm && alarm->at <= now);
   switch (alarm->kind) {
+    case AlarmKind::kUpdated:
+      made_ = under_way_.front().version;
+      account_.applied(now, under_way_.front().uses, made_);
+      under_way_.pop_front();
+      break;
     case AlarmKind::kLeave:
       planned_.erase(planned_.begin());
       if (present(alarm->worker)) handle(now, sync::Left{alarm->worker});
@@ -168,7 +174,7 @@ void Lead::stop(Instant now, const std::string& reason) {
   if (stopped()) return;
   stop_at_ = now;
   stop_reason_ = reason;
-  log_.stop(++sequence_, now, cluster().version(), reason);
+  log_.stop(++sequence_, now, made_, reason);
 }
 
 std::string Lead::failure() const {
@@ -243,9 +249,9 @@ void Lead::record(Instant now, const sync::Outcome& outcome) {
   trace::Rates rates;
   Step step = 0;
   if (const auto* apply = std::get_if<sync::Apply>(&outcome.decision)) {
-    const std::uint64_t settled = account_.samples().settled();
-    account_.applied(now, outcome.uses, outcome.version);
-    Update update = update_of(*apply, outcome, settled, account_.samples().settled());
+    const std::uint64_t from = scheduled();
+    begin_update(now, outcome);
+    Update update = update_of(*apply, outcome, from, scheduled());
     rates.learning_rate = update.learning_rate;
     order.what = std::move(update);
   } else if (const auto* release = std::get_if<sync::Release>(&outcome.decision)) {
@@ -253,9 +259,9 @@ void Lead::record(Instant now, const sync::Outcome& outcome) {
     Release to{*release};
     if (local_) {
       const std::uint64_t workers = cluster().present();
-      const std::uint64_t own_pending = account_.workers()[release->worker.value].samples.pending;
-      to.pace = {.samples = account_.samples().settled() + own_pending * workers,
-                 .per_step = setup_.batch_size * workers};
+      const std::uint64_t own_pending =
+          account_.workers()[release->worker.value].samples.pending - account_.samples_under_way(release->worker);
+      to.pace = {.samples = scheduled() + own_pending * workers, .per_step = setup_.batch_size * workers};
       rates = {.learning_rate = schedule_.first_rate(to.pace), .from = to.pace.samples, .per_step = to.pace.per_step};
     }
     order.what = to;
@@ -268,6 +274,17 @@ void Lead::record(Instant now, const sync::Outcome& outcome) {
   }
   log_.decision(order.sequence, now, outcome, step, rates);
   orders_.push_back(std::move(order));
+}
+
+void Lead::begin_update(Instant now, const sync::Outcome& outcome) {
+  if (setup_.update_time == Duration::zero()) {
+    made_ = outcome.version;
+    account_.applied(now, outcome.uses, outcome.version);
+    return;
+  }
+  account_.updating(outcome.uses);
+  const Instant begins = under_way_.empty() ? now : under_way_.back().done;
+  under_way_.push_back({.done = begins + setup_.update_time, .version = outcome.version, .uses = outcome.uses});
 }
 
 Update Lead::update_of(const sync::Apply& apply, const sync::Outcome& outcome, std::uint64_t from,
@@ -298,10 +315,10 @@ void Lead::follow_up(Instant now) {
   const std::uint64_t looks_before = epoch_looks_;
   while (epoch_look_due()) ++epoch_looks_;
   const bool epoch_look = epoch_looks_ > looks_before;
-  const bool update_look = setup_.evaluate.every_updates && cluster().version() >= next_update_look_;
-  if (update_look) next_update_look_ = cluster().version() + *setup_.evaluate.every_updates;
-  const bool keep = setup_.checkpoint_every_updates > 0 && cluster().version() >= next_checkpoint_;
-  if (keep) next_checkpoint_ = cluster().version() + setup_.checkpoint_every_updates;
+  const bool update_look = setup_.evaluate.every_updates && made_ >= next_update_look_;
+  if (update_look) next_update_look_ = made_ + *setup_.evaluate.every_updates;
+  const bool keep = setup_.checkpoint_every_updates > 0 && made_ >= next_checkpoint_;
+  if (keep) next_checkpoint_ = made_ + setup_.checkpoint_every_updates;
   stop_if_reached(now);
   if (!epoch_look && !update_look && !keep) return;
   const std::optional<Version> looked_at = looked_at_;
@@ -322,21 +339,21 @@ void Lead::leave_if_done(Instant now, WorkerId worker) {
 }
 
 Order Lead::look(Instant now, bool last) {
-  looked_at_ = cluster().version();
+  looked_at_ = made_;
   return {.sequence = ++sequence_,
-          .version = cluster().version(),
+          .version = made_,
           .what = Look{.at = now, .epoch = epoch(), .samples = account_.samples().received(), .last = last}};
 }
 
 std::optional<Order> Lead::last_look() {
   PSCTL_CHECK(stopped());
-  if (looked_at_ == cluster().version()) return std::nullopt;
+  if (looked_at_ == made_) return std::nullopt;
   return look(*stop_at_, true);
 }
 
 void Lead::stop_if_reached(Instant now) {
   const StopConfig& wanted = setup_.stop;
-  if (wanted.updates && cluster().version() >= *wanted.updates) return stop(now, "updates");
+  if (wanted.updates && made_ >= *wanted.updates) return stop(now, "updates");
   if (wanted.samples && account_.samples().received() >= *wanted.samples) return stop(now, "samples");
   if (wanted.epochs && epoch() >= *wanted.epochs) return stop(now, "epochs");
   if (!wanted.updates && !wanted.steps_per_worker && !wanted.time_s && given_up_ > 0 &&
@@ -345,7 +362,7 @@ void Lead::stop_if_reached(Instant now) {
   }
   const bool anyone = cluster().present() > 0 ||
                       std::ranges::any_of(planned_, [](const Alarm& alarm) { return alarm.kind == AlarmKind::kJoin; });
-  if (!anyone) stop(now, wanted.steps_per_worker ? "steps_per_worker" : "everyone left");
+  if (!anyone && under_way_.empty()) stop(now, wanted.steps_per_worker ? "steps_per_worker" : "everyone left");
 }
 
 void Lead::drop_releases_of_the_gone() {
@@ -392,7 +409,7 @@ void Lead::flush() {
 
 Progress Lead::progress(Instant now) const {
   Progress progress{.time_s = to_seconds(stop_at_.value_or(now)),
-                    .updates = cluster().version(),
+                    .updates = made_,
                     .samples = account_.samples().received(),
                     .epoch = epoch(),
                     .accuracy = {},
@@ -472,7 +489,7 @@ std::string Lead::finish(const Ending& ending) {
   summary["clock"] = setup_.virtual_clock ? "virtual" : "real";
   summary["seed"] = setup_.seed;
   summary["time_s"] = seconds;
-  summary["updates"] = cluster().version();
+  summary["updates"] = made_;
   summary["pushes"] = account_.pushes();
   summary["samples"] = samples.received();
   for (const auto& [name, count] : trace::kSampleCounts) summary[name] = samples.*count;

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <span>
@@ -64,7 +65,7 @@ struct PushReport {
 };
 
 // What happens at an instant known beforehand. Of several at one instant, in the order of the kinds.
-enum class AlarmKind { kLeave, kJoin, kWake, kEvaluate, kStop };
+enum class AlarmKind { kUpdated, kLeave, kJoin, kWake, kEvaluate, kStop };
 struct Alarm {
   Instant at{};
   AlarmKind kind{};
@@ -83,6 +84,7 @@ struct Setup {
   EvaluateConfig evaluate;
   TraceConfig trace;
   std::uint64_t checkpoint_every_updates = 0;  // 0: never
+  Duration update_time{};                      // on the virtual clock: of an update at the lead, one after the other
   learn::OptimizerConfig optimizer;
   std::uint64_t train_samples = 0;  // 0: no data, timing only
   std::size_t batch_size = 0;       // of every mini-batch
@@ -147,6 +149,9 @@ class Lead {
 
   // Has the worker a place in the run now? A release of one that has not is never among the orders.
   bool present(WorkerId worker) const;
+  // The version of the model that exists: the last one whose update is done. Orders are ahead of it by the updates that
+  // are under way; those that are when the run stops are never done.
+  Version made() const { return made_; }
   // Will it ever have one: not yet joined, and the run goes on.
   bool expected(WorkerId worker) const;
 
@@ -168,6 +173,9 @@ class Lead {
   // One event: books, log, account and orders.
   void handle(Instant now, const sync::Event& event, const PushReport* report = nullptr);
   void record(Instant now, const sync::Outcome& outcome);
+  void begin_update(Instant now, const sync::Outcome& outcome);
+  // Settled samples, those in updates under way among them: what the schedule counts.
+  std::uint64_t scheduled() const { return account_.samples().settled() + account_.samples_under_way(); }
   // An update of the settled samples `from` to `to`.
   Update update_of(const sync::Apply& apply, const sync::Outcome& outcome, std::uint64_t from, std::uint64_t to) const;
   // What follows from an event at the same instant: planned departures and joins, evaluations, the stop.
@@ -192,6 +200,13 @@ class Lead {
   std::vector<Alarm> planned_;  // joins and leaves by time, ascending
   std::vector<bool> present_, joined_;
   std::vector<std::string> hosts_;
+  struct UnderWay {  // an update
+    Instant done{};
+    Version version = 0;
+    std::vector<sync::Use> uses;
+  };
+  std::deque<UnderWay> under_way_;
+  Version made_ = 0;
   std::uint64_t sequence_ = 0;
   std::uint64_t epoch_looks_ = 1;  // the number of the next one: it is due at so many periods
   Version next_update_look_ = 0;

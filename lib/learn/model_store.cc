@@ -176,8 +176,16 @@ void ModelStore::compensate(const Pending& push, std::size_t begin, std::span<co
                         static_cast<float>(1 - decay), gradient.size());
 }
 
+Snapshot ModelStore::snapshot(Version version) const {
+  if (version == version_) return model_;
+  const auto found = older_.find(version);
+  PSCTL_CHECK(found != older_.end(), fmt::format("version {} is not kept", version));
+  return found->second;
+}
+
 void ModelStore::apply(std::span<const sync::Share> shares, double learning_rate, bool reset) {
   for (const sync::Share& share : shares) check_pending(share.push);
+  if (keeps_versions_) older_.emplace(version_, model_);
   ++version_;
   if (optimizer_ && reset) optimizer_->reset();
   if (shares.empty()) return;

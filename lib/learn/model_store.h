@@ -56,6 +56,10 @@ class ModelStore {
 
   Version version() const { return version_; }
   Snapshot snapshot() const { return model_; }  // the current version, pinned
+  // From now on the versions that updates leave behind stay, until they are forgotten.
+  void keep_versions() { keeps_versions_ = true; }
+  void forget_before(Version version) { older_.erase(older_.begin(), older_.lower_bound(version)); }
+  Snapshot snapshot(Version version) const;  // the current one, or one that stays
   std::size_t tensors() const { return pool_.made(); }
 
  private:
@@ -88,6 +92,8 @@ class ModelStore {
   std::optional<Tensor> sums_;  // of coordinates; all zero between updates
   std::map<WorkerId, Backup> backups_;
   Version version_ = 0;
+  bool keeps_versions_ = false;
+  std::map<Version, Snapshot> older_;
 };
 
 }  // namespace psctl::learn

@@ -91,6 +91,7 @@ class Arithmetic {
     std::vector<float> initial(bench.parameters());
     bench.model().initialise(initial, bench.config().seed);
     store_.emplace(bench.config().optimizer, initial, traits_.kind);
+    if (lead.setup().update_time > Duration::zero()) store_->keep_versions();
     for (data::BatchOrder& batches : bench.batches()) {
       Runner& runner = runners_.emplace_back();
       runner.trainer = std::make_unique<learn::Trainer>(bench.model(), *bench.splits().train, std::move(batches),
@@ -125,7 +126,7 @@ class Arithmetic {
     return runner.loss;
   }
 
-  std::string model_digest() const { return sha256(std::as_bytes(store_->snapshot()->values())); }
+  std::string model_digest() const { return sha256(std::as_bytes(store_->snapshot(lead_.made())->values())); }
 
  private:
   struct Runner {
@@ -143,7 +144,10 @@ class Arithmetic {
   }
   void carry_out(const sync::Merge& merge) { store_->merge(merge.into, merge.from); }
   void carry_out(const sync::Discard& discard) { store_->discard(discard.push); }
-  void carry_out(const lead::Update& update) { store_->apply(update.shares, update.learning_rate, update.reset); }
+  void carry_out(const lead::Update& update) {
+    store_->apply(update.shares, update.learning_rate, update.reset);
+    store_->forget_before(lead_.made());
+  }
   void carry_out(const lead::Look&) {}
   void carry_out(const lead::Release& release) {
     const bool take = release.refresh == sync::Refresh::kTake;
@@ -337,6 +341,7 @@ class Replay {
   void feed() {
     const LoggedRow& row = *logged_;
     pass_by(row.at);
+    if (!produced_.empty()) return;
     switch (row.kind) {
       case LoggedRow::Kind::kPushed:
         return push(row);
@@ -384,6 +389,8 @@ class Replay {
     const lead::StopConfig& configured = lead_.setup().stop;
     const std::string reason = row.detail();
     if (reason == "time_s") return ring(row);
+    while (produced_.empty() && lead_.made() < row.version && next_is_update(row.at)) carry_out(lead_.ring(row.at));
+    if (!produced_.empty()) return;
     // Those that the lead finds by itself have been found by now.
     constexpr std::array<std::string_view, 6> kFound = {"updates",          "epochs",        "samples",
                                                         "steps_per_worker", "everyone left", "every step given up"};
@@ -394,9 +401,19 @@ class Replay {
     lead_.stop(row.at, reason);
   }
 
-  // A planned leave of a worker that is not there leaves no row: it happens when its time has come.
+  bool next_is_update(Instant until) const {
+    const std::optional<lead::Alarm> alarm = lead_.next_alarm();
+    return alarm && alarm->kind == lead::AlarmKind::kUpdated && alarm->at <= until;
+  }
+
+  // What leaves no row happens when its time has come: an update is done, before what comes later; a planned leave of a
+  // worker that is not there.
   void pass_by(Instant now) {
-    for (;;) {
+    while (produced_.empty()) {
+      if (next_is_update(now - Duration(1))) {
+        carry_out(lead_.ring(lead_.next_alarm()->at));
+        continue;
+      }
       const std::optional<lead::Alarm> alarm = lead_.next_alarm();
       if (!alarm || alarm->at > now || alarm->kind != lead::AlarmKind::kLeave) return;
       if (lead_.present(alarm->worker) || preview_.leaves(alarm->worker)) return;

@@ -65,6 +65,8 @@ lead::Setup Workbench::lead_setup(const std::string& folder) const {
           .evaluate = timing_only() ? lead::EvaluateConfig{} : config_.evaluate,
           .trace = config_.trace,
           .checkpoint_every_updates = config_.checkpoint.every_updates,
+          .update_time =
+              config_.clock == config::Clock::kVirtual ? from_milliseconds(config_.simulation.update_ms) : Duration{},
           .optimizer = config_.optimizer,
           .train_samples = timing_only() ? 0 : splits_.train->size(),
           .batch_size = config_.data.batch_size,

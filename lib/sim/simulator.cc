@@ -64,7 +64,7 @@ class Simulator::World {
         model_bytes_(learning ? learning->model.parameter_count() * sizeof(float) : lead.setup().model_bytes),
         up_(config.network, model_bytes_, lead.setup().cluster.servers),
         down_(up_),
-        update_time_(from_milliseconds(config.update_ms)),
+        update_time_(lead.setup().update_time),
         runners_(recording ? recording->size() : stragglers_.size()) {
     if (options_.like_the_others && runners_.size() > 1) stragglers_of_others_ = stragglers_;
     for (std::size_t i = 0; i < runners_.size() && !recording_; ++i) {
@@ -87,6 +87,7 @@ class Simulator::World {
       std::vector<float> initial(learning_->model.parameter_count());
       learning_->model.initialise(initial, learning_->seed);
       store_ = std::make_unique<learn::ModelStore>(learning_->optimizer, initial, traits_.kind);
+      if (update_time_ > Duration::zero()) store_->keep_versions();
     }
   }
 
@@ -128,7 +129,7 @@ class Simulator::World {
     finish_looks(0);
   }
 
-  learn::Snapshot model() const { return store_ ? store_->snapshot() : nullptr; }
+  learn::Snapshot model() const { return store_ ? store_->snapshot(lead_.made()) : nullptr; }
   std::size_t tensors() const { return store_ ? store_->tensors() : 0; }
 
  private:
@@ -254,7 +255,10 @@ class Simulator::World {
     if (store_) store_->discard(discard.push);
   }
   void carry_out(Instant now, const lead::Order&, const lead::Update& update) {
-    if (store_) store_->apply(update.shares, update.learning_rate, update.reset);
+    if (store_) {
+      store_->apply(update.shares, update.learning_rate, update.reset);
+      store_->forget_before(lead_.made());
+    }
     updates_done_ = std::max(updates_done_, now) + update_time_;
   }
   void carry_out(Instant now, const lead::Order&, const lead::Release& release) {
@@ -281,14 +285,14 @@ class Simulator::World {
   }
   void carry_out(Instant, const lead::Order& order, const lead::Look& look) {
     if (!learning_) return;
-    if (look.keep && options_.keep) options_.keep(order.version, store_->snapshot()->values());
+    if (look.keep && options_.keep) options_.keep(order.version, store_->snapshot(order.version)->values());
     if (!look.evaluate) return;
     finish_looks(kLooksAtOnce - 1);
     looks_.push_back(std::make_unique<Look>());
     Look& task = *looks_.back();
     task.evaluation = {.at = look.at, .version = order.version, .epoch = look.epoch, .samples = look.samples};
     arena_.execute([&] {
-      task.group.run([&task, this, snapshot = store_->snapshot()] {
+      task.group.run([&task, this, snapshot = store_->snapshot(order.version)] {
         const learn::Evaluator::Result result = learning_->evaluator.evaluate(snapshot->values());
         task.evaluation.train_loss = result.train_loss;
         task.evaluation.test_loss = result.test.loss;

@@ -125,8 +125,9 @@ void Account::joined(Instant now, WorkerId worker, std::string host, std::span<c
                              .present = true,
                              .exchanging = true,
                              .hidden = {},
-                             .base_samples = samples_.used,
-                             .open = {}};
+                             .base_samples = samples_.used + samples_under_way_,
+                             .open = {},
+                             .under_way = 0};
 }
 
 void Account::pushed(Instant now, const PushRecord& push) {
@@ -171,6 +172,15 @@ void Account::pushed(Instant now, const PushRecord& push) {
   }
 }
 
+void Account::updating(std::span<const sync::Use> uses) {
+  for (const sync::Use& use : uses) {
+    Row* row = this->row(use.push);
+    row->under_way = true;
+    progress_[use.worker.value].under_way += row->push.samples;
+    samples_under_way_ += row->push.samples;
+  }
+}
+
 void Account::applied(Instant now, std::span<const sync::Use> uses, Version version) {
   const std::uint64_t used_before = samples_.used;
   for (const sync::Use& use : uses) {
@@ -200,7 +210,7 @@ void Account::discarded(std::span<const sync::Use> uses) {
 void Account::released(Instant now, WorkerId worker, sync::Refresh refresh) {
   end_hold(now, worker);
   Progress& progress = progress_.at(worker.value);
-  if (refresh == sync::Refresh::kTake) progress.base_samples = samples_.used;
+  if (refresh == sync::Refresh::kTake) progress.base_samples = samples_.used + samples_under_way_;
 }
 
 void Account::cut_off(WorkerId worker, const sync::Timing& partial, std::optional<Duration> wall,
@@ -313,6 +323,10 @@ std::optional<Duration> Account::worker_time_to_target() const {
 
 void Account::settle(Row& row, std::uint64_t SampleCounts::*as) {
   row.settled = true;
+  if (std::exchange(row.under_way, false)) {
+    progress_[row.push.worker.value].under_way -= row.push.samples;
+    samples_under_way_ -= row.push.samples;
+  }
   for (SampleCounts* counts : {&samples_, &workers_[row.push.worker.value].samples}) {
     counts->pending -= row.push.samples;
     counts->*as += row.push.samples;

@@ -136,6 +136,8 @@ class Account {
   void pushed(Instant now, const PushRecord& push);
   void woke(Instant now) { holds_.event(now, {}); }
   void waited_for(Instant now, std::span<const WorkerId> workers) { holds_.event(now, workers); }
+  // Where updates take time: one of these pushes is under way until applied().
+  void updating(std::span<const sync::Use> uses);
   void applied(Instant now, std::span<const sync::Use> uses, Version version);
   void discarded(std::span<const sync::Use> uses);
   void released(Instant now, WorkerId worker, sync::Refresh refresh);
@@ -153,6 +155,9 @@ class Account {
   std::span<const WorkerAccount> workers() const { return workers_; }
   std::uint64_t pushes() const { return pushes_; }
   const SampleCounts& samples() const { return samples_; }
+  // Of those that are pending, the ones in updates under way; of all, and of one worker.
+  std::uint64_t samples_under_way() const { return samples_under_way_; }
+  std::uint64_t samples_under_way(WorkerId worker) const { return progress_.at(worker.value).under_way; }
   std::uint64_t bytes_pushed() const { return bytes_pushed_; }
   std::uint64_t bytes_pulled() const { return bytes_pulled_; }
   std::size_t open_rows() const { return rows_.size(); }  // of steps.csv, that it still keeps
@@ -171,7 +176,8 @@ class Account {
     Instant at{};
     std::uint64_t base_samples = 0;
     std::optional<Version> applied;
-    bool settled = false;  // applied or discarded
+    bool under_way = false;  // in an update that is not done
+    bool settled = false;    // applied or discarded
     bool pulled = false;
     Duration wait{}, pull{};
   };
@@ -183,7 +189,8 @@ class Account {
     bool exchanging = false;  // what was hidden of its last push, hold and pull is not known yet
     Hidden hidden;            // of an exchange that was cut off while the worker was held
     std::uint64_t base_samples = 0;
-    std::optional<PushId> open;  // its last push: the row still lacks release or pull
+    std::optional<PushId> open;   // its last push: the row still lacks release or pull
+    std::uint64_t under_way = 0;  // samples in updates that are not done
   };
 
   Row* row(PushId id);
@@ -205,6 +212,7 @@ class Account {
   std::vector<Evaluation> evaluations_;
   std::uint64_t pushes_ = 0;
   SampleCounts samples_;
+  std::uint64_t samples_under_way_ = 0;
   std::uint64_t bytes_pushed_ = 0, bytes_pulled_ = 0;
   std::uint64_t applied_pushes_ = 0;
   double staleness_samples_sum_ = 0;

@@ -130,7 +130,7 @@ LoggedRow row_of(std::string_view line) {
     row.worker = WorkerId(number<std::uint32_t>("worker", worker));
     number<std::uint64_t>("step", step);
   }
-  number<std::uint64_t>("version", version);
+  row.version = number<std::uint64_t>("version", version);
   if (row.kind == Kind::kPushed) row.push = pushed_of(row.worker, detail);
   return row;
 }

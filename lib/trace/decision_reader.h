@@ -24,6 +24,7 @@ struct LoggedRow {
   std::uint64_t sequence = 0;
   Instant at{};
   Kind kind{};
+  Version version = 0;
   WorkerId worker;    // of kJoined, kPushed, kLeft and kRelease
   sync::Pushed push;  // of kPushed
   std::string text;   // the line without its sequence: the same happened if and only if this is the same

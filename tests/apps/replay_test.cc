@@ -156,6 +156,18 @@ BOOST_AUTO_TEST_CASE(a_run_replays_equal_whatever_ended_it) {
   check_equal(app, diverged);
 }
 
+BOOST_AUTO_TEST_CASE(a_run_whose_updates_take_time_replays_equal_whatever_ended_it) {
+  const App app;
+  for (const std::string stop : {"{epochs: 1}", "{updates: 7}", "{steps_per_worker: 4}", "{time_s: 0.2}"}) {
+    for (const std::string strategy : {"asp", "bap", "{name: local_sgd, period: 2}"}) {
+      BOOST_TEST_CONTEXT(stop << " " << strategy) {
+        check_equal(app, app.train(kSchedule + Overrides{"clock=virtual", "cluster.update_ms=12", "stop=" + stop,
+                                                         "evaluate={every_s: 0.03}", "strategy=" + strategy}));
+      }
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_run_of_timing_only_replays_its_decisions) {
   const App app;
   const std::string run = app.train({"clock=virtual", "strategy=ssp", "model.kind=none", "~evaluate"});

@@ -90,6 +90,7 @@ inline Outcome run(const sim::SimConfig& config, lead::Setup setup, std::unique_
                    const std::vector<delay::Rule>& rules = {}, const Learner* learner = nullptr,
                    std::size_t threads = 1) {
   const std::size_t workers = setup.cluster.workers;
+  setup.update_time = from_milliseconds(config.update_ms);
   std::optional<sim::Learning> learning;
   std::size_t batch_size = 1;
   if (learner) {
