@@ -492,16 +492,18 @@ const auto& stop_section() {
   static const auto section =
       SectionOf<StopConfig>()
           .add("epochs", &StopConfig::epochs, optional(number(kEpochs)),
-               "passes over the training samples by all workers together")
-          .add("samples", &StopConfig::samples, optional(whole(1)), "samples of the pushes received")
+               "passes over the training samples by all workers together, counted as `samples` are")
+          .add("samples", &StopConfig::samples, optional(whole(1)),
+               "samples used by an update or discarded; those of a round count when it closes")
           .add("updates", &StopConfig::updates, optional(whole(1)), "updates of the model")
           .add("steps_per_worker", &StopConfig::steps_per_worker, optional(whole(1)),
                "each worker stops at it; the run ends when all have")
           .add("time_s", &StopConfig::time_s, optional(number(kSeconds)),
                "run time; what happens at it exactly is included")
           .add("target_accuracy", &StopConfig::target_accuracy, optional(number(kAccuracy)),
-               "test accuracy, at two evaluations in a row")
-          .add("plateau", &StopConfig::plateau, optional(map(plateau)), "the test accuracy has stopped changing");
+               "test accuracy, at the evaluations of two versions in a row")
+          .add("plateau", &StopConfig::plateau, optional(map(plateau)),
+               "the test accuracy has stopped changing from one evaluated version to the next");
   return section;
 }
 
@@ -514,7 +516,7 @@ const auto& evaluate_section() {
                choice<EvaluateOn>({{"test", EvaluateOn::kTest}, {"validation", EvaluateOn::kValidation}}),
                "the samples that evaluations look at; validation: those that data.validation keeps back")
           .add("every_epochs", &EvaluateConfig::every_epochs, optional(number(kPeriodEpochs)),
-               "period of the evaluations in epochs; 0: the last model only",
+               "period of the evaluations in epochs, which count as stop.epochs does; 0: the last model only",
                {.default_in_words = "0.25, unless another period is given"})
           .add("every_s", &EvaluateConfig::every_s, optional(number(kPeriodSeconds)),
                "period in run time; 0: the last model only")
@@ -560,7 +562,8 @@ const SectionOf<RunConfig>& root_section() {
           .add("stragglers", &RunConfig::stragglers, list(map(straggler_section()), {.longest = kMostRules}),
                "delays that are injected, in both worlds; several rules add up")
           .add("stop", &RunConfig::stop, map(stop_section()),
-               "the first that comes ends the run; at least one is needed")
+               "the run ends with the first of these, after all pushes and the evaluation of that instant; at least "
+               "one is needed")
           .add("evaluate", &RunConfig::evaluate, map(evaluate_section()), "")
           .add("trace", &RunConfig::trace, map(trace_section()), "")
           .add("checkpoint", &RunConfig::checkpoint, map(checkpoint_section()), "");

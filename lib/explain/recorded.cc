@@ -225,10 +225,6 @@ class Reader {
                              .loss = 0,
                              .timing = push.timing,
                              .hidden = hidden(worker, push)});
-    if (!push.empty) {
-      run_.done = row.at;
-      run_.mini_batches += push.steps;
-    }
     run_.pushes.push_back(push);
     run_.pushes_of[row.worker.value].push_back(index);
     worker.computing = false;
@@ -272,6 +268,7 @@ class Reader {
     static constexpr LoggedRow::Kind kKinds[] = {LoggedRow::Kind::kMerge, LoggedRow::Kind::kApply,
                                                  LoggedRow::Kind::kDiscard, LoggedRow::Kind::kRelease};
     if (row.kind != kKinds[outcome.decision.index()]) differs(row, "another decision is due");
+    const std::uint64_t settled = account_.samples().settled();
     if (std::holds_alternative<sync::Apply>(outcome.decision)) {
       account_.applied(row.at, outcome.uses, outcome.version);
     } else if (std::holds_alternative<sync::Discard>(outcome.decision)) {
@@ -287,6 +284,7 @@ class Reader {
       worker.released = row.at;
       worker.computing = true;
     }
+    if (account_.samples().settled() > settled) run_.done = row.at;
   }
 
   // How long the mini-batches took that were taken before the answer was there. Where the worker had taken all that it
@@ -373,6 +371,7 @@ class Reader {
     run_.workers.assign(workers.begin(), workers.end());
     run_.updates = books_.cluster().version();
     run_.samples = account_.samples();
+    run_.mini_batches = run_.samples.settled() / run_.batch_size();
     run_.staleness = account_.staleness();
   }
 
@@ -416,7 +415,8 @@ Recorded read(const std::string& folder) {
   trace::DecisionReader log(folder + "/decisions.csv");
   Reader(run, log).read();
   if (run.mini_batches == 0) {
-    throw UserError(fmt::format("{}/decisions.csv holds no push: there is nothing to explain", folder));
+    throw UserError(fmt::format(
+        "{}/decisions.csv: no push was used or discarded before its end: there is nothing to explain", folder));
   }
   if (log.torn()) run.notices.push_back("its log ends within a line: it is read up to the last whole one");
   for (std::size_t i = 0; i < run.workers.size(); ++i) {

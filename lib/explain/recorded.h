@@ -60,8 +60,8 @@ struct Recorded {
   std::string status;                      // of its summary; "killed" if there is none
   std::string stop;                        // why it ended; empty: nobody knows
   Instant end{};                           // the stop, or the last row of the log
-  Instant done{};                          // the last push that brought samples: the run's work was done
-  std::uint64_t mini_batches = 0;          // that the lead received: the run's work
+  Instant done{};                          // the last instant at which samples were used or discarded
+  std::uint64_t mini_batches = 0;          // that had been used or discarded by then: the run's work
   sync::Setting setting;                   // what the strategy was made with
   std::optional<std::size_t> model_bytes;  // none: nobody knows
   bool sparse_pushes = false;              // how long a push is hangs on the data

@@ -284,7 +284,7 @@ Times times_of(const Recorded& run, const std::atomic<bool>* interrupted) {
 }
 
 double Played::seconds_per_sample() const {
-  return samples.received() > 0 ? to_seconds(time) / static_cast<double>(samples.received()) : 0;
+  return samples.used > 0 ? to_seconds(time) / static_cast<double>(samples.used) : 0;
 }
 
 Played as_recorded(const Recorded& run) {
@@ -327,7 +327,7 @@ Played play(const Recorded& run, const Times& times, const sync::StrategyConfig&
                 .stop = lead.stop_reason(),
                 .updates = lead.cluster().version(),
                 .pushes = account.pushes(),
-                .mini_batches = account.samples().received() / run.batch_size(),
+                .mini_batches = account.samples().settled() / run.batch_size(),
                 .samples = account.samples(),
                 .staleness_mean = staleness.mean(),
                 .staleness_p99 = staleness.percentile(0.99),

@@ -35,7 +35,7 @@ Times times_of(const Recorded& run, const std::atomic<bool>* interrupted = nullp
 sim::Recording recording_of(const Recorded& run, std::vector<delay::Stragglers> stragglers = {});
 
 // The strategy under which to play, and what it would have come to. The work is that of the run: what its stop.samples,
-// stop.epochs or stop.steps_per_worker asked for if that ended it, else as many samples as it had received.
+// stop.epochs or stop.steps_per_worker asked for if that ended it, else as many samples as it had used or discarded.
 struct Played {
   std::string label;
   Duration time{};    // until the work was done
@@ -46,7 +46,7 @@ struct Played {
   trace::SampleCounts samples;
   double staleness_mean = 0;
   std::uint64_t staleness_p99 = 0, staleness_max = 0;
-  // The time that a sample took: the last pushes of one strategy bring more samples than those of another.
+  // The time that a used sample took: the last pushes of one strategy bring more samples than those of another.
   double seconds_per_sample() const;
 };
 

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "learn/model_store.h"
+#include "stats/sustained.h"
 
 namespace psctl::lead {
 namespace {
@@ -103,19 +104,23 @@ std::span<const Order> Lead::pushed(Instant now, const PushReport& report) {
 }
 
 void Lead::evaluated(Instant now, const trace::Evaluation& evaluation) {
-  const auto& before = account_.evaluations();
-  const double change = before.empty() ? 0 : std::abs(evaluation.test_accuracy - before.back().test_accuracy);
-  const bool first = before.empty();
-  const double accuracy_before = first ? 0 : before.back().test_accuracy;
+  const std::optional<trace::Evaluation> before =
+      account_.evaluations().empty() ? std::nullopt : std::optional(account_.evaluations().back());
   account_.evaluated(evaluation);
+  take_repeats();
   if (!std::isfinite(evaluation.test_loss) || !std::isfinite(evaluation.train_loss)) {
     diverged_ = true;
     if (!stopped()) stop(now, "diverged");
   }
-  if (stopped()) return;
+  // Only another version is news.
+  if (stopped() || !before || before->version == evaluation.version) return;
   const double target = setup_.stop.target_accuracy.value_or(2);
-  if (evaluation.test_accuracy >= target && accuracy_before >= target) stop(now, "target_accuracy");
-  if (setup_.stop.plateau && !first) {
+  if (stats::sustained({before->version, before->test_accuracy}, {evaluation.version, evaluation.test_accuracy},
+                       target)) {
+    stop(now, "target_accuracy");
+  }
+  if (setup_.stop.plateau) {
+    const double change = std::abs(evaluation.test_accuracy - before->test_accuracy);
     const double smoothing = setup_.stop.plateau->smoothing;
     accuracy_change_ = smoothing * accuracy_change_ + (1 - smoothing) * change;
     accuracy_change_weight_ = smoothing * accuracy_change_weight_ + (1 - smoothing);
@@ -132,7 +137,10 @@ std::optional<Alarm> Lead::next_alarm() const {
   if (!under_way_.empty()) consider({under_way_.front().done, AlarmKind::kUpdated, {}});
   if (!planned_.empty()) consider(planned_.front());
   if (const auto deadline = synchronizer_.deadline()) consider({*deadline, AlarmKind::kWake, {}});
+  // What the events up to now have made due happens when the instant has no more of them.
+  if (look_due() || checkpoint_due()) consider({now_, AlarmKind::kEvaluate, {}});
   if (next_timed_look_) consider({*next_timed_look_, AlarmKind::kEvaluate, {}});
+  if (!stop_due().empty()) consider({now_, AlarmKind::kStop, {}});
   if (setup_.stop.time_s) consider({Instant(from_seconds(*setup_.stop.time_s)), AlarmKind::kStop, {}});
   return next;
 }
@@ -143,6 +151,7 @@ std::span<const Order> Lead::ring(Instant now) {
   PSCTL_CHECK(alarm && alarm->at <= now);
   switch (alarm->kind) {
     case AlarmKind::kUpdated:
+      now_ = now;
       made_ = under_way_.front().version;
       account_.applied(now, under_way_.front().uses, made_);
       under_way_.pop_front();
@@ -159,12 +168,13 @@ std::span<const Order> Lead::ring(Instant now) {
       handle(now, sync::Woke{});
       break;
     case AlarmKind::kEvaluate:
-      *next_timed_look_ += from_seconds(*setup_.evaluate.every_s);
-      orders_.push_back(look(now, false));
+      evaluate(now);
       break;
-    case AlarmKind::kStop:
-      stop(now, "time_s");
+    case AlarmKind::kStop: {
+      const std::string reached = stop_due();
+      stop(now, reached.empty() ? "time_s" : reached);
       break;
+    }
   }
   follow_up(now);
   return orders_;
@@ -312,20 +322,32 @@ void Lead::follow_up(Instant now) {
     }
   }
   drop_releases_of_the_gone();
-  const std::uint64_t looks_before = epoch_looks_;
+}
+
+bool Lead::look_due() const {
+  return epoch_look_due() || (setup_.evaluate.every_updates && made_ >= next_update_look_);
+}
+
+bool Lead::checkpoint_due() const { return setup_.checkpoint_every_updates > 0 && made_ >= next_checkpoint_; }
+
+// Looks at the model as the events up to now have left it, and keeps it, as far as that is due.
+void Lead::evaluate(Instant now) {
+  const bool timed = next_timed_look_ && *next_timed_look_ <= now;
+  const bool due = timed || look_due(), keep = checkpoint_due();
+  if (timed) *next_timed_look_ += from_seconds(*setup_.evaluate.every_s);
   while (epoch_look_due()) ++epoch_looks_;
-  const bool epoch_look = epoch_looks_ > looks_before;
-  const bool update_look = setup_.evaluate.every_updates && made_ >= next_update_look_;
-  if (update_look) next_update_look_ = made_ + *setup_.evaluate.every_updates;
-  const bool keep = setup_.checkpoint_every_updates > 0 && made_ >= next_checkpoint_;
+  if (setup_.evaluate.every_updates && made_ >= next_update_look_) {
+    next_update_look_ = made_ + *setup_.evaluate.every_updates;
+  }
   if (keep) next_checkpoint_ = made_ + setup_.checkpoint_every_updates;
-  stop_if_reached(now);
-  if (!epoch_look && !update_look && !keep) return;
+  const bool again = looked_at_ == made_;
+  if (due && again) repeat_look(now);
+  if (!keep && (!due || again)) return;
   const std::optional<Version> looked_at = looked_at_;
   Order order = look(now, false);
   auto& asked = std::get<Look>(order.what);
   asked.keep = keep;
-  asked.evaluate = epoch_look || update_look;
+  asked.evaluate = due && !again;
   if (!asked.evaluate) looked_at_ = looked_at;
   orders_.push_back(std::move(order));
 }
@@ -338,11 +360,30 @@ void Lead::leave_if_done(Instant now, WorkerId worker) {
   if (planned || done) handle(now, sync::Left{worker});
 }
 
+// An evaluation is due of a version that has been asked for already: it has the same result.
+void Lead::repeat_look(Instant now) {
+  repeats_.push_back({.at = now, .version = made_, .epoch = epoch(), .samples = account_.samples().settled()});
+  take_repeats();
+}
+
+void Lead::take_repeats() {
+  while (!repeats_.empty() && !account_.evaluations().empty()) {
+    trace::Evaluation result = account_.evaluations().back();
+    const trace::Evaluation& repeat = repeats_.front();
+    if (repeat.version != result.version) return;
+    result.at = repeat.at;
+    result.epoch = repeat.epoch;
+    result.samples = repeat.samples;
+    account_.evaluated(result);
+    repeats_.pop_front();
+  }
+}
+
 Order Lead::look(Instant now, bool last) {
   looked_at_ = made_;
   return {.sequence = ++sequence_,
           .version = made_,
-          .what = Look{.at = now, .epoch = epoch(), .samples = account_.samples().received(), .last = last}};
+          .what = Look{.at = now, .epoch = epoch(), .samples = account_.samples().settled(), .last = last}};
 }
 
 std::optional<Order> Lead::last_look() {
@@ -351,18 +392,19 @@ std::optional<Order> Lead::last_look() {
   return look(*stop_at_, true);
 }
 
-void Lead::stop_if_reached(Instant now) {
+std::string Lead::stop_due() const {
   const StopConfig& wanted = setup_.stop;
-  if (wanted.updates && made_ >= *wanted.updates) return stop(now, "updates");
-  if (wanted.samples && account_.samples().received() >= *wanted.samples) return stop(now, "samples");
-  if (wanted.epochs && epoch() >= *wanted.epochs) return stop(now, "epochs");
+  if (wanted.updates && made_ >= *wanted.updates) return "updates";
+  if (wanted.samples && account_.samples().settled() >= *wanted.samples) return "samples";
+  if (wanted.epochs && epoch() >= *wanted.epochs) return "epochs";
   if (!wanted.updates && !wanted.steps_per_worker && !wanted.time_s && given_up_ > 0 &&
       given_up_ >= kHopeless * cluster().present()) {
-    return stop(now, kHopelessReason);
+    return kHopelessReason;
   }
   const bool anyone = cluster().present() > 0 ||
                       std::ranges::any_of(planned_, [](const Alarm& alarm) { return alarm.kind == AlarmKind::kJoin; });
-  if (!anyone && under_way_.empty()) stop(now, wanted.steps_per_worker ? "steps_per_worker" : "everyone left");
+  if (!anyone && under_way_.empty()) return wanted.steps_per_worker ? "steps_per_worker" : "everyone left";
+  return {};
 }
 
 void Lead::drop_releases_of_the_gone() {
@@ -377,12 +419,12 @@ bool Lead::epoch_look_due() const {
   if (!setup_.evaluate.every_epochs || setup_.train_samples == 0) return false;
   const double due =
       static_cast<double>(epoch_looks_) * *setup_.evaluate.every_epochs * static_cast<double>(setup_.train_samples);
-  return account_.samples().received() >= static_cast<std::uint64_t>(std::llround(due));
+  return account_.samples().settled() >= static_cast<std::uint64_t>(std::llround(due));
 }
 
 double Lead::epoch() const {
   if (setup_.train_samples == 0) return 0;
-  return static_cast<double>(account_.samples().received()) / static_cast<double>(setup_.train_samples);
+  return static_cast<double>(account_.samples().settled()) / static_cast<double>(setup_.train_samples);
 }
 
 const Membership* Lead::membership(WorkerId worker) const {
@@ -410,7 +452,7 @@ void Lead::flush() {
 Progress Lead::progress(Instant now) const {
   Progress progress{.time_s = to_seconds(stop_at_.value_or(now)),
                     .updates = made_,
-                    .samples = account_.samples().received(),
+                    .samples = account_.samples().settled(),
                     .epoch = epoch(),
                     .accuracy = {},
                     .waiting = {},

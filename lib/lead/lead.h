@@ -109,7 +109,7 @@ struct Ending {
 struct Progress {
   double time_s = 0;
   Version updates = 0;
-  std::uint64_t samples = 0;
+  std::uint64_t samples = 0;  // used or discarded
   double epoch = 0;
   std::optional<double> accuracy;  // of the last evaluation
   std::vector<WorkerId> waiting;
@@ -126,7 +126,7 @@ class Lead {
   std::span<const Order> start(Instant now, std::span<const std::string> hosts = {});
   // A push arrived. Throws sync::ProtocolError (nothing changed) if that worker cannot push now.
   std::span<const Order> pushed(Instant now, const PushReport& report);
-  // The result of a Look. May stop the run.
+  // The result of a Look, in the order of the looks. May stop the run.
   void evaluated(Instant now, const trace::Evaluation& evaluation);
 
   // A look now, in place of one for which there was no room.
@@ -136,7 +136,9 @@ class Lead {
   // The look at the final model, once the run has stopped; none if that model has been looked at.
   std::optional<Order> last_look();
 
-  // The next thing that happens by itself, and what to call when its time has come. No alarm after the stop.
+  // The next thing that happens by itself, and what to call when its time has come: after all pushes of that instant,
+  // so that an evaluation, or the stop, sees all that happened at it. It may be the instant of the last event: ask
+  // after each. No alarm after the stop.
   std::optional<Alarm> next_alarm() const;
   std::span<const Order> ring(Instant now);
 
@@ -178,11 +180,16 @@ class Lead {
   std::uint64_t scheduled() const { return account_.samples().settled() + account_.samples_under_way(); }
   // An update of the settled samples `from` to `to`.
   Update update_of(const sync::Apply& apply, const sync::Outcome& outcome, std::uint64_t from, std::uint64_t to) const;
-  // What follows from an event at the same instant: planned departures and joins, evaluations, the stop.
+  // What belongs to an event: planned joins.
   void follow_up(Instant now);
   void leave_if_done(Instant now, WorkerId worker);
   Order look(Instant now, bool last);
-  void stop_if_reached(Instant now);
+  void repeat_look(Instant now);
+  void take_repeats();
+  bool look_due() const;  // by samples or updates
+  bool checkpoint_due() const;
+  void evaluate(Instant now);
+  std::string stop_due() const;  // the reason to stop that the events up to now have given; empty: none
   void drop_releases_of_the_gone();
   bool epoch_look_due() const;
   double epoch() const;
@@ -213,6 +220,7 @@ class Lead {
   Version next_checkpoint_ = 0;
   std::optional<Instant> next_timed_look_;
   std::optional<Version> looked_at_;
+  std::deque<trace::Evaluation> repeats_;  // due while their version was being evaluated: they have its result
   std::optional<Instant> stop_at_;
   std::string stop_reason_;
   bool diverged_ = false;

@@ -220,8 +220,9 @@ class LeadServer::Impl {
   template <class Request>
   lead::Hidden hidden_of(const Request& request) const;
   Instant now() const { return Instant(std::chrono::duration_cast<Duration>(steady_clock::now() - gate_)); }
-  void received(const wire::StepRequest& request, const Incoming& tensor, steady_clock::time_point arrived,
+  void received(Instant now, const wire::StepRequest& request, const Incoming& tensor, steady_clock::time_point arrived,
                 Duration receive);
+  void ring_until(Instant until);
   void dispatch(std::span<const lead::Order> orders);
   void request_look(const lead::Order& order);
   void fail(const std::string& why);
@@ -315,8 +316,12 @@ StepAnswer LeadServer::Impl::step(LeadSession& session, const wire::StepRequest&
   const WorkerId worker = *session.worker_;
   Slot& slot = slots_[worker.value];
   const bool pushes = request.push > 0 && !request.again;
+  const Instant now = this->now();
+  // What was due before this push happens before it, what is due at its instant after it.
+  if (pushes) ring_until(now - Duration(1));
   if (pushes && !over_for(worker)) {
-    received(request, tensor, arrived, receive);
+    received(now, request, tensor, arrived, receive);
+    ring_until(now);
   } else if (pushes && !ended_) {
     // Too late to count, but time that was spent.
     slot.late = true;
@@ -384,7 +389,7 @@ void LeadServer::Impl::refused(const LeadSession& session, const std::string& wh
   slot.refused = steady_clock::now();
 }
 
-void LeadServer::Impl::received(const wire::StepRequest& request, const Incoming& tensor,
+void LeadServer::Impl::received(Instant now, const wire::StepRequest& request, const Incoming& tensor,
                                 steady_clock::time_point arrived, Duration receive) {
   const WorkerId worker(static_cast<std::uint32_t>(request.worker));
   const std::uint64_t number = lead_.cluster().worker(worker).pushes + 1;
@@ -400,7 +405,6 @@ void LeadServer::Impl::received(const wire::StepRequest& request, const Incoming
     throw WorldError(fmt::format("{} samples in {} steps of {}{}", request.samples, steps, batch_size,
                                  request.empty ? " that were given up" : ""));
   }
-  const Instant now = this->now();
   // The time that this thread waited for its turn belongs to the push, not to the strategy.
   const Duration turn = steady_clock::now() - arrived;
   const lead::PushReport report{.worker = worker,
@@ -641,6 +645,19 @@ void LeadServer::Impl::dispatch(std::span<const lead::Order> orders) {
   }
 }
 
+void LeadServer::Impl::ring_until(Instant until) {
+  while (started_) {
+    const std::optional<lead::Alarm> due = lead_.next_alarm();
+    if (!due || due->at > until) return;
+    try {
+      dispatch(lead_.ring(until));
+    } catch (const InternalError& error) {
+      return fail(error.what());
+    }
+    tell_everyone();  // a worker that left must hear of it
+  }
+}
+
 void LeadServer::Impl::request_look(const lead::Order& order) { dispatch(std::span(&order, 1)); }
 
 void LeadServer::Impl::fail(const std::string& why) {
@@ -715,11 +732,7 @@ void LeadServer::Impl::follow_alarms(Lock& lock, const std::atomic<bool>& termin
     if (alarm) wake_ = std::min(wake_, gate_ + alarm->at.time_since_epoch());
     changed_.wait_until(lock, wake_);
     if (terminated) lead_.stop(now(), "interrupted");
-    while (const auto due = lead_.next_alarm()) {
-      if (due->at > now()) break;
-      dispatch(lead_.ring(now()));
-      tell_everyone();  // a worker that left must hear of it
-    }
+    ring_until(now());
     const auto wall = steady_clock::now();
     if (wall >= next_flush) {
       lead_.flush();

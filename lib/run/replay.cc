@@ -341,7 +341,7 @@ class Replay {
   void feed() {
     const LoggedRow& row = *logged_;
     pass_by(row.at);
-    if (!produced_.empty()) return;
+    if (!produced_.empty() || lead_.stopped()) return;  // the log goes on
     switch (row.kind) {
       case LoggedRow::Kind::kPushed:
         return push(row);
@@ -388,12 +388,13 @@ class Replay {
   void stop(const LoggedRow& row) {
     const lead::StopConfig& configured = lead_.setup().stop;
     const std::string reason = row.detail();
-    if (reason == "time_s") return ring(row);
     while (produced_.empty() && lead_.made() < row.version && next_is_update(row.at)) carry_out(lead_.ring(row.at));
     if (!produced_.empty()) return;
-    // Those that the lead finds by itself have been found by now.
-    constexpr std::array<std::string_view, 6> kFound = {"updates",          "epochs",        "samples",
-                                                        "steps_per_worker", "everyone left", "every step given up"};
+    const std::optional<lead::Alarm> alarm = lead_.next_alarm();
+    if (alarm && alarm->kind == lead::AlarmKind::kStop && alarm->at <= row.at) return ring(row);
+    // Those that the lead finds by itself it would have found by now.
+    constexpr std::array<std::string_view, 7> kFound = {
+        "time_s", "updates", "epochs", "samples", "steps_per_worker", "everyone left", "every step given up"};
     const bool known = (reason != "target_accuracy" || configured.target_accuracy) &&
                        (reason != "plateau" || configured.plateau) && (reason != "diverged" || arithmetic_) &&
                        std::ranges::find(kFound, reason) == kFound.end();
@@ -406,8 +407,8 @@ class Replay {
     return alarm && alarm->kind == lead::AlarmKind::kUpdated && alarm->at <= until;
   }
 
-  // What leaves no row happens when its time has come: an update is done, before what comes later; a planned leave of a
-  // worker that is not there.
+  // What happens before a row: the stop, after which there is none; and what leaves no row: an update is done, before
+  // what comes later; a planned leave of a worker that is not there.
   void pass_by(Instant now) {
     while (produced_.empty()) {
       if (next_is_update(now - Duration(1))) {
@@ -415,7 +416,12 @@ class Replay {
         continue;
       }
       const std::optional<lead::Alarm> alarm = lead_.next_alarm();
-      if (!alarm || alarm->at > now || alarm->kind != lead::AlarmKind::kLeave) return;
+      if (!alarm || alarm->at > now) return;
+      if (alarm->kind == lead::AlarmKind::kStop && alarm->at < now) {
+        lead_.ring(alarm->at);
+        return;
+      }
+      if (alarm->kind != lead::AlarmKind::kLeave) return;
       if (lead_.present(alarm->worker) || preview_.leaves(alarm->worker)) return;
       carry_out(lead_.ring(now));
     }

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "stats/sustained.h"
 
 namespace psctl::trace {
 namespace {
@@ -302,12 +303,10 @@ double Account::mean_staleness_samples() const {
 
 std::optional<Instant> Account::time_to_target() const {
   if (options_.target_accuracy <= 0) return std::nullopt;
-  for (std::size_t i = 0; i < evaluations_.size(); ++i) {
-    if (!(evaluations_[i].test_accuracy >= options_.target_accuracy)) continue;
-    if (i + 1 == evaluations_.size() || evaluations_[i + 1].test_accuracy >= options_.target_accuracy)
-      return evaluations_[i].at;
-  }
-  return std::nullopt;
+  std::vector<stats::Look> looks;
+  for (const Evaluation& look : evaluations_) looks.push_back({look.version, look.test_accuracy});
+  const auto reached = stats::first_sustained(looks, options_.target_accuracy);
+  return reached ? std::optional(evaluations_[*reached].at) : std::nullopt;
 }
 
 std::optional<Duration> Account::worker_time_to_target() const {

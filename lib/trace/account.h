@@ -68,6 +68,8 @@ struct SampleCounts {
   std::uint64_t pending = 0;    // of pushes that have come, neither used nor discarded yet
   std::uint64_t lost = 0;       // of mini-batches that the worker took and a new model threw away: never pushed
   std::uint64_t given_up = 0;   // of pushes that exceeded their time limit and are empty
+  // What epochs, stops and evaluations count: a push counts when it is used or discarded, so that a round counts as a
+  // whole when it closes.
   std::uint64_t settled() const { return used + discarded; }
   std::uint64_t received() const { return settled() + pending; }
   std::uint64_t computed() const { return received() + lost + given_up; }
@@ -165,7 +167,7 @@ class Account {
   Histogram staleness() const;
   // Training samples that were applied between the version of a gradient and the update that used it.
   double mean_staleness_samples() const;
-  // The snapshot at the first of two evaluations in a row at or above the target; the last evaluation counts alone.
+  // When stats::first_sustained() has the target reached.
   std::optional<Instant> time_to_target() const;
   // The cost of the target: how long all workers together were in the run up to then. After ended().
   std::optional<Duration> worker_time_to_target() const;

@@ -26,6 +26,17 @@ Setup workers(std::size_t count) {
 
 PushReport push(std::uint32_t worker) { return {.worker = WorkerId(worker), .samples = 10}; }
 
+// What is due at the instant of the last event, once it has no more of them.
+std::vector<Order> end_of(Lead& lead, Instant now) {
+  std::vector<Order> orders;
+  while (const auto alarm = lead.next_alarm()) {
+    if (alarm->at > now) break;
+    const auto rung = lead.ring(now);
+    orders.insert(orders.end(), rung.begin(), rung.end());
+  }
+  return orders;
+}
+
 template <class What>
 std::vector<What> all(std::span<const Order> orders) {
   std::vector<What> found;
@@ -64,7 +75,10 @@ BOOST_AUTO_TEST_CASE(an_update_takes_the_schedule_at_the_epoch_where_it_begins_a
   Lead lead = lead_of(setup, "asp");
   lead.start(at(0));
   std::vector<double> rates;
-  for (int i = 1; !lead.stopped(); ++i) rates.push_back(all<Update>(lead.pushed(at(i), push(0)))[0].learning_rate);
+  for (int i = 1; !lead.stopped(); ++i) {
+    rates.push_back(all<Update>(lead.pushed(at(i), push(0)))[0].learning_rate);
+    end_of(lead, at(i));
+  }
   const std::vector<double> expected = {0.2, 0.4, 0.3, 0.4, 0.2, 0.2};
   for (std::size_t i = 0; i < 6; ++i) BOOST_TEST(rates.at(i) == expected[i], boost::test_tools::tolerance(1e-12));
   BOOST_TEST(rates.size() == 6);
@@ -95,6 +109,7 @@ BOOST_AUTO_TEST_CASE(a_worker_that_is_done_is_not_released_again) {
   BOOST_TEST(!lead.stopped());
   lead.pushed(at(3), push(1));
   lead.pushed(at(4), push(1));
+  end_of(lead, at(4));
   BOOST_TEST(lead.stopped());
   BOOST_TEST(lead.stop_reason() == "steps_per_worker");
 }
@@ -110,6 +125,7 @@ BOOST_AUTO_TEST_CASE(under_bsp_the_last_round_of_workers_that_are_done_is_applie
   BOOST_REQUIRE(updates.size() == 1);
   BOOST_TEST(updates[0].shares.size() == 3);
   BOOST_TEST(updates[0].shares[0].weight == 1.0 / 3);
+  end_of(lead, at(2));
   BOOST_TEST(lead.stopped());
 }
 
@@ -139,6 +155,7 @@ BOOST_AUTO_TEST_CASE(the_decision_log_holds_every_event_and_decision) {
   lead.start(at(0));
   lead.pushed(at(5), {.worker = WorkerId(1), .timing = {.compute = std::chrono::milliseconds(5)}, .samples = 10});
   lead.pushed(at(7), push(0));
+  end_of(lead, at(7));
   lead.finish({});
   BOOST_TEST(test::read_file(folder / "decisions.csv") ==
              "sequence,time_s,kind,worker,step,version,detail\n"
@@ -167,6 +184,7 @@ BOOST_AUTO_TEST_CASE(a_run_that_only_samples_can_end_is_ended_when_every_step_is
     for (int i = 1001; i <= 1999; ++i) lead.pushed(at(i), nothing);
     BOOST_TEST(!lead.stopped());
     lead.pushed(at(2000), nothing);
+    end_of(lead, at(2000));
     BOOST_TEST(lead.stopped() == !timed);
     BOOST_TEST(lead.stop_reason() == (timed ? "" : "every step given up"));
     BOOST_TEST(lead.failure().empty() == timed);
@@ -179,15 +197,93 @@ BOOST_AUTO_TEST_CASE(a_plateau_ends_the_run) {
   Lead lead = lead_of(setup, "asp");
   lead.start(at(0));
   double accuracy = 0.5;
+  Version version = 0;
   for (const double change : {0.2, 0.1, 0.0, 0.0}) {
     accuracy += change;
-    lead.evaluated(at(1), {.test_accuracy = accuracy});
+    ++version;
+    for (int again = 0; again < 10; ++again) {  // the same version says nothing new
+      lead.evaluated(at(1), {.version = version, .test_accuracy = accuracy});
+    }
     BOOST_TEST(!lead.stopped());
   }
   // Changes 0.1, 0, 0: 0.5^3 * 0.1 / (1 - 0.5^3) = 0.0143; one more 0: 0.5^4 * 0.1 / (1 - 0.5^4) = 0.0067.
-  lead.evaluated(at(2), {.test_accuracy = accuracy});
+  lead.evaluated(at(2), {.version = version + 1, .test_accuracy = accuracy});
   BOOST_TEST(lead.stopped());
   BOOST_TEST(lead.stop_reason() == "plateau");
+}
+
+BOOST_AUTO_TEST_CASE(two_evaluations_of_one_version_do_not_reach_a_target) {
+  Setup setup = workers(1);
+  setup.stop.target_accuracy = 0.8;
+  Lead lead = lead_of(setup, "asp");
+  lead.start(at(0));
+  lead.evaluated(at(1), {.version = 1, .test_accuracy = 0.9});
+  lead.evaluated(at(1), {.version = 1, .test_accuracy = 0.9});
+  BOOST_TEST(!lead.stopped());
+  lead.evaluated(at(2), {.version = 2, .test_accuracy = 0.9});
+  BOOST_TEST(lead.stopped());
+  BOOST_TEST(lead.stop_reason() == "target_accuracy");
+}
+
+BOOST_AUTO_TEST_CASE(a_version_is_evaluated_once_and_has_a_row_at_each_point_of_the_grid) {
+  Setup setup = workers(1);
+  setup.evaluate.every_s = 0.01;
+  setup.stop.time_s = 1;
+  Lead lead = lead_of(setup, "asp");
+  BOOST_TEST(all<Look>(lead.start(at(0))).size() == 1U);
+  const auto rows = [&] { return lead.account().evaluations().size(); };
+  BOOST_TEST(all<Look>(end_of(lead, at(10))).empty());  // the result is not there yet
+  BOOST_TEST(rows() == 0U);
+  lead.evaluated(at(11), {.test_accuracy = 0.1});
+  BOOST_TEST(rows() == 2U);
+  BOOST_TEST((lead.account().evaluations()[1].at == at(10)));
+  BOOST_TEST(all<Look>(end_of(lead, at(20))).empty());
+  BOOST_TEST(rows() == 3U);
+  BOOST_TEST(lead.account().evaluations()[2].test_accuracy == 0.1);
+  lead.pushed(at(25), push(0));
+  BOOST_TEST(all<Look>(end_of(lead, at(30))).size() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(at_one_instant_all_pushes_come_then_the_evaluation_then_the_stop) {
+  for (const char* strategy : {"asp", "bsp"}) {
+    Setup setup = workers(3);
+    setup.train_samples = 60;
+    setup.evaluate.every_epochs = 0.25;
+    setup.stop.samples = 15;
+    Lead lead = lead_of(setup, strategy);
+    lead.start(at(0));
+    for (std::uint32_t worker = 0; worker < 3; ++worker) {
+      BOOST_TEST(all<Look>(lead.pushed(at(5), push(worker))).empty());
+      BOOST_TEST(!lead.stopped());
+    }
+    const std::vector<Order> orders = end_of(lead, at(5));
+    BOOST_REQUIRE(all<Look>(orders).size() == 1U);
+    BOOST_TEST(orders[0].version == (strategy == std::string("asp") ? 3U : 1U));
+    BOOST_TEST(all<Look>(orders)[0].samples == 30U);
+    BOOST_TEST(all<Look>(orders)[0].epoch == 0.5);
+    BOOST_TEST(lead.stopped());
+    BOOST_TEST(lead.stop_reason() == "samples");
+    BOOST_TEST(!lead.last_look());
+  }
+}
+
+// The last round counts when it closes: until then its samples are in no model.
+BOOST_AUTO_TEST_CASE(samples_count_for_stops_and_epochs_when_they_are_used_or_discarded) {
+  Setup setup = workers(3);
+  setup.train_samples = 20;
+  setup.stop.epochs = 1;
+  Lead lead = lead_of(setup, "bsp");
+  lead.start(at(0));
+  for (std::uint32_t worker = 0; worker < 2; ++worker) {
+    lead.pushed(at(1 + worker), push(worker));
+    end_of(lead, at(1 + worker));
+  }
+  BOOST_TEST(!lead.stopped());  // 20 samples have come
+  BOOST_TEST(lead.progress(at(2)).epoch == 0.0);
+  lead.pushed(at(9), push(2));
+  end_of(lead, at(9));
+  BOOST_TEST(lead.stopped());
+  BOOST_TEST(lead.progress(at(9)).epoch == 1.5);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -104,6 +104,62 @@ BOOST_AUTO_TEST_CASE(a_target_ends_the_run_at_the_second_evaluation_in_a_row_tha
   BOOST_TEST(summary["epochs"].get<double>() < 50);
 }
 
+// BSP with a worker ten times as slow makes an update a second.
+BOOST_AUTO_TEST_CASE(how_often_a_version_is_evaluated_changes_neither_the_stop_nor_the_time_to_target) {
+  const test::Learner learner;
+  const auto run = [&](double every_s, bool plateau, const std::string& folder) {
+    lead::Setup setup;
+    setup.cluster.workers = 4;
+    setup.folder = folder;
+    setup.evaluate.every_s = every_s;
+    setup.evaluate.target_accuracy = 0.75;
+    setup.stop.time_s = 100;
+    if (plateau) setup.stop.plateau = {.smoothing = 0.5, .below = 0.004};
+    return test::run({.compute_ms = {100, 100, 100, 1000}, .network = {}}, setup, test::strategy("bsp"), {}, &learner)
+        .summary;
+  };
+  for (const bool plateau : {false, true}) {
+    const test::TemporaryFolder often;
+    const auto once = run(1, plateau, ""), ten_times = run(0.1, plateau, often.path());
+    for (const char* key : {"stop", "updates", "time_s", "time_to_target_s", "final_accuracy"}) {
+      BOOST_TEST(once[key] == ten_times[key], key << ": " << once[key] << " and " << ten_times[key]);
+    }
+    BOOST_TEST(once["time_to_target_s"].is_number());
+    BOOST_TEST(once["updates"].get<int>() > 5);
+    BOOST_TEST(once["stop"] == (plateau ? "plateau" : "time_s"));
+    const std::string rows = test::read_file(often / "evals.csv");
+    BOOST_TEST(std::ranges::count(rows, '\n') == 2 + 10 * once["updates"].get<int>());
+  }
+}
+
+BOOST_AUTO_TEST_CASE(an_evaluation_sees_every_push_of_its_instant) {
+  const test::Learner learner;
+  for (const int period : {1, 5}) {
+    const test::TemporaryFolder folder;
+    lead::Setup setup = setup_of(folder.path());
+    setup.evaluate.every_epochs = 0.2;
+    const std::string name = period == 1 ? "asp" : "local_sgd";
+    std::map<std::string, sync::ParameterValue, std::less<>> given;
+    if (period > 1) given["period"] = std::int64_t{period};
+    test::run({.compute_ms = {20}, .network = {}}, setup, test::strategy(name, given), {}, &learner);
+    std::istringstream rows(test::read_file(folder / "evals.csv"));
+    std::string row;
+    std::getline(rows, row);
+    std::size_t looks = 0;
+    while (std::getline(rows, row)) {
+      std::istringstream fields(row);
+      double time_s = 0;
+      char comma = 0;
+      std::int64_t version = 0;
+      fields >> time_s >> comma >> version;
+      const std::int64_t rounds = std::llround(time_s / 0.02) / period;
+      BOOST_TEST(version == (period == 1 ? 4 * rounds : rounds), row);
+      ++looks;
+    }
+    BOOST_TEST(looks > 8U);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_run_whose_numbers_are_not_finite_ends_as_diverged) {
   test::Learner learner;
   learner.optimizer.learning_rate = 1e30;

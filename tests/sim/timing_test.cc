@@ -111,6 +111,30 @@ BOOST_AUTO_TEST_CASE(asp_takes_each_workers_own_sum) {
   BOOST_TEST(summary["workers"][1]["wall_s"].get<double>() == 0.35);
 }
 
+// What an epoch, or a number of samples, means for a round: it counts when it closes, so that no strategy pays for a
+// last round that is in no model.
+BOOST_AUTO_TEST_CASE(identical_workers_use_equally_many_samples_a_second_under_every_strategy_that_discards_none) {
+  for (const sync::Entry& entry : sync::entries()) {
+    if (entry.name == "backup") continue;
+    for (const std::uint64_t samples : {100U, 300U, 301U, 1'000U}) {
+      lead::Setup setup;
+      setup.cluster.workers = 4;
+      setup.stop.samples = samples;
+      const sync::Setting setting{
+          .workers = 4, .steps_per_epoch = 10, .total_samples = samples, .train_samples = 40, .batch_size = 1};
+      std::map<std::string, sync::ParameterValue, std::less<>> given;
+      if (entry.name == "local_sgd") given["period"] = std::int64_t{7};
+      const auto made =
+          test::run({.compute_ms = {7}, .network = {}}, setup, test::strategy(entry.name, given, setting));
+      BOOST_TEST_CONTEXT(entry.name << " to " << samples << " samples") {
+        BOOST_TEST(made.summary["samples_pending"].get<int>() == 0);
+        BOOST_TEST(made.summary["samples_used"].get<std::uint64_t>() >= samples);
+        BOOST_TEST(std::abs(made.summary["samples_per_s"].get<double>() - 4 / 0.007) < 1e-6);
+      }
+    }
+  }
+}
+
 // Workers that overlap and throw their steps away when a model comes compute ten times what they push.
 BOOST_AUTO_TEST_CASE(every_sample_that_was_computed_is_used_discarded_pending_lost_or_given_up) {
   lead::Setup setup;

@@ -164,6 +164,15 @@ BOOST_AUTO_TEST_CASE(the_target_is_reached_at_the_first_of_two_evaluations_in_a_
   BOOST_TEST((account.time_to_target() == at(30)));
 }
 
+BOOST_AUTO_TEST_CASE(a_version_that_is_evaluated_twice_does_not_reach_the_target) {
+  Account account({.folder = "", .target_accuracy = 0.8}, 1);
+  for (const auto& [ms, version, accuracy] :
+       {std::tuple(10, 1, 0.9), {20, 1, 0.9}, {30, 2, 0.7}, {40, 3, 0.8}, {50, 3, 0.8}, {60, 4, 0.9}}) {
+    account.evaluated({.at = at(ms), .version = static_cast<Version>(version), .test_accuracy = accuracy});
+  }
+  BOOST_TEST((account.time_to_target() == at(40)));
+}
+
 BOOST_AUTO_TEST_CASE(the_cost_of_the_target_is_the_time_of_all_workers_that_were_there) {
   Account account({.folder = "", .target_accuracy = 0.8}, 4);
   account.joined(at(0), WorkerId(0));
