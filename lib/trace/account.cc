@@ -4,6 +4,8 @@
 #include <cmath>
 #include <fmt/format.h>
 #include <iterator>
+#include <limits>
+#include <ranges>
 #include <utility>
 
 #include "base/error.h"
@@ -35,6 +37,9 @@ std::string text_of(const std::vector<Charge>& charges) {
   }
   return text;
 }
+
+// A NaN has a sign, which says nothing: always `nan` in a file.
+double unsigned_nan(double value) { return std::isnan(value) ? std::numeric_limits<double>::quiet_NaN() : value; }
 
 double share(Duration part, Duration whole) {
   return whole > Duration::zero() ? to_seconds(part) / to_seconds(whole) : 0;
@@ -128,7 +133,8 @@ void Account::joined(Instant now, WorkerId worker, std::string host, std::span<c
                              .hidden = {},
                              .base_samples = samples_.used + samples_under_way_,
                              .open = {},
-                             .under_way = 0};
+                             .under_way = 0,
+                             .slices = {}};
 }
 
 void Account::pushed(Instant now, const PushRecord& push) {
@@ -156,20 +162,24 @@ void Account::pushed(Instant now, const PushRecord& push) {
   rows_.emplace_hint(rows_.end(), push.id,
                      Row{.push = push, .at = now, .base_samples = progress.base_samples, .applied = {}});
   if (timeline_.open()) {
-    // The worker computes first, as far as it may, and then waits for what is left of the exchange.
+    // The worker computes first, as far as it may, and then waits for what is left of the exchange, whose slices
+    // finish_exchange() has added.
     const Duration early = hidden.push + hidden.wait + hidden.pull;
     const auto& [data, compute, delay, upload, download] = push.timing;
     const Duration late = std::max(Duration::zero(), data + compute + delay - early);
     const Duration late_delay = std::min(delay, late);
     const Duration late_compute = std::min(compute, late - late_delay);
     const Duration late_data = late - late_delay - late_compute;
-    const auto stretch = [&](Instant begin, Duration waiting, Duration computing, Duration delayed) {
-      slice(push.worker, "data", begin, waiting);
-      slice(push.worker, "compute", begin + waiting, computing);
-      slice(push.worker, "delay", begin + waiting + computing, delayed);
+    const auto stretch = [](Instant begin, Duration waiting, Duration computing, Duration delayed) {
+      return std::array{Slice{"data", begin, begin + waiting},
+                        Slice{"compute", begin + waiting, begin + waiting + computing},
+                        Slice{"delay", begin + waiting + computing, begin + waiting + computing + delayed}};
     };
-    stretch(computed_from, data - late_data, compute - late_compute, delay - late_delay);
-    stretch(now - upload - late, late_data, late_compute, late_delay);
+    const auto before = stretch(computed_from, data - late_data, compute - late_compute, delay - late_delay);
+    const auto after = stretch(now - upload - late, late_data, late_compute, late_delay);
+    progress.slices.insert(progress.slices.begin(), before.begin(), before.end());
+    progress.slices.insert(progress.slices.end(), after.begin(), after.end());
+    write_slices(push.worker);
   }
 }
 
@@ -240,8 +250,8 @@ void Account::left(Instant now, WorkerId worker, std::span<const WorkerId> behin
 void Account::evaluated(const Evaluation& evaluation) {
   evaluations_.push_back(evaluation);
   evals_.line("{:.9f},{},{:.6f},{},{:.6g},{:.6g},{:.6g}", to_seconds(evaluation.at), evaluation.version,
-              evaluation.epoch, evaluation.samples, evaluation.train_loss, evaluation.test_loss,
-              evaluation.test_accuracy);
+              evaluation.epoch, evaluation.samples, unsigned_nan(evaluation.train_loss),
+              unsigned_nan(evaluation.test_loss), unsigned_nan(evaluation.test_accuracy));
   evals_.flush();
 }
 
@@ -258,6 +268,7 @@ void Account::ended(Instant now, std::span<const WorkerId> behind) {
     leave(now, worker);
     if (measured > Duration::zero()) workers_[i].wall = measured;
     finish_exchange(worker, Duration::zero(), progress_[i].hidden);
+    write_slices(worker);
   }
   for (std::size_t i = 0; i < workers_.size(); ++i) {
     const WorkerId worker(static_cast<std::uint32_t>(i));
@@ -352,10 +363,9 @@ Hidden Account::finish_exchange(WorkerId worker, Duration pull, const Hidden& to
   account.wait -= hidden.wait;
   account.pull -= hidden.pull;
   const Duration push = progress.upload - hidden.push;
-  slice(worker, "push", progress.pushed - push, push);
-  const Instant waits_from = progress.pushed + hidden.wait;
-  slice(worker, "wait", waits_from, progress.released - waits_from);
-  slice(worker, "pull", progress.released + hidden.pull, pull - hidden.pull);
+  progress.slices = {{"push", progress.pushed - push, progress.pushed},
+                     {"wait", progress.pushed + hidden.wait, progress.released},
+                     {"pull", progress.released + hidden.pull, progress.released + pull}};
   if (!progress.open) return hidden;
   Row* row = this->row(*std::exchange(progress.open, std::nullopt));
   row->push.timing.upload = push;
@@ -406,13 +416,29 @@ void Account::emit(const Row& row) {
   steps_.line("{:.9f},{},{},{},{},{},{:.9f},{:.9f},{:.9f},{:.9f},{:.9f},{:.9f},{},{:.6g}", to_seconds(row.at),
               push.worker.value, push.step, push.base, applied, push.gap, to_seconds(push.timing.data),
               to_seconds(push.timing.compute), to_seconds(push.timing.delay), to_seconds(push.timing.upload),
-              to_seconds(row.wait), to_seconds(row.pull), push.samples, push.loss);
+              to_seconds(row.wait), to_seconds(row.pull), push.samples, unsigned_nan(push.loss));
 }
 
-void Account::slice(WorkerId worker, const char* name, Instant begin, Duration duration) {
-  if (!timeline_.open() || duration <= Duration::zero()) return;
-  timeline_.line(R"({{"ph":"X","pid":1,"tid":{},"name":"{}","ts":{:.3f},"dur":{:.3f}}},)", worker.value + 1, name,
-                 to_seconds(begin) * 1e6, to_seconds(duration) * 1e6);
+// The worker and the lead measured them on two clocks, so that one may seem to end after the next begins: it is closed
+// there. In whole microseconds, for viewers add `ts` and `dur` up in floating point.
+void Account::write_slices(WorkerId worker) {
+  Progress& progress = progress_[worker.value];
+  std::vector<Slice> slices = std::exchange(progress.slices, {});
+  if (!timeline_.open()) return;
+  Instant next = Instant::max();
+  for (Slice& slice : slices | std::views::reverse) {
+    slice.end = std::min(slice.end, next);
+    slice.begin = std::min(slice.begin, next);
+    if (slice.end > slice.begin) next = slice.begin;
+  }
+  const auto microseconds = [](Instant at) { return at.time_since_epoch().count() / 1000; };
+  for (const Slice& slice : slices) {
+    const std::int64_t begin = std::max(microseconds(slice.begin), progress.drawn), end = microseconds(slice.end);
+    if (slice.end <= slice.begin || end <= begin) continue;
+    timeline_.line(R"({{"ph":"X","pid":1,"tid":{},"name":"{}","ts":{},"dur":{}}},)", worker.value + 1, slice.name,
+                   begin, end - begin);
+    progress.drawn = end;
+  }
 }
 
 }  // namespace psctl::trace

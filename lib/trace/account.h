@@ -183,6 +183,10 @@ class Account {
     bool pulled = false;
     Duration wait{}, pull{};
   };
+  struct Slice {  // of a worker's track in the timeline
+    const char* name;
+    Instant begin, end;
+  };
   struct Progress {  // of one worker
     Instant joined{}, left{}, pushed{}, released{};
     Duration upload{};  // of its last push
@@ -193,6 +197,8 @@ class Account {
     std::uint64_t base_samples = 0;
     std::optional<PushId> open;   // its last push: the row still lacks release or pull
     std::uint64_t under_way = 0;  // samples in updates that are not done
+    std::vector<Slice> slices;   // of the last exchange, not written yet
+    std::int64_t drawn = 0;      // its track is written so far, in microseconds
   };
 
   Row* row(PushId id);
@@ -203,7 +209,7 @@ class Account {
   void emit(const Row& row);
   // The samples of a pending push are used, or discarded.
   void settle(Row& row, std::uint64_t SampleCounts::*as);
-  void slice(WorkerId worker, const char* name, Instant begin, Duration duration);
+  void write_slices(WorkerId worker);
 
   Options options_;
   std::vector<WorkerAccount> workers_;

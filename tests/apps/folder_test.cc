@@ -1,4 +1,5 @@
 // What a run leaves behind and what it prints.
+#include <map>
 #include <set>
 
 #include "app.h"
@@ -170,9 +171,12 @@ BOOST_AUTO_TEST_CASE(a_timeline_is_valid_json_with_a_track_a_worker) {
     const std::string run = app.train({clock, "--timeline"});
     const auto timeline = nlohmann::json::parse(read_file(run + "/timeline.json"), nullptr, false);
     BOOST_TEST_REQUIRE(timeline.is_array());
-    std::set<int> tracks;
+    std::map<int, std::int64_t> tracks;  // how far each is drawn
     for (const auto& event : timeline) {
-      if (event["ph"] == "X") tracks.insert(event["tid"].get<int>());
+      if (event["ph"] != "X") continue;
+      std::int64_t& until = tracks[event["tid"].get<int>()];
+      BOOST_TEST(event["ts"].get<std::int64_t>() >= until, event.dump());
+      until = event["ts"].get<std::int64_t>() + event["dur"].get<std::int64_t>();
     }
     BOOST_TEST(tracks.size() == 3U);
   }

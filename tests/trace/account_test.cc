@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
+#include <limits>
+#include <nlohmann/json.hpp>
 #include <numeric>
 
 #include "support/folder.h"
@@ -184,6 +186,63 @@ BOOST_AUTO_TEST_CASE(the_cost_of_the_target_is_the_time_of_all_workers_that_were
   }
   account.ended(at(60));
   BOOST_TEST((account.worker_time_to_target() == milliseconds(40 + 10 + 15)));
+}
+
+// Times of a real worker: its clock says that the pull ended after the next step had begun, and that both began before
+// the lead had released it.
+BOOST_AUTO_TEST_CASE(slices_of_a_track_follow_each_other_in_whole_microseconds) {
+  using std::chrono::nanoseconds;
+  const test::TemporaryFolder folder;
+  {
+    Account account({.folder = folder.path(), .timeline = true, .in_order = false}, 1);
+    account.joined(at(0), WorkerId(0));
+    account.released(at(0), WorkerId(0), sync::Refresh::kTake);
+    Instant now{};
+    for (std::uint64_t i = 1; i <= 20; ++i) {
+      now += nanoseconds(1'000'333 + 500 * i);
+      const sync::Timing timing{.data = nanoseconds(200'101),
+                                .compute = nanoseconds(700'777),
+                                .delay = nanoseconds(90'000),
+                                .upload = nanoseconds(20'009 + 5'000 * (i % 5)),
+                                .download = nanoseconds(100'001 + 100'000 * (i % 3))};
+      account.pushed(now, push(i, 0, i, i - 1, timing));
+      now += nanoseconds(150'031);
+      account.applied(now, std::vector{use(i, 0, i - 1)}, i);
+      account.released(now, WorkerId(0), sync::Refresh::kTake);
+    }
+    account.ended(now + milliseconds(1));
+  }
+  const std::string text = test::read_file(folder / "timeline.json");
+  std::int64_t until = 0, covered = 0;
+  std::size_t slices = 0;
+  for (const auto& event : nlohmann::json::parse(text)) {
+    if (event["ph"] != "X") continue;
+    BOOST_TEST_REQUIRE(event["ts"].is_number_integer());
+    BOOST_TEST_REQUIRE(event["dur"].is_number_integer());
+    const auto begin = event["ts"].get<std::int64_t>();
+    BOOST_TEST(begin >= until, event.dump());
+    until = begin + event["dur"].get<std::int64_t>();
+    covered += until - begin;
+    ++slices;
+  }
+  BOOST_TEST(slices > 80U);
+  BOOST_TEST(covered > until * 9 / 10);
+}
+
+BOOST_AUTO_TEST_CASE(a_nan_has_no_sign_in_the_files) {
+  const test::TemporaryFolder folder;
+  {
+    Account account({.folder = folder.path()}, 1);
+    account.joined(at(0), WorkerId(0));
+    account.released(at(0), WorkerId(0), sync::Refresh::kTake);
+    PushRecord record = push(1, 0, 1, 0, {});
+    record.loss = -std::numeric_limits<double>::quiet_NaN();
+    account.pushed(at(1), record);
+    account.evaluated({.at = at(1), .train_loss = record.loss, .test_loss = record.loss, .test_accuracy = record.loss});
+    account.ended(at(1));
+  }
+  BOOST_TEST(test::read_file(folder / "evals.csv").ends_with(",nan,nan,nan\n"));
+  BOOST_TEST(test::read_file(folder / "steps.csv").ends_with(",10,nan\n"));
 }
 
 BOOST_AUTO_TEST_CASE(percentiles_are_values_that_occurred) {
