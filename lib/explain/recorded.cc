@@ -98,7 +98,12 @@ class Reader {
       : run_(run),
         log_(log),
         books_(strategy_of(run), run.config.cluster.workers, workers_at_start(run.config.cluster)),
-        account_({.folder = {}, .steps = false, .holds = [this](const trace::HoldPart& part) { charged(part); }},
+        account_({.folder = {},
+                  .steps = false,
+                  .update_time = run.config.clock == config::Clock::kVirtual
+                                     ? from_milliseconds(run.config.simulation.update_ms)
+                                     : Duration{},
+                  .holds = [this](const trace::HoldPart& part) { charged(part); }},
                  run.config.cluster.workers),
         followed_(run.config.cluster.workers) {
     run_.pushes_of.resize(followed_.size());
@@ -139,6 +144,11 @@ class Reader {
 
   void take(const LoggedRow& row) {
     if (row.event() || row.kind == LoggedRow::Kind::kStop) {
+      // Of one instant the pushes come before the ends of updates; the stop tells how many were done.
+      const auto done = [&](Instant at) {
+        return row.kind == LoggedRow::Kind::kStop ? account_.made() < row.version : at < row.at;
+      };
+      while (account_.next_update() && done(*account_.next_update())) account_.update_done();
       if (next_ < outcomes_.size()) differs(row, "a decision is missing");
     }
     switch (row.kind) {
@@ -369,7 +379,7 @@ class Reader {
     for (Hold& hold : run_.holds) std::ranges::stable_sort(hold.parts, {}, &trace::HoldPart::from);
     const std::span<const trace::WorkerAccount> workers = account_.workers();
     run_.workers.assign(workers.begin(), workers.end());
-    run_.updates = books_.cluster().version();
+    run_.updates = account_.made();
     run_.samples = account_.samples();
     run_.mini_batches = run_.samples.settled() / run_.batch_size();
     run_.staleness = account_.staleness();

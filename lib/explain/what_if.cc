@@ -167,6 +167,9 @@ lead::Setup setup_of(const Recorded& run, const std::string& strategy) {
   setup.cluster = run.config.cluster;
   setup.stop = same_work(run);
   setup.trace = {.steps = false, .decisions = false, .timeline = false};
+  if (run.config.clock == config::Clock::kVirtual) {
+    setup.update_time = from_milliseconds(run.config.simulation.update_ms);
+  }
   setup.train_samples = run.setting.train_samples;
   setup.batch_size = run.batch_size();
   setup.model_bytes = run.model_bytes.value_or(0);
@@ -325,7 +328,7 @@ Played play(const Recorded& run, const Times& times, const sync::StrategyConfig&
                 .time = from_seconds(lead.progress(Instant{}).time_s),
                 .done = stops_by_work(lead.stop_reason()),
                 .stop = lead.stop_reason(),
-                .updates = lead.cluster().version(),
+                .updates = lead.made(),
                 .pushes = account.pushes(),
                 .mini_batches = account.samples().settled() / run.batch_size(),
                 .samples = account.samples(),

@@ -40,7 +40,8 @@ trace::Account::Options account_options(const Setup& setup) {
           .steps = setup.trace.steps,
           .timeline = setup.trace.timeline,
           .in_order = setup.virtual_clock,
-          .target_accuracy = std::max(setup.evaluate.target_accuracy, setup.stop.target_accuracy.value_or(0))};
+          .target_accuracy = std::max(setup.evaluate.target_accuracy, setup.stop.target_accuracy.value_or(0)),
+          .update_time = setup.update_time};
 }
 
 }  // namespace
@@ -134,7 +135,7 @@ std::optional<Alarm> Lead::next_alarm() const {
   const auto consider = [&](const Alarm& alarm) {
     if (!next || alarm < *next) next = alarm;
   };
-  if (!under_way_.empty()) consider({under_way_.front().done, AlarmKind::kUpdated, {}});
+  if (const auto done = account_.next_update()) consider({*done, AlarmKind::kUpdated, {}});
   if (!planned_.empty()) consider(planned_.front());
   if (const auto deadline = synchronizer_.deadline()) consider({*deadline, AlarmKind::kWake, {}});
   // What the events up to now have made due happens when the instant has no more of them.
@@ -152,9 +153,7 @@ std::span<const Order> Lead::ring(Instant now) {
   switch (alarm->kind) {
     case AlarmKind::kUpdated:
       now_ = now;
-      made_ = under_way_.front().version;
-      account_.applied(now, under_way_.front().uses, made_);
-      under_way_.pop_front();
+      account_.update_done();
       break;
     case AlarmKind::kLeave:
       planned_.erase(planned_.begin());
@@ -184,7 +183,7 @@ void Lead::stop(Instant now, const std::string& reason) {
   if (stopped()) return;
   stop_at_ = now;
   stop_reason_ = reason;
-  log_.stop(++sequence_, now, made_, reason);
+  log_.stop(++sequence_, now, made(), reason);
 }
 
 std::string Lead::failure() const {
@@ -260,7 +259,7 @@ void Lead::record(Instant now, const sync::Outcome& outcome) {
   Step step = 0;
   if (const auto* apply = std::get_if<sync::Apply>(&outcome.decision)) {
     const std::uint64_t from = scheduled();
-    begin_update(now, outcome);
+    account_.applied(now, outcome.uses, outcome.version);
     Update update = update_of(*apply, outcome, from, scheduled());
     rates.learning_rate = update.learning_rate;
     order.what = std::move(update);
@@ -284,17 +283,6 @@ void Lead::record(Instant now, const sync::Outcome& outcome) {
   }
   log_.decision(order.sequence, now, outcome, step, rates);
   orders_.push_back(std::move(order));
-}
-
-void Lead::begin_update(Instant now, const sync::Outcome& outcome) {
-  if (setup_.update_time == Duration::zero()) {
-    made_ = outcome.version;
-    account_.applied(now, outcome.uses, outcome.version);
-    return;
-  }
-  account_.updating(outcome.uses);
-  const Instant begins = under_way_.empty() ? now : under_way_.back().done;
-  under_way_.push_back({.done = begins + setup_.update_time, .version = outcome.version, .uses = outcome.uses});
 }
 
 Update Lead::update_of(const sync::Apply& apply, const sync::Outcome& outcome, std::uint64_t from,
@@ -325,10 +313,10 @@ void Lead::follow_up(Instant now) {
 }
 
 bool Lead::look_due() const {
-  return epoch_look_due() || (setup_.evaluate.every_updates && made_ >= next_update_look_);
+  return epoch_look_due() || (setup_.evaluate.every_updates && made() >= next_update_look_);
 }
 
-bool Lead::checkpoint_due() const { return setup_.checkpoint_every_updates > 0 && made_ >= next_checkpoint_; }
+bool Lead::checkpoint_due() const { return setup_.checkpoint_every_updates > 0 && made() >= next_checkpoint_; }
 
 // Looks at the model as the events up to now have left it, and keeps it, as far as that is due.
 void Lead::evaluate(Instant now) {
@@ -336,11 +324,11 @@ void Lead::evaluate(Instant now) {
   const bool due = timed || look_due(), keep = checkpoint_due();
   if (timed) *next_timed_look_ += from_seconds(*setup_.evaluate.every_s);
   while (epoch_look_due()) ++epoch_looks_;
-  if (setup_.evaluate.every_updates && made_ >= next_update_look_) {
-    next_update_look_ = made_ + *setup_.evaluate.every_updates;
+  if (setup_.evaluate.every_updates && made() >= next_update_look_) {
+    next_update_look_ = made() + *setup_.evaluate.every_updates;
   }
-  if (keep) next_checkpoint_ = made_ + setup_.checkpoint_every_updates;
-  const bool again = looked_at_ == made_;
+  if (keep) next_checkpoint_ = made() + setup_.checkpoint_every_updates;
+  const bool again = looked_at_ == made();
   if (due && again) repeat_look(now);
   if (!keep && (!due || again)) return;
   const std::optional<Version> looked_at = looked_at_;
@@ -362,7 +350,7 @@ void Lead::leave_if_done(Instant now, WorkerId worker) {
 
 // An evaluation is due of a version that has been asked for already: it has the same result.
 void Lead::repeat_look(Instant now) {
-  repeats_.push_back({.at = now, .version = made_, .epoch = epoch(), .samples = account_.samples().settled()});
+  repeats_.push_back({.at = now, .version = made(), .epoch = epoch(), .samples = account_.samples().settled()});
   take_repeats();
 }
 
@@ -380,21 +368,21 @@ void Lead::take_repeats() {
 }
 
 Order Lead::look(Instant now, bool last) {
-  looked_at_ = made_;
+  looked_at_ = made();
   return {.sequence = ++sequence_,
-          .version = made_,
+          .version = made(),
           .what = Look{.at = now, .epoch = epoch(), .samples = account_.samples().settled(), .last = last}};
 }
 
 std::optional<Order> Lead::last_look() {
   PSCTL_CHECK(stopped());
-  if (looked_at_ == made_) return std::nullopt;
+  if (looked_at_ == made()) return std::nullopt;
   return look(*stop_at_, true);
 }
 
 std::string Lead::stop_due() const {
   const StopConfig& wanted = setup_.stop;
-  if (wanted.updates && made_ >= *wanted.updates) return "updates";
+  if (wanted.updates && made() >= *wanted.updates) return "updates";
   if (wanted.samples && account_.samples().settled() >= *wanted.samples) return "samples";
   if (wanted.epochs && epoch() >= *wanted.epochs) return "epochs";
   if (!wanted.updates && !wanted.steps_per_worker && !wanted.time_s && given_up_ > 0 &&
@@ -403,7 +391,7 @@ std::string Lead::stop_due() const {
   }
   const bool anyone = cluster().present() > 0 ||
                       std::ranges::any_of(planned_, [](const Alarm& alarm) { return alarm.kind == AlarmKind::kJoin; });
-  if (!anyone && under_way_.empty()) return wanted.steps_per_worker ? "steps_per_worker" : "everyone left";
+  if (!anyone && !account_.next_update()) return wanted.steps_per_worker ? "steps_per_worker" : "everyone left";
   return {};
 }
 
@@ -451,7 +439,7 @@ void Lead::flush() {
 
 Progress Lead::progress(Instant now) const {
   Progress progress{.time_s = to_seconds(stop_at_.value_or(now)),
-                    .updates = made_,
+                    .updates = made(),
                     .samples = account_.samples().settled(),
                     .epoch = epoch(),
                     .accuracy = {},
@@ -531,7 +519,7 @@ std::string Lead::finish(const Ending& ending) {
   summary["clock"] = setup_.virtual_clock ? "virtual" : "real";
   summary["seed"] = setup_.seed;
   summary["time_s"] = seconds;
-  summary["updates"] = made_;
+  summary["updates"] = made();
   summary["pushes"] = account_.pushes();
   summary["samples"] = samples.received();
   for (const auto& [name, count] : trace::kSampleCounts) summary[name] = samples.*count;

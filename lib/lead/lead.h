@@ -5,7 +5,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <span>
@@ -153,7 +152,7 @@ class Lead {
   bool present(WorkerId worker) const;
   // The version of the model that exists: the last one whose update is done. Orders are ahead of it by the updates that
   // are under way; those that are when the run stops are never done.
-  Version made() const { return made_; }
+  Version made() const { return account_.made(); }
   // Will it ever have one: not yet joined, and the run goes on.
   bool expected(WorkerId worker) const;
 
@@ -175,7 +174,6 @@ class Lead {
   // One event: books, log, account and orders.
   void handle(Instant now, const sync::Event& event, const PushReport* report = nullptr);
   void record(Instant now, const sync::Outcome& outcome);
-  void begin_update(Instant now, const sync::Outcome& outcome);
   // Settled samples, those in updates under way among them: what the schedule counts.
   std::uint64_t scheduled() const { return account_.samples().settled() + account_.samples_under_way(); }
   // An update of the settled samples `from` to `to`.
@@ -207,13 +205,6 @@ class Lead {
   std::vector<Alarm> planned_;  // joins and leaves by time, ascending
   std::vector<bool> present_, joined_;
   std::vector<std::string> hosts_;
-  struct UnderWay {  // an update
-    Instant done{};
-    Version version = 0;
-    std::vector<sync::Use> uses;
-  };
-  std::deque<UnderWay> under_way_;
-  Version made_ = 0;
   std::uint64_t sequence_ = 0;
   std::uint64_t epoch_looks_ = 1;  // the number of the next one: it is due at so many periods
   Version next_update_look_ = 0;

@@ -183,16 +183,31 @@ void Account::pushed(Instant now, const PushRecord& push) {
   }
 }
 
-void Account::updating(std::span<const sync::Use> uses) {
+void Account::applied(Instant now, std::span<const sync::Use> uses, Version version) {
+  if (options_.update_time == Duration::zero()) return use(now, uses, version);
   for (const sync::Use& use : uses) {
     Row* row = this->row(use.push);
     row->under_way = true;
     progress_[use.worker.value].under_way += row->push.samples;
     samples_under_way_ += row->push.samples;
   }
+  const Instant begins = under_way_.empty() ? now : under_way_.back().done;
+  under_way_.push_back({.done = begins + options_.update_time, .version = version, .uses = {uses.begin(), uses.end()}});
 }
 
-void Account::applied(Instant now, std::span<const sync::Use> uses, Version version) {
+std::optional<Instant> Account::next_update() const {
+  return under_way_.empty() ? std::nullopt : std::optional(under_way_.front().done);
+}
+
+void Account::update_done() {
+  PSCTL_CHECK(!under_way_.empty());
+  const Update update = std::move(under_way_.front());
+  under_way_.pop_front();
+  use(update.done, update.uses, update.version);
+}
+
+void Account::use(Instant now, std::span<const sync::Use> uses, Version version) {
+  made_ = version;
   const std::uint64_t used_before = samples_.used;
   for (const sync::Use& use : uses) {
     Row* row = this->row(use.push);

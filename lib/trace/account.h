@@ -126,6 +126,7 @@ class Account {
     bool timeline = false;
     bool in_order = true;  // rows ordered by push (virtual), or as they complete (real)
     double target_accuracy = 0;
+    Duration update_time{};      // of an update at the lead, one after the other
     Holds::Listener holds = {};  // is told who held whom, stretch by stretch
   };
   Account(Options options, std::size_t workers);
@@ -138,9 +139,11 @@ class Account {
   void pushed(Instant now, const PushRecord& push);
   void woke(Instant now) { holds_.event(now, {}); }
   void waited_for(Instant now, std::span<const WorkerId> workers) { holds_.event(now, workers); }
-  // Where updates take time: one of these pushes is under way until applied().
-  void updating(std::span<const sync::Use> uses);
+  // An update of these pushes is decided, and done: at once, or, where updates take time, when update_done() says so.
+  // Its pushes are pending until then.
   void applied(Instant now, std::span<const sync::Use> uses, Version version);
+  std::optional<Instant> next_update() const;  // when the first of those under way is done; none: none is
+  void update_done();                          // that one is
   void discarded(std::span<const sync::Use> uses);
   void released(Instant now, WorkerId worker, sync::Refresh refresh);
   // What a worker had done of a step that its leave, or the end of the run, cut off. `wall`: from its join, where the
@@ -157,7 +160,8 @@ class Account {
   std::span<const WorkerAccount> workers() const { return workers_; }
   std::uint64_t pushes() const { return pushes_; }
   const SampleCounts& samples() const { return samples_; }
-  // Of those that are pending, the ones in updates under way; of all, and of one worker.
+  Version made() const { return made_; }  // the last version whose update is done
+  // Of the samples that are pending, those in updates under way; of all, and of one worker.
   std::uint64_t samples_under_way() const { return samples_under_way_; }
   std::uint64_t samples_under_way(WorkerId worker) const { return progress_.at(worker.value).under_way; }
   std::uint64_t bytes_pushed() const { return bytes_pushed_; }
@@ -201,7 +205,14 @@ class Account {
     std::int64_t drawn = 0;      // its track is written so far, in microseconds
   };
 
+  struct Update {  // under way
+    Instant done{};
+    Version version = 0;
+    std::vector<sync::Use> uses;
+  };
+
   Row* row(PushId id);
+  void use(Instant now, std::span<const sync::Use> uses, Version version);
   Hidden finish_exchange(WorkerId worker, Duration pull, const Hidden& told);
   void end_hold(Instant now, WorkerId worker);
   void leave(Instant now, WorkerId worker);
@@ -220,6 +231,8 @@ class Account {
   std::vector<Evaluation> evaluations_;
   std::uint64_t pushes_ = 0;
   SampleCounts samples_;
+  std::deque<Update> under_way_;
+  Version made_ = 0;
   std::uint64_t samples_under_way_ = 0;
   std::uint64_t bytes_pushed_ = 0, bytes_pulled_ = 0;
   std::uint64_t applied_pushes_ = 0;
