@@ -13,8 +13,8 @@
 
 #include "base/error.h"
 #include "config/config.h"
+#include "lead/ledger.h"
 #include "sync/registry.h"
-#include "sync/synchronizer.h"
 #include "trace/decision_reader.h"
 
 namespace psctl::explain {
@@ -91,20 +91,25 @@ std::size_t workers_at_start(const lead::ClusterConfig& cluster) {
   return std::max<std::size_t>(1, cluster.workers - static_cast<std::size_t>(late));
 }
 
+// Only the virtual clock knows it.
+Duration update_time(const config::RunConfig& config) {
+  return config.clock == config::Clock::kVirtual ? from_milliseconds(config.simulation.update_ms) : Duration::zero();
+}
+
 // Feeds the events of the log to the books and the account of a run, and keeps what they say.
 class Reader {
  public:
   Reader(Recorded& run, trace::DecisionReader& log)
       : run_(run),
         log_(log),
-        books_(strategy_of(run), run.config.cluster.workers, workers_at_start(run.config.cluster)),
-        account_({.folder = {},
-                  .steps = false,
-                  .update_time = run.config.clock == config::Clock::kVirtual
-                                     ? from_milliseconds(run.config.simulation.update_ms)
-                                     : Duration{},
-                  .holds = [this](const trace::HoldPart& part) { charged(part); }},
-                 run.config.cluster.workers),
+        ledger_({.workers = run.config.cluster.workers,
+                 .start_size = workers_at_start(run.config.cluster),
+                 .batch_size = run.batch_size(),
+                 .account = {.folder = {},
+                             .steps = false,
+                             .update_time = update_time(run.config),
+                             .holds = [this](const auto& part) { charged(part); }}},
+                strategy_of(run)),
         followed_(run.config.cluster.workers) {
     run_.pushes_of.resize(followed_.size());
     run_.unfinished.resize(followed_.size());
@@ -144,11 +149,7 @@ class Reader {
 
   void take(const LoggedRow& row) {
     if (row.event() || row.kind == LoggedRow::Kind::kStop) {
-      // Of one instant the pushes come before the ends of updates; the stop tells how many were done.
-      const auto done = [&](Instant at) {
-        return row.kind == LoggedRow::Kind::kStop ? account_.made() < row.version : at < row.at;
-      };
-      while (account_.next_update() && done(*account_.next_update())) account_.update_done();
+      updated_before(row);
       if (next_ < outcomes_.size()) differs(row, "a decision is missing");
     }
     switch (row.kind) {
@@ -168,48 +169,46 @@ class Reader {
     }
   }
 
-  void handle(const LoggedRow& row, const sync::Event& event) {
-    const std::span<const sync::Outcome> outcomes = books_.handle(row.at, event);
+  void handle(const LoggedRow& row, const sync::Event& event, const lead::EventDetails& details = {}) {
+    const std::span<const sync::Outcome> outcomes = ledger_.handle(row.at, event, details);
     outcomes_.assign(outcomes.begin(), outcomes.end());
     next_ = 0;
   }
 
-  // Whom a worker that leaves while it waits, or those who waited for one that comes, had been waiting for.
-  std::vector<WorkerId> furthest_behind() const {
-    std::vector<WorkerId> behind;
-    std::optional<Step> least;
-    for (const auto& [step, worker] : books_.cluster().by_step()) {
-      if (least && step > *least) break;
-      if (books_.cluster().worker(worker).phase != sync::Phase::kComputing) continue;
-      least = step;
-      behind.push_back(worker);
+  // Of one instant the pushes come before the ends of updates; the stop tells how many were done.
+  void updated_before(const LoggedRow& row) {
+    trace::Account& account = ledger_.account();
+    while (const std::optional<Instant> done = account.next_update()) {
+      if (row.kind == LoggedRow::Kind::kStop ? account.made() >= row.version : *done >= row.at) return;
+      settling(*done, [&] { account.update_done(); });
     }
-    return behind;
+  }
+
+  // Work is done when samples are used or discarded.
+  template <class Act>
+  void settling(Instant now, Act act) {
+    const std::uint64_t settled = ledger_.account().samples().settled();
+    act();
+    if (ledger_.account().samples().settled() > settled) run_.done = now;
   }
 
   void joined(const LoggedRow& row) {
     check_worker(row);
-    const std::vector<WorkerId> behind = row.at > Instant{} ? furthest_behind() : std::vector<WorkerId>();
     handle(row, sync::Joined{row.worker});
     happened(row, Happening::Kind::kJoined);
-    account_.joined(row.at, row.worker, {}, behind);
     Followed& worker = followed(row.worker);
     worker = {};
     worker.before = worker.arrived = row.at;
     begin_hold(row, std::nullopt);
-    follow_up(row);
   }
 
   void pushed(const LoggedRow& row) {
     check_worker(row);
     check_times(row);
     Followed& worker = followed(row.worker);
-    const Version base = books_.cluster().worker(row.worker).model;
-    const Step allowed = books_.cluster().worker(row.worker).overlap_allowed;
-    handle(row, row.push);
-    const sync::Worker& booked = books_.cluster().worker(row.worker);
+    const Step allowed = ledger_.cluster().worker(row.worker).overlap_allowed;
     Push push{.worker = row.worker,
-              .step = booked.step,
+              .step = ledger_.cluster().worker(row.worker).step + row.push.steps,
               .steps = row.push.steps,
               .lost = row.push.lost,
               .overlapped = row.push.overlapped,
@@ -220,55 +219,30 @@ class Reader {
               .released = worker.released,
               .at = row.at,
               .early = {}};
-    if (push.overlapped > 0) push.early = early(push, allowed);
+    if (push.overlapped > 0 && push.overlapped <= push.taken()) push.early = early(push, allowed);
+    handle(row, row.push, {.samples = push.steps * run_.batch_size(), .hidden = hidden(worker, push)});
     const std::size_t index = run_.pushes.size();
     happened(row, Happening::Kind::kPushed, index);
-    account_.pushed(row.at, {.id = books_.last_push(),
-                             .worker = row.worker,
-                             .steps = push.steps,
-                             .step = booked.step,
-                             .gap = booked.step - books_.cluster().min_step(),
-                             .base = base,
-                             .samples = push.empty ? 0 : push.steps * run_.batch_size(),
-                             .samples_lost = push.lost * run_.batch_size(),
-                             .samples_given_up = push.empty ? push.steps * run_.batch_size() : 0,
-                             .loss = 0,
-                             .timing = push.timing,
-                             .hidden = hidden(worker, push)});
     run_.pushes.push_back(push);
     run_.pushes_of[row.worker.value].push_back(index);
     worker.computing = false;
     worker.before = push.sent();
     worker.arrived = push.at;
     begin_hold(row, index);
-    follow_up(row);
   }
 
   void left(const LoggedRow& row) {
     check_worker(row);
-    const sync::Worker& booked = books_.cluster().worker(row.worker);
-    const bool waited = booked.phase == sync::Phase::kWaiting && booked.pushed < row.at;
-    const std::vector<WorkerId> behind = waited ? furthest_behind() : std::vector<WorkerId>();
     handle(row, sync::Left{row.worker});
     happened(row, Happening::Kind::kLeft);
-    account_.left(row.at, row.worker, behind);
     Followed& worker = followed(row.worker);
     end_hold(worker, row.at);
     cut_off(row.worker, row.at);
-    follow_up(row);
   }
 
   void woke(const LoggedRow& row) {
     handle(row, sync::Woke{});
     happened(row, Happening::Kind::kWoke);
-    account_.woke(row.at);
-    follow_up(row);
-  }
-
-  void follow_up(const LoggedRow& row) {
-    if (const std::vector<WorkerId> others = books_.strategy().waited_for(); !others.empty()) {
-      account_.waited_for(row.at, others);
-    }
   }
 
   // A decision of the log must be the next that was recomputed.
@@ -278,14 +252,12 @@ class Reader {
     static constexpr LoggedRow::Kind kKinds[] = {LoggedRow::Kind::kMerge, LoggedRow::Kind::kApply,
                                                  LoggedRow::Kind::kDiscard, LoggedRow::Kind::kRelease};
     if (row.kind != kKinds[outcome.decision.index()]) differs(row, "another decision is due");
-    const std::uint64_t settled = account_.samples().settled();
-    if (std::holds_alternative<sync::Apply>(outcome.decision)) {
-      account_.applied(row.at, outcome.uses, outcome.version);
-    } else if (std::holds_alternative<sync::Discard>(outcome.decision)) {
-      account_.discarded(outcome.uses);
-    } else if (const auto* release = std::get_if<sync::Release>(&outcome.decision)) {
-      if (release->worker != row.worker) differs(row, fmt::format("worker {} is released", release->worker.value));
-      account_.released(row.at, release->worker, release->refresh);
+    const auto* release = std::get_if<sync::Release>(&outcome.decision);
+    if (release && release->worker != row.worker) {
+      differs(row, fmt::format("worker {} is released", release->worker.value));
+    }
+    settling(row.at, [&] { ledger_.decided(row.at, outcome); });
+    if (release) {
       Followed& worker = followed(release->worker);
       if (!worker.hold) return;  // it has left with its push
       run_.holds[*worker.hold].released = true;
@@ -294,7 +266,6 @@ class Reader {
       worker.released = row.at;
       worker.computing = true;
     }
-    if (account_.samples().settled() > settled) run_.done = row.at;
   }
 
   // How long the mini-batches took that were taken before the answer was there. Where the worker had taken all that it
@@ -371,24 +342,24 @@ class Reader {
 
   void finish() {
     if (stops_by_work(run_.stop)) run_.done = run_.end;
-    account_.ended(run_.end, furthest_behind());
+    ledger_.ended(run_.end);
     for (std::size_t i = 0; i < followed_.size(); ++i) {
       end_hold(followed_[i], run_.end);
       cut_off(WorkerId(static_cast<std::uint32_t>(i)), run_.end);
     }
     for (Hold& hold : run_.holds) std::ranges::stable_sort(hold.parts, {}, &trace::HoldPart::from);
-    const std::span<const trace::WorkerAccount> workers = account_.workers();
+    const trace::Account& account = ledger_.account();
+    const std::span<const trace::WorkerAccount> workers = account.workers();
     run_.workers.assign(workers.begin(), workers.end());
-    run_.updates = account_.made();
-    run_.samples = account_.samples();
+    run_.updates = account.made();
+    run_.samples = account.samples();
     run_.mini_batches = run_.samples.settled() / run_.batch_size();
-    run_.staleness = account_.staleness();
+    run_.staleness = account.staleness();
   }
 
   Recorded& run_;
   trace::DecisionReader& log_;
-  sync::Synchronizer books_;
-  trace::Account account_;
+  lead::Ledger ledger_;
   std::vector<Followed> followed_;
   std::vector<sync::Outcome> outcomes_;  // of the last event
   std::size_t next_ = 0;                 // of those, which the log has not shown yet

@@ -46,14 +46,28 @@ trace::Account::Options account_options(const Setup& setup) {
 
 }  // namespace
 
+void execute(const Order& order, learn::ModelStore& store) {
+  if (const auto* merge = std::get_if<sync::Merge>(&order.what)) {
+    store.merge(merge->into, merge->from);
+  } else if (const auto* update = std::get_if<Update>(&order.what)) {
+    store.apply(update->shares, update->learning_rate, update->reset);
+  } else if (const auto* discard = std::get_if<sync::Discard>(&order.what)) {
+    store.discard(discard->push);
+  } else if (const auto* release = std::get_if<Release>(&order.what)) {
+    if (release->refresh == sync::Refresh::kTake) store.released(release->worker);
+  }
+}
+
 Lead::Lead(Setup setup, std::unique_ptr<sync::Strategy> strategy)
     : setup_(std::move(setup)),
-      synchronizer_(std::move(strategy), setup_.cluster.workers,
-                    std::max<std::size_t>(1, joining_at_start(setup_.cluster))),
-      local_(synchronizer_.strategy().traits().kind == sync::Traits::Kind::kLocal),
+      ledger_({.workers = setup_.cluster.workers,
+               .start_size = std::max<std::size_t>(1, joining_at_start(setup_.cluster)),
+               .batch_size = setup_.batch_size,
+               .account = account_options(setup_),
+               .log = log_of(setup_)},
+              std::move(strategy)),
+      local_(ledger_.strategy().traits().kind == sync::Traits::Kind::kLocal),
       schedule_(setup_.optimizer, setup_.train_samples),
-      log_(log_of(setup_)),
-      account_(account_options(setup_), setup_.cluster.workers),
       present_(setup_.cluster.workers),
       joined_(setup_.cluster.workers),
       hosts_(setup_.cluster.workers) {
@@ -105,23 +119,23 @@ std::span<const Order> Lead::pushed(Instant now, const PushReport& report) {
 }
 
 void Lead::evaluated(Instant now, const trace::Evaluation& evaluation) {
-  const std::optional<trace::Evaluation> before =
-      account_.evaluations().empty() ? std::nullopt : std::optional(account_.evaluations().back());
-  account_.evaluated(evaluation);
+  const bool first = account().evaluations().empty();
+  const trace::Evaluation before = first ? trace::Evaluation() : account().evaluations().back();
+  ledger_.account().evaluated(evaluation);
   take_repeats();
   if (!std::isfinite(evaluation.test_loss) || !std::isfinite(evaluation.train_loss)) {
     diverged_ = true;
     if (!stopped()) stop(now, "diverged");
   }
   // Only another version is news.
-  if (stopped() || !before || before->version == evaluation.version) return;
+  if (stopped() || first || before.version == evaluation.version) return;
   const double target = setup_.stop.target_accuracy.value_or(2);
-  if (stats::sustained({before->version, before->test_accuracy}, {evaluation.version, evaluation.test_accuracy},
+  if (stats::sustained({before.version, before.test_accuracy}, {evaluation.version, evaluation.test_accuracy},
                        target)) {
     stop(now, "target_accuracy");
   }
   if (setup_.stop.plateau) {
-    const double change = std::abs(evaluation.test_accuracy - before->test_accuracy);
+    const double change = std::abs(evaluation.test_accuracy - before.test_accuracy);
     const double smoothing = setup_.stop.plateau->smoothing;
     accuracy_change_ = smoothing * accuracy_change_ + (1 - smoothing) * change;
     accuracy_change_weight_ = smoothing * accuracy_change_weight_ + (1 - smoothing);
@@ -135,9 +149,9 @@ std::optional<Alarm> Lead::next_alarm() const {
   const auto consider = [&](const Alarm& alarm) {
     if (!next || alarm < *next) next = alarm;
   };
-  if (const auto done = account_.next_update()) consider({*done, AlarmKind::kUpdated, {}});
+  if (const auto done = account().next_update()) consider({*done, AlarmKind::kUpdated, {}});
   if (!planned_.empty()) consider(planned_.front());
-  if (const auto deadline = synchronizer_.deadline()) consider({*deadline, AlarmKind::kWake, {}});
+  if (const auto deadline = ledger_.deadline()) consider({*deadline, AlarmKind::kWake, {}});
   // What the events up to now have made due happens when the instant has no more of them.
   if (look_due() || checkpoint_due()) consider({now_, AlarmKind::kEvaluate, {}});
   if (next_timed_look_) consider({*next_timed_look_, AlarmKind::kEvaluate, {}});
@@ -153,7 +167,7 @@ std::span<const Order> Lead::ring(Instant now) {
   switch (alarm->kind) {
     case AlarmKind::kUpdated:
       now_ = now;
-      account_.update_done();
+      ledger_.account().update_done();
       break;
     case AlarmKind::kLeave:
       planned_.erase(planned_.begin());
@@ -183,7 +197,7 @@ void Lead::stop(Instant now, const std::string& reason) {
   if (stopped()) return;
   stop_at_ = now;
   stop_reason_ = reason;
-  log_.stop(++sequence_, now, made(), reason);
+  ledger_.stopped(now, reason);
 }
 
 std::string Lead::failure() const {
@@ -196,98 +210,60 @@ bool Lead::present(WorkerId worker) const { return present_.at(worker.value); }
 bool Lead::expected(WorkerId worker) const { return !stopped() && !joined_.at(worker.value); }
 
 void Lead::cut_off(WorkerId worker, const sync::Timing& partial, std::optional<Duration> wall, const Hidden& hidden) {
-  account_.cut_off(worker, partial, wall, hidden);
+  ledger_.account().cut_off(worker, partial, wall, hidden);
 }
 
 void Lead::transferred(std::uint64_t pushed_bytes, std::uint64_t pulled_bytes) {
-  account_.transferred(pushed_bytes, pulled_bytes);
+  ledger_.account().transferred(pushed_bytes, pulled_bytes);
 }
 
 void Lead::handle(Instant now, const sync::Event& event, const PushReport* report) {
   now_ = now;
-  // The version that a push was computed on: a release that follows at once raises the worker's.
-  const Version base =
-      report && report->worker.value < cluster().workers().size() ? cluster().worker(report->worker).model : 0;
-  // Before the event, and only where somebody has waited: this looks at all who wait.
-  std::vector<WorkerId> behind;
-  const auto* left = std::get_if<sync::Left>(&event);
+  EventDetails details;
   const auto* joined = std::get_if<sync::Joined>(&event);
-  const bool left_waiting = left && cluster().worker(left->worker).phase == sync::Phase::kWaiting &&
-                            cluster().worker(left->worker).pushed < now;
-  if (left_waiting || (joined && now > Instant{})) behind = furthest_behind();
-  const std::span<const sync::Outcome> outcomes = synchronizer_.handle(now, event);
-  const sync::Cluster& cluster = synchronizer_.cluster();
-  ++sequence_;
-  if (joined) {
-    present_[joined->worker.value] = joined_[joined->worker.value] = true;
-    account_.joined(now, joined->worker, hosts_[joined->worker.value], behind);
-    log_.event(sequence_, now, event, {}, cluster.worker(joined->worker).step, cluster.version());
-  } else if (report) {
-    const sync::Worker& worker = cluster.worker(report->worker);
-    const PushId id = synchronizer_.last_push();
-    account_.pushed(now, {.id = id,
-                          .worker = report->worker,
-                          .steps = report->steps,
-                          .step = worker.step,
-                          .gap = worker.step - cluster.min_step(),
-                          .base = base,
-                          .samples = report->empty ? 0 : report->samples,
-                          .samples_lost = setup_.batch_size * report->lost,
-                          .samples_given_up = report->empty ? setup_.batch_size * report->steps : 0,
-                          .loss = report->loss,
-                          .timing = report->timing,
-                          .hidden = report->hidden});
-    log_.event(sequence_, now, event, id, worker.step, base);
-    orders_.push_back({sequence_, cluster.version(), Accept{id, report->worker, worker.pushes, report->empty}});
-  } else if (left) {
-    present_[left->worker.value] = false;
-    account_.left(now, left->worker, behind);
-    log_.event(sequence_, now, event, {}, cluster.worker(left->worker).step, cluster.version());
-  } else {
-    account_.woke(now);
-    log_.event(sequence_, now, event, {}, 0, cluster.version());
-  }
-  if (const std::vector<WorkerId> others = synchronizer_.strategy().waited_for(); !others.empty()) {
-    account_.waited_for(now, others);
+  if (joined) details.host = hosts_.at(joined->worker.value);
+  if (report) details = {.samples = report->samples, .loss = report->loss, .hidden = report->hidden};
+  const std::span<const sync::Outcome> outcomes = ledger_.handle(now, event, details);
+  if (joined) present_[joined->worker.value] = joined_[joined->worker.value] = true;
+  if (const auto* left = std::get_if<sync::Left>(&event)) present_[left->worker.value] = false;
+  if (report) {
+    const sync::Worker& worker = cluster().worker(report->worker);
+    orders_.push_back({ledger_.sequence(), cluster().version(),
+                       Accept{worker.last_push, report->worker, worker.pushes, report->empty}});
   }
   for (const sync::Outcome& outcome : outcomes) record(now, outcome);
 }
 
 void Lead::record(Instant now, const sync::Outcome& outcome) {
-  Order order{.sequence = ++sequence_, .version = outcome.version, .what = {}};
+  Order order{.version = outcome.version, .what = {}};
   trace::Rates rates;
-  Step step = 0;
   if (const auto* apply = std::get_if<sync::Apply>(&outcome.decision)) {
-    const std::uint64_t from = scheduled();
-    account_.applied(now, outcome.uses, outcome.version);
-    Update update = update_of(*apply, outcome, from, scheduled());
+    Update update = update_of(*apply, outcome);
     rates.learning_rate = update.learning_rate;
     order.what = std::move(update);
   } else if (const auto* release = std::get_if<sync::Release>(&outcome.decision)) {
-    step = cluster().worker(release->worker).step;
     Release to{*release};
     if (local_) {
       const std::uint64_t workers = cluster().present();
       const std::uint64_t own_pending =
-          account_.workers()[release->worker.value].samples.pending - account_.samples_under_way(release->worker);
-      to.pace = {.samples = scheduled() + own_pending * workers, .per_step = setup_.batch_size * workers};
+          account().workers()[release->worker.value].samples.pending - account().samples_under_way(release->worker);
+      to.pace = {.samples = ledger_.scheduled() + own_pending * workers, .per_step = setup_.batch_size * workers};
       rates = {.learning_rate = schedule_.first_rate(to.pace), .from = to.pace.samples, .per_step = to.pace.per_step};
     }
     order.what = to;
-    account_.released(now, release->worker, release->refresh);
   } else if (const auto* discard = std::get_if<sync::Discard>(&outcome.decision)) {
     order.what = *discard;
-    account_.discarded(outcome.uses);
   } else {
     order.what = std::get<sync::Merge>(outcome.decision);
   }
-  log_.decision(order.sequence, now, outcome, step, rates);
+  order.sequence = ledger_.decided(now, outcome, rates);
   orders_.push_back(std::move(order));
 }
 
-Update Lead::update_of(const sync::Apply& apply, const sync::Outcome& outcome, std::uint64_t from,
-                       std::uint64_t to) const {
-  const double scheduled = local_ ? 1 : schedule_.rate(from, to);
+// Of the settled samples from here on to those with its own.
+Update Lead::update_of(const sync::Apply& apply, const sync::Outcome& outcome) const {
+  const std::uint64_t from = ledger_.scheduled();
+  const double scheduled = local_ ? 1 : schedule_.rate(from, from + account().pending(outcome.uses));
   Update update{.shares = apply.shares, .learning_rate = scheduled * apply.rate, .reset = apply.reset};
   if (setup_.optimizer.staleness.kind == learn::StalenessKind::kInverse) {
     for (sync::Share& share : update.shares) {
@@ -344,34 +320,34 @@ void Lead::leave_if_done(Instant now, WorkerId worker) {
   const Membership* m = membership(worker);
   const bool planned = m && m->leave_step && cluster().worker(worker).step >= *m->leave_step;
   const bool done =
-      setup_.stop.steps_per_worker && account_.workers()[worker.value].steps >= *setup_.stop.steps_per_worker;
+      setup_.stop.steps_per_worker && account().workers()[worker.value].steps >= *setup_.stop.steps_per_worker;
   if (planned || done) handle(now, sync::Left{worker});
 }
 
 // An evaluation is due of a version that has been asked for already: it has the same result.
 void Lead::repeat_look(Instant now) {
-  repeats_.push_back({.at = now, .version = made(), .epoch = epoch(), .samples = account_.samples().settled()});
+  repeats_.push_back({.at = now, .version = made(), .epoch = epoch(), .samples = account().samples().settled()});
   take_repeats();
 }
 
 void Lead::take_repeats() {
-  while (!repeats_.empty() && !account_.evaluations().empty()) {
-    trace::Evaluation result = account_.evaluations().back();
+  while (!repeats_.empty() && !account().evaluations().empty()) {
+    trace::Evaluation result = account().evaluations().back();
     const trace::Evaluation& repeat = repeats_.front();
     if (repeat.version != result.version) return;
     result.at = repeat.at;
     result.epoch = repeat.epoch;
     result.samples = repeat.samples;
-    account_.evaluated(result);
+    ledger_.account().evaluated(result);
     repeats_.pop_front();
   }
 }
 
 Order Lead::look(Instant now, bool last) {
   looked_at_ = made();
-  return {.sequence = ++sequence_,
+  return {.sequence = ledger_.number(),
           .version = made(),
-          .what = Look{.at = now, .epoch = epoch(), .samples = account_.samples().settled(), .last = last}};
+          .what = Look{.at = now, .epoch = epoch(), .samples = account().samples().settled(), .last = last}};
 }
 
 std::optional<Order> Lead::last_look() {
@@ -383,7 +359,7 @@ std::optional<Order> Lead::last_look() {
 std::string Lead::stop_due() const {
   const StopConfig& wanted = setup_.stop;
   if (wanted.updates && made() >= *wanted.updates) return "updates";
-  if (wanted.samples && account_.samples().settled() >= *wanted.samples) return "samples";
+  if (wanted.samples && account().samples().settled() >= *wanted.samples) return "samples";
   if (wanted.epochs && epoch() >= *wanted.epochs) return "epochs";
   if (!wanted.updates && !wanted.steps_per_worker && !wanted.time_s && given_up_ > 0 &&
       given_up_ >= kHopeless * cluster().present()) {
@@ -391,7 +367,7 @@ std::string Lead::stop_due() const {
   }
   const bool anyone = cluster().present() > 0 ||
                       std::ranges::any_of(planned_, [](const Alarm& alarm) { return alarm.kind == AlarmKind::kJoin; });
-  if (!anyone && !account_.next_update()) return wanted.steps_per_worker ? "steps_per_worker" : "everyone left";
+  if (!anyone && !account().next_update()) return wanted.steps_per_worker ? "steps_per_worker" : "everyone left";
   return {};
 }
 
@@ -407,12 +383,12 @@ bool Lead::epoch_look_due() const {
   if (!setup_.evaluate.every_epochs || setup_.train_samples == 0) return false;
   const double due =
       static_cast<double>(epoch_looks_) * *setup_.evaluate.every_epochs * static_cast<double>(setup_.train_samples);
-  return account_.samples().settled() >= static_cast<std::uint64_t>(std::llround(due));
+  return account().samples().settled() >= static_cast<std::uint64_t>(std::llround(due));
 }
 
 double Lead::epoch() const {
   if (setup_.train_samples == 0) return 0;
-  return static_cast<double>(account_.samples().settled()) / static_cast<double>(setup_.train_samples);
+  return static_cast<double>(account().samples().settled()) / static_cast<double>(setup_.train_samples);
 }
 
 const Membership* Lead::membership(WorkerId worker) const {
@@ -420,33 +396,18 @@ const Membership* Lead::membership(WorkerId worker) const {
   return found == setup_.cluster.membership.end() ? nullptr : &*found;
 }
 
-std::vector<WorkerId> Lead::furthest_behind() const {
-  std::vector<WorkerId> behind;
-  std::optional<Step> least;
-  for (const auto& [step, worker] : cluster().by_step()) {
-    if (least && step > *least) break;
-    if (cluster().worker(worker).phase != sync::Phase::kComputing) continue;
-    least = step;
-    behind.push_back(worker);
-  }
-  return behind;
-}
-
-void Lead::flush() {
-  log_.flush();
-  account_.flush();
-}
+void Lead::flush() { ledger_.flush(); }
 
 Progress Lead::progress(Instant now) const {
   Progress progress{.time_s = to_seconds(stop_at_.value_or(now)),
                     .updates = made(),
-                    .samples = account_.samples().settled(),
+                    .samples = account().samples().settled(),
                     .epoch = epoch(),
                     .accuracy = {},
                     .waiting = {},
-                    .started = synchronizer_.started(),
+                    .started = ledger_.started(),
                     .stopped = stopped()};
-  if (!account_.evaluations().empty()) progress.accuracy = account_.evaluations().back().test_accuracy;
+  if (!account().evaluations().empty()) progress.accuracy = account().evaluations().back().test_accuracy;
   for (const auto& [step, worker] : cluster().waiting()) progress.waiting.push_back(worker);
   return progress;
 }
@@ -454,17 +415,16 @@ Progress Lead::progress(Instant now) const {
 std::string Lead::finish(const Ending& ending) {
   using Json = nlohmann::ordered_json;
   const Instant end = stop_at_.value_or(now_);
-  account_.ended(end, furthest_behind());
-  log_.flush();
+  ledger_.ended(end);
   const auto number = [](double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); };
-  const auto& looks = account_.evaluations();
-  const trace::Histogram staleness = account_.staleness();
+  const auto& looks = account().evaluations();
+  const trace::Histogram staleness = account().staleness();
   const double seconds = to_seconds(end);
 
   Json workers = Json::array();
   Duration loading{}, computing{}, waiting{}, wall{};
-  for (std::size_t i = 0; i < account_.workers().size(); ++i) {
-    const trace::WorkerAccount& w = account_.workers()[i];
+  for (std::size_t i = 0; i < account().workers().size(); ++i) {
+    const trace::WorkerAccount& w = account().workers()[i];
     Json held_by = Json::array();
     Duration held_by_rest{};
     for (const trace::Charge& charge : w.held_by) {
@@ -503,9 +463,9 @@ std::string Lead::finish(const Ending& ending) {
     if (held_by_rest > Duration::zero()) workers.back()["held_by_rest_s"] = to_seconds(held_by_rest);
   }
   const auto share = [&](Duration part) { return wall > Duration::zero() ? to_seconds(part) / to_seconds(wall) : 0; };
-  const auto to_target = account_.time_to_target();
-  const auto cost = account_.worker_time_to_target();
-  const trace::SampleCounts& samples = account_.samples();
+  const auto to_target = account().time_to_target();
+  const auto cost = account().worker_time_to_target();
+  const trace::SampleCounts& samples = account().samples();
   double best = -1;
   for (const trace::Evaluation& look : looks) best = std::max(best, look.test_accuracy);
   const double target = std::max(setup_.evaluate.target_accuracy, setup_.stop.target_accuracy.value_or(0));
@@ -520,7 +480,7 @@ std::string Lead::finish(const Ending& ending) {
   summary["seed"] = setup_.seed;
   summary["time_s"] = seconds;
   summary["updates"] = made();
-  summary["pushes"] = account_.pushes();
+  summary["pushes"] = account().pushes();
   summary["samples"] = samples.received();
   for (const auto& [name, count] : trace::kSampleCounts) summary[name] = samples.*count;
   summary["epochs"] = epoch();
@@ -541,14 +501,14 @@ std::string Lead::finish(const Ending& ending) {
   summary["staleness_p90"] = staleness.percentile(0.9);
   summary["staleness_p99"] = staleness.percentile(0.99);
   summary["staleness_max"] = staleness.maximum();
-  summary["staleness_samples"] = account_.mean_staleness_samples();
+  summary["staleness_samples"] = account().mean_staleness_samples();
   summary["diverged"] = diverged_;
   summary["disturbed"] = ending.disturbed ? Json(*ending.disturbed) : Json(nullptr);
   if (!ending.disturbance.empty()) summary["disturbance"] = ending.disturbance;
   if (ending.evaluation) summary["evaluation_s"] = to_seconds(*ending.evaluation);
   summary["evaluations_missed"] = ending.evaluations_missed;
-  summary["bytes_pushed"] = account_.bytes_pushed();
-  summary["bytes_pulled"] = account_.bytes_pulled();
+  summary["bytes_pushed"] = account().bytes_pushed();
+  summary["bytes_pulled"] = account().bytes_pulled();
   summary["classes"] = setup_.classes > 0 ? Json(setup_.classes) : Json(nullptr);
   summary["model_digest"] = ending.model_digest.empty() ? Json(nullptr) : Json(ending.model_digest);
   summary["config"] = setup_.config.empty() ? Json(nullptr) : Json::parse(setup_.config);

@@ -13,10 +13,12 @@
 #include <vector>
 
 #include "lead/config.h"
+#include "lead/ledger.h"
 #include "learn/schedule.h"
-#include "sync/synchronizer.h"
-#include "trace/account.h"
-#include "trace/decision_log.h"
+
+namespace psctl::learn {
+class ModelStore;
+}
 
 namespace psctl::lead {
 
@@ -48,6 +50,10 @@ struct Order {
   Version version = 0;  // of the model after it
   std::variant<Accept, sync::Merge, Update, sync::Discard, Release, Look> what;
 };
+
+// What an order asks of the tensors, on every server, in the simulator and in a replay. The tensor of an Accept and the
+// snapshots for a Release and a Look are the driver's.
+void execute(const Order& order, learn::ModelStore& store);
 
 using trace::Hidden;
 
@@ -152,7 +158,7 @@ class Lead {
   bool present(WorkerId worker) const;
   // The version of the model that exists: the last one whose update is done. Orders are ahead of it by the updates that
   // are under way; those that are when the run stops are never done.
-  Version made() const { return account_.made(); }
+  Version made() const { return ledger_.account().made(); }
   // Will it ever have one: not yet joined, and the run goes on.
   bool expected(WorkerId worker) const;
 
@@ -166,18 +172,15 @@ class Lead {
 
   Progress progress(Instant now) const;
   const Setup& setup() const { return setup_; }
-  const sync::Cluster& cluster() const { return synchronizer_.cluster(); }
-  const sync::Strategy& strategy() const { return synchronizer_.strategy(); }
-  const trace::Account& account() const { return account_; }
+  const sync::Cluster& cluster() const { return ledger_.cluster(); }
+  const sync::Strategy& strategy() const { return ledger_.strategy(); }
+  const trace::Account& account() const { return ledger_.account(); }
 
  private:
   // One event: books, log, account and orders.
   void handle(Instant now, const sync::Event& event, const PushReport* report = nullptr);
   void record(Instant now, const sync::Outcome& outcome);
-  // Settled samples, those in updates under way among them: what the schedule counts.
-  std::uint64_t scheduled() const { return account_.samples().settled() + account_.samples_under_way(); }
-  // An update of the settled samples `from` to `to`.
-  Update update_of(const sync::Apply& apply, const sync::Outcome& outcome, std::uint64_t from, std::uint64_t to) const;
+  Update update_of(const sync::Apply& apply, const sync::Outcome& outcome) const;
   // What belongs to an event: planned joins.
   void follow_up(Instant now);
   void leave_if_done(Instant now, WorkerId worker);
@@ -192,20 +195,15 @@ class Lead {
   bool epoch_look_due() const;
   double epoch() const;
   const Membership* membership(WorkerId worker) const;
-  // Who computes and has taken the fewest steps of those that do; for a run without a strategy's word on it.
-  std::vector<WorkerId> furthest_behind() const;
 
   Setup setup_;
-  sync::Synchronizer synchronizer_;
+  Ledger ledger_;
   bool local_;  // its workers are local ones
   learn::Schedule schedule_;
-  trace::DecisionLog log_;
-  trace::Account account_;
   std::vector<Order> orders_;
   std::vector<Alarm> planned_;  // joins and leaves by time, ascending
   std::vector<bool> present_, joined_;
   std::vector<std::string> hosts_;
-  std::uint64_t sequence_ = 0;
   std::uint64_t epoch_looks_ = 1;  // the number of the next one: it is due at so many periods
   Version next_update_look_ = 0;
   Version next_checkpoint_ = 0;

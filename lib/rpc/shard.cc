@@ -91,20 +91,14 @@ void Shard::execute(const lead::Order& order) {
   sequence_ = order.sequence;
   if (const auto* accept = std::get_if<lead::Accept>(&order.what)) {
     this->accept(*accept);
-  } else if (const auto* merge = std::get_if<sync::Merge>(&order.what)) {
-    store_.merge(merge->into, merge->from);
-  } else if (const auto* update = std::get_if<lead::Update>(&order.what)) {
-    store_.apply(update->shares, update->learning_rate, update->reset);
-  } else if (const auto* discard = std::get_if<sync::Discard>(&order.what)) {
-    store_.discard(discard->push);
   } else if (const auto* release = std::get_if<lead::Release>(&order.what)) {
     if (release->refresh == sync::Refresh::kTake) {
       released_.at(release->worker.value) = {order.sequence, store_.snapshot()};
-      store_.released(release->worker);
     }
-  } else {
+  } else if (std::holds_alternative<lead::Look>(order.what)) {
     looks_.emplace(order.sequence, store_.snapshot());
   }
+  lead::execute(order, store_);
 }
 
 void Shard::accept(const lead::Accept& accept) {

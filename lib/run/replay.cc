@@ -112,7 +112,14 @@ class Arithmetic {
 
   void execute(std::span<const lead::Order> orders) {
     for (const lead::Order& order : orders) {
-      std::visit([&](const auto& what) { carry_out(what); }, order.what);
+      lead::execute(order, *store_);
+      if (const auto* accept = std::get_if<lead::Accept>(&order.what)) {
+        carry_out(*accept);
+      } else if (const auto* release = std::get_if<lead::Release>(&order.what)) {
+        carry_out(*release);
+      } else if (std::holds_alternative<lead::Update>(order.what)) {
+        store_->forget_before(lead_.made());
+      }
     }
   }
 
@@ -142,16 +149,8 @@ class Arithmetic {
     learn::Push push = std::exchange(runners_[accept.worker.value].push, {});
     store_->accept(accept.push, accept.worker, accept.empty ? learn::Push() : std::move(push));
   }
-  void carry_out(const sync::Merge& merge) { store_->merge(merge.into, merge.from); }
-  void carry_out(const sync::Discard& discard) { store_->discard(discard.push); }
-  void carry_out(const lead::Update& update) {
-    store_->apply(update.shares, update.learning_rate, update.reset);
-    store_->forget_before(lead_.made());
-  }
-  void carry_out(const lead::Look&) {}
   void carry_out(const lead::Release& release) {
     const bool take = release.refresh == sync::Refresh::kTake;
-    if (take) store_->released(release.worker);
     Runner& runner = runners_[release.worker.value];
     const std::optional<Preview::Push> push = preview_.next_push(release.worker);
     if (!push || !possible(*push, release)) return;

@@ -237,6 +237,7 @@ class Simulator::World {
 
   void execute(Instant now, std::span<const lead::Order> orders) {
     for (const lead::Order& order : orders) {
+      if (store_) lead::execute(order, *store_);
       std::visit([&](const auto& what) { carry_out(now, order, what); }, order.what);
     }
     if (options_.wait_for_evaluations) finish_looks(0);
@@ -248,17 +249,10 @@ class Simulator::World {
     learn::Push push = std::exchange(runner.task->push, {});
     store_->accept(accept.push, accept.worker, accept.empty ? learn::Push() : std::move(push));
   }
-  void carry_out(Instant, const lead::Order&, const sync::Merge& merge) {
-    if (store_) store_->merge(merge.into, merge.from);
-  }
-  void carry_out(Instant, const lead::Order&, const sync::Discard& discard) {
-    if (store_) store_->discard(discard.push);
-  }
-  void carry_out(Instant now, const lead::Order&, const lead::Update& update) {
-    if (store_) {
-      store_->apply(update.shares, update.learning_rate, update.reset);
-      store_->forget_before(lead_.made());
-    }
+  void carry_out(Instant, const lead::Order&, const sync::Merge&) {}
+  void carry_out(Instant, const lead::Order&, const sync::Discard&) {}
+  void carry_out(Instant now, const lead::Order&, const lead::Update&) {
+    if (store_) store_->forget_before(lead_.made());
     updates_done_ = std::max(updates_done_, now) + update_time_;
   }
   void carry_out(Instant now, const lead::Order&, const lead::Release& release) {
@@ -271,7 +265,6 @@ class Simulator::World {
     const bool take = release.refresh == sync::Refresh::kTake;
     if (learning_ && take) {
       runner.snapshot = store_->snapshot();
-      store_->released(release.worker);
       lead_.transferred(0, model_bytes_);
     }
     if (recording_) {

@@ -195,6 +195,12 @@ void Account::applied(Instant now, std::span<const sync::Use> uses, Version vers
   under_way_.push_back({.done = begins + options_.update_time, .version = version, .uses = {uses.begin(), uses.end()}});
 }
 
+std::uint64_t Account::pending(std::span<const sync::Use> uses) const {
+  std::uint64_t samples = 0;
+  for (const sync::Use& use : uses) samples += rows_.at(use.push).push.samples;
+  return samples;
+}
+
 std::optional<Instant> Account::next_update() const {
   return under_way_.empty() ? std::nullopt : std::optional(under_way_.front().done);
 }

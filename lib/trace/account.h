@@ -139,6 +139,7 @@ class Account {
   void pushed(Instant now, const PushRecord& push);
   void woke(Instant now) { holds_.event(now, {}); }
   void waited_for(Instant now, std::span<const WorkerId> workers) { holds_.event(now, workers); }
+  std::uint64_t pending(std::span<const sync::Use> uses) const;  // samples of these pushes, which are pending
   // An update of these pushes is decided, and done: at once, or, where updates take time, when update_done() says so.
   // Its pushes are pending until then.
   void applied(Instant now, std::span<const sync::Use> uses, Version version);
@@ -201,8 +202,8 @@ class Account {
     std::uint64_t base_samples = 0;
     std::optional<PushId> open;   // its last push: the row still lacks release or pull
     std::uint64_t under_way = 0;  // samples in updates that are not done
-    std::vector<Slice> slices;   // of the last exchange, not written yet
-    std::int64_t drawn = 0;      // its track is written so far, in microseconds
+    std::vector<Slice> slices;    // of the last exchange, not written yet
+    std::int64_t drawn = 0;       // its track is written so far, in microseconds
   };
 
   struct Update {  // under way
