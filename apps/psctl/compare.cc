@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fmt/format.h>
 #include <functional>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "arguments.h"
@@ -13,6 +14,7 @@
 #include "results/filter.h"
 #include "results/run.h"
 #include "stages.h"
+#include "stats/tests.h"
 #include "terminal.h"
 #include "text_table.h"
 #include "trace/line_file.h"
@@ -40,30 +42,42 @@ std::string number_text(double value) {
 
 std::string p_text(double p) { return p < 0.0001 ? "<0.0001" : fmt::format("{:.4f}", p); }
 
-// The mean of a figure that is shown and not judged; nothing if no run has it.
-std::optional<double> mean_of(const Group& group, const std::function<std::optional<double>(const results::Run&)>& of) {
-  double sum = 0;
-  std::size_t n = 0;
-  for (const results::Run* run : group.runs) {
-    const auto value = of(*run);
-    if (!value) continue;
-    sum += *value;
-    ++n;
-  }
-  return n > 0 ? std::optional(sum / static_cast<double>(n)) : std::nullopt;
-}
-
 struct Shown {
   const char* key;    // of JSON and CSV
   const char* title;  // of tables
   double scale = 1;   // in tables
   const char* form;   // in tables
   std::function<std::optional<double>(const results::Run&)> of;
+  bool of_target = false;  // as the time to it: the geometric mean, and none unless every run has it
+  std::optional<double> mean_of(const Group& group) const;
 };
+
+std::optional<double> Shown::mean_of(const Group& group) const {
+  std::vector<double> values;
+  for (const results::Run* run : group.runs) {
+    if (const auto value = of(*run)) values.push_back(of_target ? std::log(*value) : *value);
+  }
+  if (values.empty() || (of_target && values.size() < group.runs.size())) return std::nullopt;
+  return of_target ? std::exp(stats::mean(values)) : stats::mean(values);
+}
+
+// Of what was computed, the part that no update used.
+std::optional<double> unused_share(const results::Run& run) {
+  double computed = 0;
+  for (const char* key :
+       {"samples_used", "samples_discarded", "samples_pending", "samples_lost", "samples_given_up"}) {
+    const auto samples = run.number(key);
+    if (!samples) return std::nullopt;
+    computed += *samples;
+  }
+  return computed > 0 ? std::optional(1 - *run.number("samples_used") / computed) : std::nullopt;
+}
 
 const std::vector<Shown>& shown() {
   const auto summary = [](const char* key) { return [key](const results::Run& run) { return run.number(key); }; };
   static const std::vector<Shown> kAll = {
+      {"worker_s_to_target", "worker s to it", 1, "{:.4g}", summary("worker_s_to_target"), true},
+      {"unused_share", "samples unused %", 100, "{:.1f}", unused_share},
       {"best_accuracy", "best accuracy", 1, "{:.4f}", summary("best_accuracy")},
       {"time_s", "run s", 1, "{:.4g}", summary("time_s")},
       {"compute_share", "computing %", 100, "{:.1f}", summary("compute_share")},
@@ -124,7 +138,7 @@ TextTable groups_table(const Comparison& comparison) {
   std::vector<const Shown*> measured;
   for (const Shown& column : shown()) {
     if (std::ranges::none_of(comparison.groups,
-                             [&](const Group& group) { return mean_of(group, column.of).has_value(); })) {
+                             [&](const Group& group) { return column.mean_of(group).has_value(); })) {
       continue;
     }
     measured.push_back(&column);
@@ -140,7 +154,7 @@ TextTable groups_table(const Comparison& comparison) {
       row.push_back(figure_text(group.figures[static_cast<std::size_t>(judgement.metric)], judgement.metric));
     }
     for (const Shown* column : measured) {
-      const auto value = mean_of(group, column->of);
+      const auto value = column->mean_of(group);
       row.push_back(value ? fmt::format(fmt::runtime(column->form), *value * column->scale) : "-");
     }
     if (marked) row.push_back(marks_of(group));
@@ -173,58 +187,80 @@ std::string verdict_text(const Difference& difference) {
   return results::name_of(difference.verdict);
 }
 
-TextTable differences_table(const Comparison& comparison, const std::vector<Difference>& differences, bool pairs) {
-  TextTable table{.columns = {{"group", true}}, .rows = {}};
-  if (pairs) table.columns.push_back({"to", true});
-  const bool ratio = !differences.empty() && results::is_ratio(differences.front().metric);
-  for (const char* title : {ratio ? "ratio" : "points", "pairs", "p"}) table.columns.push_back({title});
-  table.columns.push_back({"verdict", true});
-  for (const Difference& difference : differences) {
-    std::vector<std::string>& row = table.rows.emplace_back();
-    row.push_back(comparison.groups[difference.first].label);
-    if (pairs) row.push_back(comparison.groups[difference.second].label);
-    row.push_back(difference_text(difference));
-    std::string compared = std::to_string(difference.n);
-    if (difference.n > difference.seeds) compared += fmt::format(" of {}", counted(difference.seeds, "seed"));
-    if (difference.censored > 0) compared += fmt::format(" ({} censored)", difference.censored);
-    row.push_back(compared);
-    row.push_back(difference.seeds > 1 ? p_text(difference.adjusted_p) : "-");
-    row.push_back(verdict_text(difference));
-  }
-  return table;
+std::string pairs_text(const Difference& difference) {
+  std::string text = std::to_string(difference.n);
+  if (difference.n > difference.seeds) text += fmt::format(" of {}", counted(difference.seeds, "seed"));
+  if (difference.censored > 0) text += fmt::format(" ({} censored)", difference.censored);
+  return text;
 }
 
-// Whom each is shown to be better than.
+std::vector<std::string> difference_cells(const Difference& difference) {
+  return {difference_text(difference), pairs_text(difference),
+          difference.seeds < stats::kLeastPairs ? "-" : p_text(difference.corrected_p), verdict_text(difference)};
+}
+
+// Whom the group is shown to be better than.
+std::string beaten_by(const Comparison& comparison, const Judgement& judgement, std::size_t group) {
+  std::vector<std::string> beaten;
+  for (const Difference& pair : judgement.pairs) {
+    const bool wins = (pair.first == group && pair.verdict == Verdict::kBetter) ||
+                      (pair.second == group && pair.verdict == Verdict::kWorse);
+    if (wins) beaten.push_back(comparison.groups[pair.first == group ? pair.second : pair.first].label);
+  }
+  if (beaten.empty()) return "none";
+  const bool all = beaten.size() + 1 == judgement.ranking.size() && beaten.size() > 1;
+  return all ? "all others" : enumerate(beaten);
+}
+
+// The groups as they rank, each against the baseline.
 TextTable ranking_table(const Comparison& comparison, const Judgement& judgement) {
+  const bool ratio = results::is_ratio(judgement.metric);
   TextTable table{.columns = {{"place"},
                               {"group", true},
                               {title_of(comparison, judgement.metric)},
-                              {"shown to be better than", true}},
+                              {ratio ? "ratio" : "points"},
+                              {"pairs"},
+                              {"p"},
+                              {"verdict", true}},
                   .rows = {}};
+  const bool all_pairs = !judgement.pairs.empty();
+  if (all_pairs) table.columns.push_back({"shown to be better than", true});
   for (std::size_t place = 0; place < judgement.ranking.size(); ++place) {
     const std::size_t group = judgement.ranking[place];
-    std::vector<std::string> beaten;
-    for (const Difference& pair : judgement.pairs) {
-      const bool wins = (pair.first == group && pair.verdict == Verdict::kBetter) ||
-                        (pair.second == group && pair.verdict == Verdict::kWorse);
-      if (wins) beaten.push_back(comparison.groups[pair.first == group ? pair.second : pair.first].label);
+    const Figure& figure = comparison.groups[group].figures[static_cast<std::size_t>(judgement.metric)];
+    const std::string mean =
+        judgement.metric == Metric::kFinalAccuracy ? accuracy_text(figure.mean) : number_text(figure.mean);
+    std::vector<std::string>& row = table.rows.emplace_back();
+    row = {std::to_string(place + 1), comparison.groups[group].label,
+           (figure.censored > 0 ? "at least " : "") + mean};
+    const auto difference = std::ranges::find(judgement.against_baseline, group, &Difference::first);
+    if (difference != judgement.against_baseline.end()) {
+      std::ranges::move(difference_cells(*difference), std::back_inserter(row));
+    } else {
+      std::ranges::copy({"-", "-", "-", "baseline"}, std::back_inserter(row));
     }
-    const bool all = beaten.size() + 1 == judgement.ranking.size() && beaten.size() > 1;
-    table.rows.push_back(
-        {std::to_string(place + 1), comparison.groups[group].label,
-         figure_text(comparison.groups[group].figures[static_cast<std::size_t>(judgement.metric)], judgement.metric),
-         beaten.empty() ? "none"
-         : all          ? "all others"
-                        : enumerate(beaten)});
+    if (all_pairs) row.push_back(beaten_by(comparison, judgement, group));
   }
   return table;
 }
 
-std::size_t family_size(const std::vector<Difference>& family) {
-  return static_cast<std::size_t>(std::ranges::count_if(family, [](const Difference& d) { return d.seeds > 1; }));
+TextTable pairs_table(const Comparison& comparison, const Judgement& judgement) {
+  TextTable table{.columns = {{"group", true},
+                              {"to", true},
+                              {results::is_ratio(judgement.metric) ? "ratio" : "points"},
+                              {"pairs"},
+                              {"p"},
+                              {"verdict", true}},
+                  .rows = {}};
+  for (const Difference& pair : judgement.pairs) {
+    std::vector<std::string>& row = table.rows.emplace_back();
+    row = {comparison.groups[pair.first].label, comparison.groups[pair.second].label};
+    std::ranges::move(difference_cells(pair), std::back_inserter(row));
+  }
+  return table;
 }
 
-std::string as_text(const Comparison& comparison, Format format, bool all_pairs) {
+std::string as_text(const Comparison& comparison, Format format) {
   const bool markdown = format == Format::kMarkdown;
   const auto heading = [&](const std::string& words) {
     return markdown ? fmt::format("\n## {}\n\n", words) : fmt::format("\n{}\n", words);
@@ -242,28 +278,25 @@ std::string as_text(const Comparison& comparison, Format format, bool all_pairs)
   for (const Judgement& judgement : comparison.judgements) {
     if (comparison.groups.size() < 2) break;
     const char* title = results::title_of(judgement.metric);
-    text += heading(fmt::format("{}: {} {} (p after Holm's correction for {})", title,
+    text += heading(fmt::format("{}: {}, and {} {} (intervals and p after Bonferroni's correction for {})", title,
+                                results::statistic_of(judgement.metric),
                                 results::is_ratio(judgement.metric) ? "ratio to" : "difference in points from",
-                                baseline, counted(family_size(judgement.against_baseline), "comparison")));
-    text += to_text(differences_table(comparison, judgement.against_baseline, false), format);
-    if (comparison.groups.size() < 3) continue;
-    text += heading(fmt::format("{}: ranking (after Holm's correction for {})", title,
-                                counted(family_size(judgement.pairs), "pair")));
+                                baseline, counted(judgement.comparisons, "comparison")));
     text += to_text(ranking_table(comparison, judgement), format);
-    if (!all_pairs) continue;
+    if (judgement.pairs.empty()) continue;
     text += heading(fmt::format("{}: all pairs", title));
-    text += to_text(differences_table(comparison, judgement.pairs, true), format);
+    text += to_text(pairs_table(comparison, judgement), format);
   }
   const std::string item = markdown ? "- " : "  ";
   text += fmt::format(
-      "\n{}[low, high]: {:.4g} % interval of the mean over the seeds of the row, by Student's t below 20 of them, by "
-      "bootstrap (BCa) from there on. Ratios are of geometric means.\n",
+      "\n{}First table: mean over the seeds, geometric of times and rates, with its {:.4g} % interval by Student's t.\n",
       item, percent);
   text += fmt::format(
-      "{}p: two-sided paired t test over the blocks; below 0.05 a difference is taken as shown. Where "
-      "times are censored, the largest p that any longer time would give. A ranking asks more questions than the "
-      "comparison with {}, and so asks for more.\n",
-      item, baseline);
+      "{}Differences: paired t over the seeds. The intervals are simultaneous (Bonferroni), and a difference is shown "
+      "where its interval leaves out {}: where p is below {:.4g}. Differences within the resolution of a measure are "
+      "none, and widen the interval: the time between two evaluations, one test sample, one mini-batch of every "
+      "worker. Where times are censored, p is the largest that any longer time would give.\n",
+      item, "1, of points 0", 1 - comparison.level);
   if (!comparison.notes.empty()) text += heading("notes");
   for (const std::string& note : comparison.notes) text += item + note + "\n";
   if (!comparison.left_out.empty()) text += heading("left out");
@@ -294,7 +327,7 @@ Json difference_json(const Comparison& comparison, const Difference& difference)
                {"censored", difference.censored}};
   json["value"] = difference.n > 0 ? interval_json(difference.interval) : Json(nullptr);
   json["p"] = difference.p;
-  json["p_holm"] = difference.adjusted_p;
+  json["p_corrected"] = difference.corrected_p;
   json["verdict"] = results::name_of(difference.verdict);
   return json;
 }
@@ -315,17 +348,22 @@ std::string as_json(const Comparison& comparison) {
       told[results::key_of(judgement.metric)] = {
           {"n", figure.n},
           {"censored", figure.censored},
+          {"mean", figure.n > 0 && figure.censored == 0 ? number_json(figure.mean) : Json(nullptr)},
           {"censored_at_s", figure.censored > 0 ? Json(figure.censored_at) : Json(nullptr)},
           {"median", number_json(figure.median)},
           {"interval", figure.interval ? interval_json(*figure.interval) : Json(nullptr)}};
     }
-    for (const Shown& column : shown()) told[column.key] = number_json(mean_of(group, column.of));
+    for (const Shown& column : shown()) told[column.key] = number_json(column.mean_of(group));
     told["diverged"] = group.diverged;
     told["disturbed"] = group.disturbed;
     json["groups"].push_back(std::move(told));
   }
   for (const Judgement& judgement : comparison.judgements) {
-    Json told = {{"ranking", Json::array()}, {"against_baseline", Json::array()}, {"pairs", Json::array()}};
+    Json told = {{"statistic", results::statistic_of(judgement.metric)},
+                 {"comparisons", judgement.comparisons},
+                 {"ranking", Json::array()},
+                 {"against_baseline", Json::array()},
+                 {"pairs", Json::array()}};
     for (const std::size_t group : judgement.ranking) told["ranking"].push_back(comparison.groups[group].label);
     for (const Difference& difference : judgement.against_baseline) {
       told["against_baseline"].push_back(difference_json(comparison, difference));
@@ -346,7 +384,7 @@ std::string as_csv(const Comparison& comparison, bool all_pairs) {
   TextTable table;
   if (all_pairs) {
     for (const char* title : {"metric", "first", "second", "scale", "known", "value", "low", "high", "interval",
-                              "pairs", "censored", "p", "p_holm", "verdict"}) {
+                              "pairs", "seeds", "censored", "p", "p_corrected", "verdict"}) {
       table.columns.push_back({title});
     }
     for (const Judgement& judgement : comparison.judgements) {
@@ -364,7 +402,7 @@ std::string as_csv(const Comparison& comparison, bool all_pairs) {
         row.push_back(std::to_string(pair.seeds));
         row.push_back(std::to_string(pair.censored));
         row.push_back(cell(pair.p));
-        row.push_back(cell(pair.adjusted_p));
+        row.push_back(cell(pair.corrected_p));
         row.push_back(results::name_of(pair.verdict));
       }
     }
@@ -394,7 +432,7 @@ std::string as_csv(const Comparison& comparison, bool all_pairs) {
       row.push_back(cell(figure.median));
       row.push_back(std::to_string(figure.censored));
     }
-    for (const Shown& column : shown()) row.push_back(cell(mean_of(group, column.of)));
+    for (const Shown& column : shown()) row.push_back(cell(column.mean_of(group)));
   }
   return to_text(table, Format::kCsv);
 }
@@ -419,9 +457,10 @@ int compare(int argc, char** argv) {
        .description =
            "Groups of runs side by side, by strategy unless --by says otherwise, and which differences are more than "
            "luck. Runs of one seed share their luck (batches, first weights, slow steps), so groups are compared seed "
-           "by seed: times and rates as ratios, accuracy in points, each with an interval and a verdict. A run that "
-           "did "
-           "not reach its target counts as slower than its time. Runs that do different things are refused.",
+           "by seed: times and rates as ratios, accuracy in points, each with an interval and a verdict, both corrected for "
+           "all comparisons with the baseline by Bonferroni's method. Fewer than three seeds and differences below the "
+           "resolution of a measure give no verdict. A run that did not reach its target counts as slower than its "
+           "time. Runs that do different things are refused.",
        .synopsis = "RUN ... [--by KEY,...] [--baseline GROUP] [--where KEY=VALUE] [-o FILE]",
        .examples = "  psctl compare results/quickstart-sweep\n"
                    "  psctl compare results/quickstart-sweep --baseline 'ssp(staleness=3)' --pairs\n"
@@ -431,7 +470,7 @@ int compare(int argc, char** argv) {
                    {"by", Kind::kWord, "what makes the groups: strategy, or keys of the configuration", "strategy"},
                    {"baseline", Kind::kWord, "the group that the others are held against (default: bsp, or the first)"},
                    {"where", Kind::kWords, "only runs with KEY=VALUE; also !=, <, <=, >, >="},
-                   {"pairs", Kind::kFlag, "all pairs, too; with --format csv, in place of the groups"},
+                   {"pairs", Kind::kFlag, "compare all pairs, and correct for as many; with --format csv, in place of the groups"},
                    {"format", Kind::kWord, kFormats, "table"},
                    {"o,output", Kind::kWord, "write it to this file"},
                    {"quiet", Kind::kFlag, "nothing is printed but the comparison"}},
@@ -445,7 +484,9 @@ int compare(int argc, char** argv) {
   if (arguments->given("output")) check_output(arguments->word("output"));
   std::vector<results::Condition> conditions;
   for (const std::string& where : arguments->words("where")) conditions.push_back(results::parse_condition(where));
-  results::Options options{.by = parted_by_commas({arguments->word("by")}), .baseline = {}};
+  const bool all_pairs = arguments->flag("pairs");
+  results::Options options{
+      .by = parted_by_commas({arguments->word("by")}), .baseline = {}, .all_pairs = all_pairs};
   if (options.by.empty()) throw UserError("psctl compare: --by names no key");
   if (arguments->given("baseline")) options.baseline = arguments->word("baseline");
 
@@ -474,10 +515,9 @@ int compare(int argc, char** argv) {
     comparison.left_out.push_back(fmt::format("{}: missing; the sweep's plan has it", path));
   }
   if (!stage_note.empty()) comparison.notes.insert(comparison.notes.begin(), stage_note);
-  const bool all_pairs = arguments->flag("pairs");
   const std::string text = format == Format::kJson  ? as_json(comparison)
                            : format == Format::kCsv ? as_csv(comparison, all_pairs)
-                                                    : as_text(comparison, format, all_pairs);
+                                                    : as_text(comparison, format);
   if (arguments->given("output")) {
     trace::write_whole(arguments->word("output"), text);
     return 0;

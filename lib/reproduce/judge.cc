@@ -30,14 +30,6 @@ bool above(const Region& region, double effect) {
   return bounded_above(region) && (region.open ? effect >= region.high : effect > region.high);
 }
 
-std::optional<double> p_value_against(const Region& region, std::span<const double> effects) {
-  if (bounded_below(region) == bounded_above(region)) return std::nullopt;
-  const double bound = bounded_below(region) ? region.low : region.high;
-  std::vector<double> beyond;
-  for (double effect : effects) beyond.push_back(effect - bound);
-  return stats::paired_t_p_value(beyond);
-}
-
 // How sure it is that ratios lie on one side of exp(bound) whatever the true times of censored runs are: the largest
 // p-value of the speeds 1 / subject - 1 / (exp(bound) * rival), which, unlike times, are known within bounds.
 double p_value_of_speeds(double bound, bool faster, std::span<const Measured> subject,
@@ -45,12 +37,13 @@ double p_value_of_speeds(double bound, bool faster, std::span<const Measured> su
   std::vector<stats::Bounds> differences;
   double least = 0, most = 0;
   for (std::size_t i = 0; i < subject.size(); ++i) {
-    const double mine = 1 / subject[i].value, theirs = std::exp(-bound) / rival[i].value;
+    const stats::Bounds mine = results::speed_of(subject[i]), theirs = results::speed_of(rival[i]);
     differences.push_back(
-        {.low = (subject[i].censored ? 0 : mine) - theirs, .high = mine - (rival[i].censored ? 0 : theirs)});
+        {.low = mine.low - theirs.high * std::exp(-bound), .high = mine.high - theirs.low * std::exp(-bound)});
     least += differences.back().low;
     most += differences.back().high;
   }
+  if (!std::isfinite(least) || !std::isfinite(most)) return 1;
   return (faster ? least > 0 : most < 0) ? stats::largest_paired_t_p_value(differences) : 1;
 }
 
@@ -68,30 +61,32 @@ const char* word(Verdict verdict) {
   return "inconclusive";
 }
 
-Finding judge(Scale scale, const Region& region, std::span<const Measured> subject, std::span<const Measured> rival) {
+Finding judge(Scale scale, const Region& region, std::span<const Measured> subject, std::span<const Measured> rival,
+              std::size_t comparisons) {
   PSCTL_CHECK(subject.size() == rival.size(), "pairs");
   Finding finding;
-  std::vector<double> effects;
+  std::vector<stats::Difference> differences;
   Moves moves;
+  const bool ratio = scale == Scale::kRatio;
   for (std::size_t i = 0; i < subject.size(); ++i) {
-    const bool ratio = scale == Scale::kRatio;
     if (ratio && !(subject[i].value > 0 && rival[i].value > 0)) {
       finding.reason = "a number is not above 0: there is no ratio";
       return finding;
     }
-    effects.push_back(ratio ? std::log(subject[i].value / rival[i].value) : subject[i].value - rival[i].value);
+    differences.push_back(results::difference_of(subject[i], rival[i], ratio));
     moves.up = moves.up || subject[i].censored;
     moves.down = moves.down || rival[i].censored;
     if (subject[i].censored || rival[i].censored) ++finding.censored;
   }
-  if (effects.size() < 2) {
-    finding.effect.n = effects.size();
-    if (!effects.empty()) finding.effect.mean = finding.effect.low = finding.effect.high = effects.front();
-    finding.reason = "an interval takes two seeds at least";
+  if (differences.empty()) {
+    finding.reason = "there is no pair of runs";
     return finding;
   }
-  finding.effect = stats::t_interval(effects);
-  finding.p_value = p_value_against(region, effects);
+  finding.effect = stats::paired_t(differences, comparisons).interval;
+  if (differences.size() < stats::kLeastPairs) {
+    finding.reason = fmt::format("an interval takes {} seeds at least", stats::kLeastPairs);
+    return finding;
+  }
 
   const double low = finding.effect.low, high = finding.effect.high;
   bool stands = false;
@@ -113,8 +108,7 @@ Finding judge(Scale scale, const Region& region, std::span<const Measured> subje
   if (stands && finding.censored > 0 && scale == Scale::kRatio) {
     const double bound = less == (finding.verdict == Verdict::kHeld) ? region.high : region.low;
     const double p_value = p_value_of_speeds(bound, less, subject, rival);
-    stands = p_value < 0.05;
-    if (finding.p_value) finding.p_value = std::max(*finding.p_value, p_value);
+    stands = stats::corrected(p_value, comparisons) < 1 - finding.effect.level;
   }
   if (!stands) {
     finding.reason =
@@ -135,25 +129,6 @@ Verdict of_any(std::span<const Verdict> verdicts) {
   if (std::ranges::find(verdicts, Verdict::kHeld) != verdicts.end()) return Verdict::kHeld;
   const bool none = std::ranges::all_of(verdicts, [](Verdict verdict) { return verdict == Verdict::kNotHeld; });
   return none && !verdicts.empty() ? Verdict::kNotHeld : Verdict::kInconclusive;
-}
-
-void correct_for_many(std::span<Finding> findings) {
-  std::vector<Finding*> those;
-  std::vector<double> p_values;
-  for (Finding& finding : findings) {
-    if (!finding.p_value) continue;
-    those.push_back(&finding);
-    p_values.push_back(*finding.p_value);
-  }
-  const std::vector<double> corrected = stats::holm(p_values);
-  for (std::size_t i = 0; i < those.size(); ++i) {
-    Finding& finding = *those[i];
-    finding.p_value = corrected[i];
-    if (finding.verdict == Verdict::kInconclusive || corrected[i] < 0.05) continue;
-    finding.reason = fmt::format("{} on its own, but not after Holm's correction for {} (p = {:.3f})",
-                                 word(finding.verdict), counted(those.size(), "comparison"), corrected[i]);
-    finding.verdict = Verdict::kInconclusive;
-  }
 }
 
 }  // namespace psctl::reproduce

@@ -32,24 +32,21 @@ struct Region {
 
 struct Finding {
   Verdict verdict = Verdict::kInconclusive;
-  stats::Interval effect;              // on the scale, 95 %; not shown where n < 2
-  std::optional<double> p_value = {};  // two-sided, of the effect against the region's bound; none if it has two
-  std::size_t censored = 0;            // pairs in which a number is censored
-  std::string reason;                  // of what is not held by its interval alone; may be empty
+  stats::Interval effect;    // on the scale; without ends where n < stats::kLeastPairs
+  std::size_t censored = 0;  // pairs in which a number is censored
+  std::string reason;        // of what is not held by its interval alone; may be empty
 };
 
-// `subject` and `rival` are of the same seeds in the same order. A censored number counts as what it was censored at;
-// the verdict stands only if greater numbers in its place would move the effect further to where the verdict is and,
-// of ratios, if a test of the speeds gives it whatever those numbers are; else it is inconclusive. Fewer than two pairs
-// are inconclusive.
-Finding judge(Scale scale, const Region& region, std::span<const Measured> subject, std::span<const Measured> rival);
+// `subject` and `rival` are of the same seeds in the same order. The interval is that of stats::paired_t, as one of so
+// many comparisons. A censored number counts as what it was censored at; the verdict stands only if greater numbers in
+// its place would move the effect further to where the verdict is and, of ratios, if a test of the speeds gives it
+// whatever those numbers are; else it is inconclusive. So are fewer than stats::kLeastPairs pairs.
+Finding judge(Scale scale, const Region& region, std::span<const Measured> subject, std::span<const Measured> rival,
+              std::size_t comparisons = 1);
 
 // A claim against several: held if held by each, not held if refuted by one. Nothing at all is inconclusive.
 Verdict of_each(std::span<const Verdict> verdicts);
 // A claim that one of several is enough for: held if held by one, not held if refuted by each.
 Verdict of_any(std::span<const Verdict> verdicts);
-// Many findings at once, as a ranking has them: what Holm's correction of the p-values does not reject at 5 % becomes
-// inconclusive. Findings without a p-value stay.
-void correct_for_many(std::span<Finding> findings);
 
 }  // namespace psctl::reproduce

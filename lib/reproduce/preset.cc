@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "config/config.h"
 #include "config/faults.h"
+#include "stats/tests.h"
 
 namespace psctl::reproduce {
 namespace {
@@ -287,7 +288,7 @@ void read_study(const std::string& name, const Node& node, const std::string& pa
     study.failing = of.words("contenders");
     study.failing_below = of.number("below", 0);
   }
-  study.seeds = map.whole("seeds", 5, 2, kMostSeeds);
+  study.seeds = map.whole("seeds", 5, stats::kLeastPairs, kMostSeeds);
   study.changes = preset.effort;
   for (const char* key : {"change", "effort"})
     std::ranges::copy(changes_of(map, key), std::back_inserter(study.changes));

@@ -289,16 +289,16 @@ std::string comparisons_csv(const Verdicts& verdicts) {
   std::string text =
       "paper,claim,rates,setting,network_part,subject,rival,subject_rate,rival_rate,measure,subject_mean,rival_mean,"
       "scale,effect,low,high,"
-      "n,censored,p_value,verdict,reason\n";
+      "n,censored,verdict,reason\n";
   for (const Judged& one : verdicts.judged) {
     for (const Comparison& c : one.comparisons) {
-      text += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n",
+      text += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n",
                           csv_text(one.preset->name), csv_text(one.claim->id), word(one.mode), csv_text(c.setting),
                           number(c.network_part), csv_text(c.subject), csv_text(c.rival), number(c.subject_rate),
                           number(c.rival_rate), one.claim->measure, number(c.subject_mean), number(c.rival_mean),
                           one.claim->scale == Scale::kRatio ? "log_ratio" : "difference", number(c.finding.effect.mean),
                           number(c.finding.effect.low), number(c.finding.effect.high), c.finding.effect.n,
-                          c.finding.censored, number(c.finding.p_value), word(c.finding.verdict),
+                          c.finding.censored, word(c.finding.verdict),
                           csv_text(c.finding.reason));
     }
   }
@@ -382,7 +382,6 @@ std::string json(const Campaign& campaign, const Verdicts& verdicts, const Made&
                                           {"high", json_number(c.finding.effect.high)},
                                           {"n", c.finding.effect.n},
                                           {"censored", c.finding.censored},
-                                          {"p_value", json_number(c.finding.p_value)},
                                           {"verdict", word(c.finding.verdict)},
                                           {"reason", c.finding.reason}});
       }

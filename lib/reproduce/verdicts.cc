@@ -13,6 +13,8 @@ namespace {
 
 using Values = std::vector<Measured>;
 
+constexpr double kRounding = 1e-9;  // relative, of what planners came to
+
 std::vector<Mode> modes_of(const Study& study) {
   if (study.kind != StudyKind::kRuns || study.rates == Rates::kGiven) return {Mode::kGiven};
   if (study.rates == Rates::kFailing) return {Mode::kFailing};
@@ -45,7 +47,7 @@ class Book {
       const auto found = planners_.find(cell);
       if (found == planners_.end() || measure != planner_measure(study(cell).kind)) return std::nullopt;
       Values values;
-      for (double number : found->second) values.push_back({.value = number, .censored = false});
+      for (double number : found->second) values.push_back({.value = number, .resolution = kRounding * number});
       return values;
     }
     const auto result = campaign_.results().find({cell, mode});
@@ -82,6 +84,7 @@ class Book {
       if (!sum) sum = Values(part->size());
       for (std::size_t i = 0; i < part->size(); ++i) {
         (*sum)[i].value += weight * (*part)[i].value;
+        (*sum)[i].resolution = (*sum)[i].resolution.value_or(0) + weight * (*part)[i].resolution.value_or(0);
         (*sum)[i].censored = (*sum)[i].censored || (*part)[i].censored;
       }
     }
@@ -183,18 +186,21 @@ class Judge {
     if (!speaks_of(setting)) return std::nullopt;
     const std::size_t first = judged_.comparisons.size();
     const std::size_t rivals = claim_.order.empty() ? claim_.rivals.size() : 1;
+    // Rankings and choices of one among several ask many questions at once.
+    const std::size_t comparisons = !claim_.order.empty()  ? claim_.order.size() - 1
+                                    : claim_.any_subject ? claim_.subjects.size() * rivals
+                                                         : 1;
     if (claim_.order.empty()) {
       for (const std::string& subject : claim_.subjects) {
-        for (const Rival& rival : claim_.rivals) compare(setting, subject, rival);
+        for (const Rival& rival : claim_.rivals) compare(setting, subject, rival, comparisons);
       }
     } else {
       for (std::size_t i = 1; i < claim_.order.size(); ++i) {
         compare(setting, claim_.order[i],
-                {.name = claim_.order[i - 1], .parts = {{claim_.order[i - 1], 1.0}}, .number = 0});
+                {.name = claim_.order[i - 1], .parts = {{claim_.order[i - 1], 1.0}}, .number = 0}, comparisons);
       }
     }
     const std::span<Comparison> fresh = std::span(judged_.comparisons).subspan(first);
-    if (claim_.any_subject || !claim_.order.empty()) correct(fresh);
     std::vector<Verdict> of_subjects;
     for (std::size_t i = 0; i < fresh.size(); i += rivals) {
       std::vector<Verdict> of_rivals;
@@ -204,14 +210,7 @@ class Judge {
     return claim_.any_subject ? of_any(of_subjects) : of_each(of_subjects);
   }
 
-  static void correct(std::span<Comparison> comparisons) {
-    std::vector<Finding> findings;
-    for (const Comparison& one : comparisons) findings.push_back(one.finding);
-    correct_for_many(findings);
-    for (std::size_t i = 0; i < findings.size(); ++i) comparisons[i].finding = findings[i];
-  }
-
-  void compare(std::size_t setting, const std::string& subject, const Rival& rival) {
+  void compare(std::size_t setting, const std::string& subject, const Rival& rival, std::size_t comparisons) {
     const Cell of = cell(setting, subject);
     Comparison comparison{.setting = study_.settings[setting].name(),
                           .network_part = study_.settings[setting].network_part,
@@ -228,7 +227,7 @@ class Judge {
     if (mine && theirs) {
       comparison.subject_mean = mean_of(*mine, claim_.scale);
       comparison.rival_mean = mean_of(*theirs, claim_.scale);
-      comparison.finding = reproduce::judge(claim_.scale, claim_.region, *mine, *theirs);
+      comparison.finding = reproduce::judge(claim_.scale, claim_.region, *mine, *theirs, comparisons);
     } else {
       missing_ = true;
       comparison.finding.reason = "runs are missing";
@@ -248,8 +247,11 @@ class Judge {
       if (!theirs) return std::nullopt;
       for (std::size_t i = 0; i < gains.size(); ++i) {
         if ((*mine)[i].censored) return std::nullopt;
-        const double gain = std::log((*theirs)[i].value / (*mine)[i].value);
-        if (r == 0 || gain < gains[i].value) gains[i] = {.value = gain, .censored = (*theirs)[i].censored};
+        const stats::Difference gain = results::difference_of((*theirs)[i], (*mine)[i], true);
+        if (r > 0 && gain.value >= gains[i].value) continue;
+        gains[i] = {.value = gain.value,
+                    .censored = (*theirs)[i].censored,
+                    .resolution = std::max(gain.below, gain.above)};
       }
     }
     return gains;
@@ -389,6 +391,11 @@ std::string effect_text(const Claim& claim, const Finding& finding) {
   const double mean = finding.effect.mean, low = finding.effect.low, high = finding.effect.high;
   if (finding.effect.n == 0) return "-";
   const bool points = is_share(claim.measure);
+  if (!std::isfinite(low) && !std::isfinite(high)) {  // too few seeds
+    return claim.scale == Scale::kRatio || !claim.grows_from.empty()
+               ? fmt::format("{:.3g} times", std::exp(mean))
+               : fmt::format("{:+.3g}{}", (points ? 100 : 1) * mean, points ? " points" : "");
+  }
   if (claim.scale == Scale::kRatio) {
     return fmt::format("{:.3g} [{:.3g}, {:.3g}] times", std::exp(mean), std::exp(low), std::exp(high));
   }

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
-#include <iterator>
 #include <limits>
 #include <map>
 #include <set>
@@ -16,8 +15,6 @@
 namespace psctl::results {
 namespace {
 
-constexpr double kSignificant = 0.05;
-constexpr std::size_t kFewSeeds = 4;
 constexpr std::size_t kNamed = 8;  // of a long list, so many are named
 
 // Keys that do not change what comes out.
@@ -282,12 +279,15 @@ class Comparing {
     horizon_ = horizon_of(compared);
     std::set<std::string> seeds;
     for (Group& group : result_.groups) {
+      std::vector<Outcomes>& outcomes = outcomes_.emplace_back();
       for (const Run* run : group.runs) {
         seeds.insert(value(*run, "seed"));
         group.diverged += run->diverged() ? 1 : 0;
         group.disturbed += run->flag("disturbed") ? 1 : 0;
+        Outcomes& of_run = outcomes.emplace_back();
+        for (const Metric metric : kMetrics) of_run.push_back(outcome(*run, metric, horizon_));
       }
-      for (const Metric metric : kMetrics) group.figures.push_back(figure(group, metric));
+      for (const Metric metric : kMetrics) group.figures.push_back(figure(group, outcomes, metric));
     }
     result_.seeds = seeds.size();
   }
@@ -296,21 +296,27 @@ class Comparing {
   // Runs of one share their luck.
   std::string seed_of(const Run& run) const { return compares_seeds() ? run.path() : value(run, "seed"); }
 
-  static std::vector<double> means_of(const std::map<std::string, std::vector<double>>& by_seed) {
-    std::vector<double> means;
-    for (const auto& [seed, values] : by_seed) means.push_back(stats::mean(values));
-    return means;
+  using Outcomes = std::vector<std::optional<Outcome>>;  // by metric
+  static std::size_t index_of(Metric metric) { return static_cast<std::size_t>(metric); }
+
+  // On the scale of the statistic, where its mean is arithmetic.
+  static double scaled(Metric metric, double value) { return is_ratio(metric) ? std::log(value) : value; }
+  static double unscaled(Metric metric, double value) { return is_ratio(metric) ? std::exp(value) : value; }
+
+  static void unscale(Metric metric, stats::Interval& interval) {
+    for (double* end : {&interval.mean, &interval.low, &interval.high}) *end = unscaled(metric, *end);
   }
 
-  Figure figure(const Group& group, Metric metric) const {
+  Figure figure(const Group& group, const std::vector<Outcomes>& all, Metric metric) const {
     Figure figure;
     std::map<std::string, std::vector<double>> by_seed;
     std::vector<Outcome> outcomes;
-    for (const Run* run : group.runs) {
-      const auto came = outcome(*run, metric, horizon_);
+    for (std::size_t r = 0; r < group.runs.size(); ++r) {
+      const auto& came = all[r][index_of(metric)];
       if (!came) continue;
-      by_seed[seed_of(*run)].push_back(came->value);
+      by_seed[seed_of(*group.runs[r])].push_back(scaled(metric, came->value));
       outcomes.push_back(*came);
+      if (!came->resolution && !came->censored) ++figure.unresolved;
       if (!came->censored) continue;
       ++figure.censored;
       figure.censored_at = std::max(figure.censored_at, came->value);
@@ -318,136 +324,165 @@ class Comparing {
     figure.n = outcomes.size();
     if (outcomes.empty()) return figure;
     figure.median = standing_of(outcomes, true).centre;
-    if (figure.censored == 0) figure.interval = stats::interval(means_of(by_seed), options_.level);
+    std::vector<double> means;
+    for (const auto& [seed, values] : by_seed) means.push_back(stats::mean(values));
+    figure.mean = unscaled(metric, stats::mean(means));
+    if (figure.censored > 0) return figure;
+    figure.interval = stats::t_interval(means, options_.level);
+    unscale(metric, *figure.interval);
     return figure;
   }
 
-  Difference difference(std::size_t first, std::size_t second, Metric metric) const {
+  struct Pairs {  // of one seed
+    std::vector<stats::Difference> differences;
+    std::vector<stats::Bounds> speeds;  // of the first less that of the second
+  };
+
+  static stats::Difference mean_of(const std::vector<stats::Difference>& all) {
+    stats::Difference mean;
+    const auto n = static_cast<double>(all.size());
+    for (const stats::Difference& one : all) {
+      mean.value += one.value / n;
+      mean.below += one.below / n;
+      mean.above += one.above / n;
+      mean.rounding += one.rounding / n;
+    }
+    return mean;
+  }
+
+  static stats::Bounds mean_of(const std::vector<stats::Bounds>& all) {
+    stats::Bounds mean;
+    for (const stats::Bounds& one : all) {
+      mean.low += one.low / static_cast<double>(all.size());
+      mean.high += one.high / static_cast<double>(all.size());
+    }
+    return mean;
+  }
+
+  // As one of so many comparisons.
+  Difference difference(std::size_t first, std::size_t second, Metric metric, std::size_t comparisons) const {
     Difference difference{.first = first, .second = second, .metric = metric, .interval = {}};
-    std::map<std::string, std::vector<double>> by_seed, slowest, fastest;
+    std::map<std::string, Pairs> by_seed;
     std::size_t first_censored = 0, second_censored = 0;
-    bool comparable = true;
     for (const Block& block : result_.blocks) {
       if (!block.runs[first] || !block.runs[second]) continue;
-      const auto a = outcome(*result_.groups[first].runs[*block.runs[first]], metric, horizon_);
-      const auto b = outcome(*result_.groups[second].runs[*block.runs[second]], metric, horizon_);
+      const auto& a = outcomes_[first][*block.runs[first]][index_of(metric)];
+      const auto& b = outcomes_[second][*block.runs[second]][index_of(metric)];
       if (!a || !b) continue;
-      if (is_ratio(metric) && (a->value <= 0 || b->value <= 0)) {
-        comparable = false;
-        continue;
-      }
+      if (is_ratio(metric) && (a->value <= 0 || b->value <= 0)) continue;
       ++difference.n;
-      by_seed[block.seed].push_back(is_ratio(metric) ? std::log(a->value / b->value) : a->value - b->value);
+      Pairs& pairs = by_seed[block.seed];
+      pairs.differences.push_back(difference_of(*a, *b, is_ratio(metric)));
+      const stats::Bounds speed_a = speed_of(*a), speed_b = speed_of(*b);
+      pairs.speeds.push_back({.low = speed_a.low - speed_b.high, .high = speed_a.high - speed_b.low});
       first_censored += a->censored ? 1 : 0;
       second_censored += b->censored ? 1 : 0;
       difference.censored += a->censored || b->censored ? 1 : 0;
-      // Of what takes longer than it was seen, the speed lies between 0 and that of its end.
-      slowest[block.seed].push_back((a->censored ? 0 : 1 / a->value) - 1 / b->value);
-      fastest[block.seed].push_back(1 / a->value - (b->censored ? 0 : 1 / b->value));
     }
     if (difference.n == 0) return difference;
-    const std::vector<double> values = means_of(by_seed), low = means_of(slowest), high = means_of(fastest);
-    difference.seeds = values.size();
+    std::vector<stats::Difference> differences;
     std::vector<stats::Bounds> speeds;
-    for (std::size_t i = 0; i < low.size(); ++i) speeds.push_back({low[i], high[i]});
-    difference.interval = stats::interval(values, options_.level);
-    if (is_ratio(metric)) {
-      for (double* end : {&difference.interval.mean, &difference.interval.low, &difference.interval.high}) {
-        *end = std::exp(*end);
-      }
+    for (const auto& [seed, pairs] : by_seed) {
+      differences.push_back(mean_of(pairs.differences));
+      speeds.push_back(mean_of(pairs.speeds));
     }
+    difference.seeds = differences.size();
     using Known = Difference::Known;
-    const bool both = first_censored > 0 && second_censored > 0;
-    difference.known = difference.censored == 0 ? Known::kAll
-                       : both                   ? Known::kNothing
-                       : first_censored > 0     ? Known::kAtLeast
-                                                : Known::kAtMost;
-    if (difference.censored == 0) {
-      difference.p = stats::paired_t_p_value(values);
-    } else {
-      // The test is of speeds, which are known within bounds. Where it says the one is faster and the ratios of times
-      // that are shown say the other, neither is.
-      double least = 0;
-      for (const stats::Bounds& speed : speeds) least += speed.low;
-      const bool faster = least > 0;
-      difference.p = faster == (difference.interval.mean < 1) ? stats::largest_paired_t_p_value(speeds) : 1;
+    difference.known = difference.censored == 0                          ? Known::kAll
+                       : first_censored > 0 && second_censored > 0 ? Known::kNothing
+                       : first_censored > 0                        ? Known::kAtLeast
+                                                                   : Known::kAtMost;
+    const stats::PairedTest test = stats::paired_t(differences, comparisons, options_.level);
+    difference.interval = test.interval;
+    difference.p = test.p;
+    bool shown = test.interval.low > 0 || test.interval.high < 0;
+    if (difference.censored > 0) {
+      constexpr double kNoEnd = std::numeric_limits<double>::infinity();
+      difference.interval = {
+          .mean = test.interval.mean, .low = -kNoEnd, .high = kNoEnd, .n = differences.size(), .level = options_.level};
+      difference.p = p_of_speeds(speeds, test.interval.mean < 0);
+      shown = stats::corrected(difference.p, comparisons) < 1 - options_.level;
     }
-    if (!comparable) difference.p = 1;
+    difference.corrected_p = stats::corrected(difference.p, comparisons);
+    unscale(metric, difference.interval);
+    const bool better = (test.interval.mean < 0) == less_is_better(metric);
+    difference.verdict = difference.seeds < stats::kLeastPairs ? Verdict::kFewSeeds
+                         : shown                               ? (better ? Verdict::kBetter : Verdict::kWorse)
+                         : difference.censored > 0             ? Verdict::kInconclusive
+                                                               : Verdict::kNotShown;
     return difference;
   }
 
-  void correct(std::vector<Difference>& family) const {
-    std::vector<double> p_values;
-    for (const Difference& difference : family) {
-      if (difference.seeds >= 2) p_values.push_back(difference.p);
+  // Where the speeds say that the first is faster and the ratios of times that are shown say the other, neither is.
+  static double p_of_speeds(std::span<const stats::Bounds> speeds, bool shorter) {
+    double least = 0;
+    for (const stats::Bounds& speed : speeds) {
+      if (!std::isfinite(speed.low) || !std::isfinite(speed.high)) return 1;
+      least += speed.low;
     }
-    const std::vector<double> adjusted = stats::holm(p_values);
-    auto next = adjusted.begin();
-    for (Difference& difference : family) {
-      if (difference.seeds < 2) {
-        difference.verdict = difference.n == 0 ? Verdict::kNothing : Verdict::kOneSeed;
-        continue;
-      }
-      difference.adjusted_p = *next++;
-      if (difference.adjusted_p >= kSignificant) {
-        difference.verdict = difference.censored > 0 ? Verdict::kInconclusive : Verdict::kNotShown;
-        continue;
-      }
-      const double no_difference = is_ratio(difference.metric) ? 1 : 0;
-      const bool less = difference.interval.mean < no_difference;
-      difference.verdict = less == less_is_better(difference.metric) ? Verdict::kBetter : Verdict::kWorse;
-    }
-  }
-
-  // Smaller is better placed.
-  double place(const Figure& figure, Metric metric) const {
-    constexpr double kLast = std::numeric_limits<double>::infinity();
-    if (figure.n == 0) return kLast;
-    if (metric == Metric::kTimeToTarget) return figure.median.value_or(kLast);
-    return -figure.interval->mean;
+    return (least > 0) == shorter ? stats::largest_paired_t_p_value(speeds) : 1;
   }
 
   void judge(Metric metric) {
-    const auto index = static_cast<std::size_t>(std::ranges::find(kMetrics, metric) - std::begin(kMetrics));
-    const auto figure_of = [&](std::size_t g) -> const Figure& { return result_.groups[g].figures[index]; };
+    const auto figure_of = [&](std::size_t g) -> const Figure& { return result_.groups[g].figures[index_of(metric)]; };
     Judgement judgement{.metric = metric, .ranking = {}, .against_baseline = {}, .pairs = {}};
+    std::size_t unresolved = 0;
     for (std::size_t g = 0; g < result_.groups.size(); ++g) {
       if (figure_of(g).n > 0) judgement.ranking.push_back(g);
+      unresolved += figure_of(g).unresolved;
     }
+    note_missing(metric);
     if (judgement.ranking.empty()) return;
     std::ranges::stable_sort(judgement.ranking, [&](std::size_t a, std::size_t b) {
-      const double place_a = place(figure_of(a), metric), place_b = place(figure_of(b), metric);
-      if (place_a != place_b) return place_a < place_b;
-      return figure_of(a).censored * figure_of(b).n < figure_of(b).censored * figure_of(a).n;
+      const Figure &of_a = figure_of(a), &of_b = figure_of(b);
+      const std::size_t part_a = of_a.censored * of_b.n, part_b = of_b.censored * of_a.n;
+      if (part_a != part_b) return part_a < part_b;
+      return less_is_better(metric) ? of_a.mean < of_b.mean : of_a.mean > of_b.mean;
     });
-    for (std::size_t g = 0; g < result_.groups.size(); ++g) {
-      if (g != result_.baseline) judgement.against_baseline.push_back(difference(g, result_.baseline, metric));
+    const std::size_t groups = judgement.ranking.size();
+    const bool baseline_ranked =
+        std::ranges::find(judgement.ranking, result_.baseline) != judgement.ranking.end();
+    judgement.comparisons = options_.all_pairs ? groups * (groups - 1) / 2 : groups - (baseline_ranked ? 1 : 0);
+    const std::size_t corrected_for = std::max<std::size_t>(judgement.comparisons, 1);
+    for (const std::size_t g : judgement.ranking) {
+      if (g == result_.baseline) continue;
+      judgement.against_baseline.push_back(difference(g, result_.baseline, metric, corrected_for));
     }
-    correct(judgement.against_baseline);
-    for (std::size_t i = 0; i < judgement.ranking.size(); ++i) {
-      for (std::size_t j = i + 1; j < judgement.ranking.size(); ++j) {
-        judgement.pairs.push_back(difference(judgement.ranking[i], judgement.ranking[j], metric));
+    for (std::size_t i = 0; options_.all_pairs && i < groups; ++i) {
+      for (std::size_t j = i + 1; j < groups; ++j) {
+        judgement.pairs.push_back(difference(judgement.ranking[i], judgement.ranking[j], metric, corrected_for));
       }
     }
-    correct(judgement.pairs);
-    const bool all_the_same = std::ranges::all_of(judgement.pairs, [](const Difference& d) {
-      return d.seeds > 1 && d.censored == 0 && d.interval.low == d.interval.high;
-    });
-    if (all_the_same && !judgement.pairs.empty() && result_.seeds > 1) {
-      // Between two looks a time is not known: what is the same to the look need not be without luck.
-      result_.notes.push_back(fmt::format("{}: the same differences in every block: {}", title_of(metric),
-                                          metric == Metric::kTimeToTarget
-                                              ? "a time is that of an evaluation, and more of them would tell more"
-                                              : "luck has no part in them"));
+    if (unresolved > 0 && groups > 1) {
+      result_.notes.push_back(
+          fmt::format("{}: {} {} not tell the resolution (made by an older psctl, or without evals.csv), so smaller "
+                      "differences than that may be shown",
+                      title_of(metric), counted(unresolved, "run"), unresolved == 1 ? "does" : "do"));
     }
-    const bool cut_short =
-        std::ranges::any_of(judgement.pairs, [](const Difference& d) { return d.verdict == Verdict::kInconclusive; });
+    const bool cut_short = std::ranges::any_of(
+        judgement.against_baseline, [](const Difference& d) { return d.verdict == Verdict::kInconclusive; });
     if (cut_short) {
       result_.notes.push_back(
           "runs that ended before their target leave the time to it open: more time (stop) or a "
           "lower target would tell");
     }
     result_.judgements.push_back(std::move(judgement));
+  }
+
+  // Only samples that were used count as throughput.
+  void note_missing(Metric metric) {
+    if (metric != Metric::kThroughput) return;
+    std::size_t lacking = 0;
+    for (const auto& group : outcomes_) {
+      lacking += static_cast<std::size_t>(
+          std::ranges::count_if(group, [&](const Outcomes& run) { return !run[index_of(metric)]; }));
+    }
+    if (lacking == 0) return;
+    result_.notes.push_back(
+        fmt::format("{}: {} of an older psctl {} not tell how many samples were used, and {} left out there; run {} "
+                    "again to compare it",
+                    title_of(metric), counted(lacking, "run"), lacking == 1 ? "does" : "do",
+                    lacking == 1 ? "is" : "are", lacking == 1 ? "it" : "them"));
   }
 
   void note_luck() {
@@ -461,7 +496,7 @@ class Comparing {
     std::size_t seeds = 0;
     bool averaged = false;
     for (const Judgement& judgement : result_.judgements) {
-      for (const Difference& pair : judgement.pairs) {
+      for (const Difference& pair : judgement.against_baseline) {
         seeds = std::max(seeds, pair.seeds);
         averaged = averaged || pair.n > pair.seeds;
       }
@@ -469,11 +504,13 @@ class Comparing {
     if (averaged) {
       result_.notes.push_back("pairs of one seed share its luck: they are averaged, and a seed counts once");
     }
-    if (seeds > 1 && seeds < kFewSeeds) {
+    if (seeds == 2) {
       result_.notes.push_back(
-          fmt::format("{} seeds are few: an interval of so few rests on the differences being normal; "
-                      "five or more are better",
-                      seeds));
+          "two seeds show nothing: two differences agree by chance too often. Run more seeds, as in "
+          "psctl sweep ... 'seed=range(0,5)'");
+    } else if (seeds == 3) {
+      result_.notes.push_back(
+          "3 seeds are few: an interval of so few rests on the differences being normal; five or more are better");
     }
     for (const Group& group : result_.groups) {
       if (group.diverged > 0) {
@@ -496,6 +533,7 @@ class Comparing {
   std::vector<Chosen> runs_;
   std::vector<std::string_view> keys_;  // of all configurations
   Horizon horizon_;
+  std::vector<std::vector<Outcomes>> outcomes_;  // of groups and their runs
 };
 
 }  // namespace
@@ -510,13 +548,15 @@ const char* name_of(Verdict verdict) {
       return "no difference shown";
     case Verdict::kInconclusive:
       return "inconclusive";
-    case Verdict::kOneSeed:
-      return "one seed shows nothing";
+    case Verdict::kFewSeeds:
+      return "too few seeds";
     case Verdict::kNothing:
       return "no pair";
   }
   return "";
 }
+
+const char* statistic_of(Metric metric) { return is_ratio(metric) ? "geometric mean" : "mean"; }
 
 Comparison compare(std::span<const Run> runs, const Options& options) { return Comparing(runs, options).take(); }
 

@@ -1,5 +1,10 @@
 // Groups of runs side by side: what each came to, and which differences between them are more than luck. Runs that
 // shared their luck, those of one seed, are compared with each other; what cannot be compared is refused.
+//
+// One statistic ranks, is shown and is compared: of times and rates the geometric mean, of accuracies the mean. One
+// procedure gives interval, p and verdict: Student's t over the seeds' paired differences, widened by the resolution of
+// the measure, with Bonferroni's correction for the comparisons of a measure. Where times are censored there is no
+// interval, and p is the largest that any longer times would give.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +22,9 @@ namespace psctl::results {
 struct Figure {  // of one group under one metric
   std::size_t n = 0;
   std::size_t censored = 0;
-  std::optional<stats::Interval> interval;  // of the mean over seeds; none if any is censored, or n is 0
+  std::size_t unresolved = 0;  // runs that do not tell the resolution of the measure
+  double mean = 0;             // the statistic; with censored times it is at least that
+  std::optional<stats::Interval> interval;  // of it; none if any is censored, or n is 0
   std::optional<double> median;             // of times, by Kaplan and Meier; none if it lies beyond the censored ones
   double censored_at = 0;                   // the longest of these times
 };
@@ -35,33 +42,37 @@ enum class Verdict {
   kWorse,         //
   kNotShown,      // no difference shown
   kInconclusive,  // it hangs on times that are not known
-  kOneSeed,       // a single one shows nothing
+  kFewSeeds,      // fewer than stats::kLeastPairs show nothing
   kNothing        // no pair at all
 };
 const char* name_of(Verdict verdict);  // "better", "worse", "no difference shown", ...
+// "geometric mean" or "mean".
+const char* statistic_of(Metric metric);
 
 // Of the first group to the second, over the blocks that both have.
 struct Difference {
   std::size_t first = 0, second = 0;
   Metric metric{};
-  // Of the ratio first / second (of geometric means), or of first - second. Of censored times only what is known: the
-  // ratio is at least, or at most, so large, or nothing.
+  // Of the ratio first / second, or of first - second, simultaneous with the others of its family. Of censored times
+  // only what is known: the ratio is at least, or at most, so large, or nothing, and there is no interval.
   enum class Known { kAll, kAtLeast, kAtMost, kNothing } known = Known::kNothing;
   stats::Interval interval;
   std::size_t n = 0;  // pairs
   // Different ones among the pairs. Pairs of one seed share its luck and are averaged: interval and p count seeds.
   std::size_t seeds = 0;
   std::size_t censored = 0;  // pairs with a censored time
-  double p = 1;
-  double adjusted_p = 1;  // by Holm's correction over the family that it stands in
+  double p = 1;            // of this comparison alone
+  double corrected_p = 1;  // by Bonferroni's correction
   Verdict verdict = Verdict::kNothing;
 };
 
 struct Judgement {  // under one metric
   Metric metric{};
-  std::vector<std::size_t> ranking;          // groups, the best first
-  std::vector<Difference> against_baseline;  // of every other group to the baseline: one family
-  std::vector<Difference> pairs;             // each pair once, the better placed first: another family
+  // Groups, the best first: those of which the smaller part of the runs was censored, then by the statistic.
+  std::vector<std::size_t> ranking;
+  std::size_t comparisons = 0;               // that are corrected for
+  std::vector<Difference> against_baseline;  // of every other group to the baseline, in the order of the ranking
+  std::vector<Difference> pairs;             // with all_pairs: each pair once, the better placed first
 };
 
 struct Block {
@@ -74,6 +85,7 @@ struct Options {
   std::vector<std::string> by = {"strategy"};  // strategy: its label; else keys of the configuration
   std::string baseline = {};                   // a group's label or its strategy; empty: bsp, or else the first
   double level = 0.95;
+  bool all_pairs = false;  // all are compared with each other, and corrected for; else with the baseline only
 };
 
 struct Comparison {

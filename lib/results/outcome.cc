@@ -1,8 +1,12 @@
 #include "results/outcome.h"
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
+#include <limits>
+#include <nlohmann/json.hpp>
 
+#include "base/error.h"
 #include "results/filter.h"
 #include "stats/interval.h"
 #include "stats/survival.h"
@@ -11,28 +15,81 @@
 namespace psctl::results {
 namespace {
 
+constexpr double kRounding = 1e-9;  // relative, of numbers in files; in seconds of times
+
 // Of a run that is done.
 Outcome missed(const Run& run, double end, double horizon) {
   return {.value = run.diverged() ? std::max(end, horizon) : end, .censored = true, .diverged = run.diverged()};
 }
 
 std::optional<Outcome> plain(std::optional<double> value) {
-  return value ? std::optional(Outcome{.value = *value}) : std::nullopt;
+  if (!value) return std::nullopt;
+  return Outcome{.value = *value, .resolution = kRounding * std::abs(*value)};
 }
 
-std::optional<Outcome> quotient(std::optional<double> count, std::optional<double> seconds) {
-  return count && seconds && *seconds > 0 ? plain(*count / *seconds) : std::nullopt;
+// The part of a run's samples that may be under way when it ends.
+std::optional<double> end_part(const Run& run) {
+  const auto used = run.number("samples_used"), updates = run.number("updates");
+  const auto workers = as_number(run.config("cluster.workers").value_or(""));
+  const auto batch = as_number(run.config("data.batch_size").value_or(""));
+  if (!used || !workers || !batch) return std::nullopt;
+  const double batches = *used > 0 ? *workers * *batch / *used : 1, update = updates && *updates > 0 ? 1 / *updates : 0;
+  return std::min(1.0, std::max(batches, update));
+}
+
+std::optional<Outcome> per_second(const Run& run, std::string_view count) {
+  const auto counted = run.number(count), seconds = run.number("time_s");
+  if (!counted || !seconds || *seconds <= 0) return std::nullopt;
+  Outcome outcome{.value = *counted / *seconds};
+  if (const auto part = end_part(run)) outcome.resolution = outcome.value * *part;
+  return outcome;
+}
+
+// The time between evaluations as the configuration asks for them.
+std::optional<double> evaluation_grid_s(const Run& run) {
+  if (const auto every = as_number(run.config("evaluate.every_s").value_or(""))) return every;
+  const auto every = as_number(run.config("evaluate.every_epochs").value_or(""));
+  const auto epochs = run.number("epochs"), end_s = run.number("time_s");
+  if (!every || !epochs || *epochs <= 0 || !end_s) return std::nullopt;
+  return *every * *end_s / *epochs;
+}
+
+// `evaluations`: of the run; empty where there is no such file.
+Outcome reached_at(const Run& run, double time_s, std::span<const Evaluation> evaluations) {
+  Outcome outcome{.value = time_s};
+  double before = 0;
+  for (const Evaluation& evaluation : evaluations) {
+    if (evaluation.time_s < time_s - kRounding) before = std::max(before, evaluation.time_s);
+  }
+  outcome.resolution = evaluations.empty() ? evaluation_grid_s(run) : time_s - before;
+  return outcome;
 }
 
 // The version of the evaluation at which the run reached its target.
-std::optional<double> updates_to_target(const Run& run) {
+std::optional<Outcome> updates_to_target(const Run& run) {
   const auto reached = run.number("time_to_target_s");
   if (!reached) return std::nullopt;
-  constexpr double kNanosecond = 1e-9;  // times of evals.csv have nine digits
+  double before = 0;
   for (const Evaluation& evaluation : run.evals()) {
-    if (evaluation.time_s > *reached - kNanosecond) return static_cast<double>(evaluation.version);
+    const auto version = static_cast<double>(evaluation.version);
+    if (evaluation.time_s > *reached - kRounding) return Outcome{.value = version, .resolution = version - before};
+    before = version;
   }
   return std::nullopt;
+}
+
+// A test sample's part of an accuracy.
+std::optional<double> test_sample(const Run& run) {
+  std::optional<double> samples = run.number("test_samples");
+  if (!samples) {  // psctl writes it into made.json
+    try {
+      const auto made = run.made();
+      const auto found = made.find("test_samples");
+      if (found != made.end() && found->is_number()) samples = found->get<double>();
+    } catch (const UserError&) {  // damaged
+    }
+  }
+  return samples && *samples > 0 ? std::optional(1 / *samples) : std::nullopt;
 }
 
 bool is_quality(std::string_view measure) {
@@ -101,33 +158,34 @@ std::optional<Outcome> outcome(const Run& run, std::string_view measure, const H
   const auto end_s = run.number("time_s");
   if (measure == "time_to_target_s") {
     if (!run.number("target_accuracy") || !end_s) return std::nullopt;
-    return run.diverged() || !number ? missed(run, *end_s, horizon.time_s) : plain(number);
+    if (run.diverged() || !number) return missed(run, *end_s, horizon.time_s);
+    return reached_at(run, *number, run.evals());
   }
   if (measure == "updates_to_target") {
     const auto updates = run.number("updates");
     if (!run.number("target_accuracy") || !updates) return std::nullopt;
     const auto reached = run.diverged() ? std::nullopt : updates_to_target(run);
-    return reached ? plain(reached) : missed(run, *updates, horizon.updates);
+    return reached ? *reached : missed(run, *updates, horizon.updates);
   }
   if (measure == "time_to_plateau_s") {
     if (!end_s) return std::nullopt;
-    return !run.diverged() && run.text("stop") == "plateau" ? plain(end_s) : missed(run, *end_s, horizon.time_s);
+    if (run.diverged() || run.text("stop") != "plateau") return missed(run, *end_s, horizon.time_s);
+    return reached_at(run, *end_s, run.evals());
   }
-  if (measure == "updates_per_s") return quotient(run.number("updates"), end_s);
-  if (measure == "samples_per_s") {
-    const auto used = quotient(run.number("samples_used"), end_s);
-    return used ? used : plain(number);
-  }
+  if (measure == "updates_per_s") return per_second(run, "updates");
+  if (measure == "samples_per_s") return per_second(run, "samples_used");
   if (run.diverged()) {
     if (measure == "time_s") return end_s ? std::optional(missed(run, *end_s, horizon.time_s)) : std::nullopt;
     if (measure == "final_accuracy") {
       const auto classes = run.number("classes");
       const double guessing = classes && *classes > 0 ? 1 / *classes : 0;
-      return Outcome{.value = std::min(guessing, horizon.accuracy), .diverged = true};
+      return Outcome{.value = std::min(guessing, horizon.accuracy), .diverged = true, .resolution = test_sample(run)};
     }
     if (is_quality(measure)) return std::nullopt;
   }
-  return plain(number);
+  auto outcome = plain(number);
+  if (outcome && measure.ends_with("_accuracy")) outcome->resolution = test_sample(run);
+  return outcome;
 }
 
 std::optional<Outcome> outcome(const Run& run, Metric metric, const Horizon& horizon) {
@@ -143,7 +201,32 @@ std::optional<Outcome> time_to_accuracy(const Run& run, double target, const Hor
   std::vector<stats::Look> looks;
   for (const Evaluation& evaluation : evals) looks.push_back({evaluation.version, evaluation.accuracy});
   const auto reached = stats::first_sustained(looks, target);
-  return reached ? plain(evals[*reached].time_s) : missed(run, *end_s, horizon.time_s);
+  return reached ? reached_at(run, evals[*reached].time_s, evals) : missed(run, *end_s, horizon.time_s);
+}
+
+stats::Difference difference_of(const Outcome& a, const Outcome& b, bool ratio) {
+  // How far the true value may lie from the measured one.
+  const auto width = [&](const Outcome& outcome) {
+    const double resolution = outcome.resolution.value_or(0);
+    if (!ratio) return resolution;
+    return resolution < outcome.value ? -std::log1p(-resolution / outcome.value)
+                                      : std::numeric_limits<double>::infinity();
+  };
+  // Of numbers that are spread evenly over it; the logarithms of those down to 0 have a variance of 1.
+  const auto variance = [&](double of_width) {
+    return ratio ? std::min(1.0, of_width * of_width / 12) : of_width * of_width / 12;
+  };
+  const double below = width(a), above = width(b);
+  return {.value = ratio ? std::log(a.value / b.value) : a.value - b.value,
+          .below = below,
+          .above = above,
+          .rounding = std::sqrt(variance(below) + variance(above))};
+}
+
+stats::Bounds speed_of(const Outcome& time) {
+  if (time.censored) return {.low = 0, .high = 1 / time.value};
+  const double earliest = time.value - time.resolution.value_or(0);
+  return {.low = 1 / time.value, .high = earliest > 0 ? 1 / earliest : std::numeric_limits<double>::infinity()};
 }
 
 Standing standing_of(std::span<const Outcome> outcomes, bool less_is_better) {

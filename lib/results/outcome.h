@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "results/run.h"
+#include "stats/tests.h"
 
 namespace psctl::results {
 
@@ -32,20 +33,32 @@ struct Outcome {
   double value = 0;
   bool censored = false;  // the value would have been greater: the run ended before it was reached
   bool diverged = false;
+  // What the measurement resolves: differences up to it are none. Nothing where the run does not tell.
+  std::optional<double> resolution = {};
 };
 
 // What a run came to under a measure: a number of summary.json, or
 //   time_to_target_s   censored at the run's end where the target was not reached;
 //   updates_to_target  the version that reached it, censored likewise;
 //   time_to_plateau_s  the time of a run that stop.plateau ended, else censored at its end;
-//   updates_per_s, samples_per_s (samples that updates used, where the summary tells them).
+//   updates_per_s;
+//   samples_per_s      of samples that updates used; nothing of an older psctl, whose summaries do not tell them.
 // A run that diverged reached nothing: its times and updates are censored at the horizon, and its final accuracy is
 // that of guessing (1 / classes), or the horizon's if that is lower. Of its other measures of quality there are none.
 // Nothing where the run is not done, or does not tell.
+//
+// The resolution of a time or of updates to a target is the distance to the evaluation before; of an accuracy one test
+// sample; of samples_per_s and updates_per_s a mini-batch of every worker, or the samples of an update if those are
+// more, since so much may be under way when a run ends; of all else the rounding of files.
 std::optional<Outcome> outcome(const Run& run, std::string_view measure, const Horizon& horizon);
 std::optional<Outcome> outcome(const Run& run, Metric metric, const Horizon& horizon);
 // The time to another accuracy than the run's own target, of its evaluations. Nothing where it has none.
 std::optional<Outcome> time_to_accuracy(const Run& run, double target, const Horizon& horizon);
+
+// Of two outcomes a - b, or of positive ones ln(a / b), with what their resolutions hide.
+stats::Difference difference_of(const Outcome& a, const Outcome& b, bool ratio);
+// Within which bounds 1 / time lies: of a censored time from 0 on. Without end where the time is within its resolution.
+stats::Bounds speed_of(const Outcome& time);
 
 // What a group of runs came to: of times the median by Kaplan and Meier, of all else the mean.
 struct Standing {

@@ -61,11 +61,14 @@ void write_origin(const std::string& folder, const Workbench& bench, const std::
   if (bench.timing_only()) {
     made["data_sha256"] = nullptr;
     made["train_samples"] = nullptr;
+    made["test_samples"] = nullptr;
   } else {
     const data::Splits& splits = bench.splits();
     made["data_sha256"] = {{"train", splits.train->digest()}, {"test", splits.test->digest()}};
     if (splits.validation) made["data_sha256"]["validation"] = splits.validation->digest();
     made["train_samples"] = splits.train->size();
+    const bool validating = bench.config().evaluate.on == learn::EvaluateOn::kValidation;
+    made["test_samples"] = (validating ? splits.validation : splits.test)->size();  // that evaluations look at
     made["model"] = bench.model().description();
   }
   made["parameters"] = bench.parameters();

@@ -4,7 +4,7 @@
 #include <boost/math/distributions/students_t.hpp>
 #include <cmath>
 #include <cstddef>
-#include <numeric>
+#include <limits>
 
 #include "base/error.h"
 #include "stats/interval.h"
@@ -14,31 +14,55 @@ namespace {
 
 // `deviation` of single differences about their mean, not of the mean.
 double two_sided(double mean, double deviation, std::size_t n) {
-  if (deviation == 0) return mean == 0 ? 1 : 0;
   const double t = std::abs(mean) * std::sqrt(static_cast<double>(n)) / deviation;
   return 2 * boost::math::cdf(boost::math::complement(boost::math::students_t(static_cast<double>(n - 1)), t));
 }
 
 }  // namespace
 
-double paired_t_p_value(std::span<const double> differences) {
-  if (differences.size() < 2) return 1;
-  return two_sided(mean(differences), standard_deviation(differences), differences.size());
+PairedTest paired_t(std::span<const Difference> differences, std::size_t comparisons, double level) {
+  constexpr double kNoEnd = std::numeric_limits<double>::infinity();
+  PSCTL_CHECK(!differences.empty() && comparisons > 0);
+  const auto n = static_cast<double>(differences.size());
+  std::vector<double> values;
+  double lowest = 0, highest = 0, rounding = 0;
+  for (const Difference& difference : differences) {
+    values.push_back(difference.value);
+    lowest += (difference.value - difference.below) / n;
+    highest += (difference.value + difference.above) / n;
+    rounding += difference.rounding * difference.rounding / n;
+  }
+  PairedTest test{
+      .interval = {
+          .mean = mean(values), .low = -kNoEnd, .high = kNoEnd, .n = values.size(), .method = Method::kNone, .level = level}};
+  if (values.size() < kLeastPairs) return test;
+  test.interval.method = Method::kT;
+  const double deviation = std::max(standard_deviation(values), std::sqrt(rounding));
+  if (deviation == 0 && test.interval.mean != 0) return test;
+  const double error = deviation / std::sqrt(n);
+  const double reach = t_quantile(1 - (1 - level) / 2 / static_cast<double>(comparisons), n - 1) * error;
+  test.interval.low = lowest - reach;
+  test.interval.high = highest + reach;
+  const double beyond = lowest > 0 ? lowest : highest < 0 ? -highest : 0;
+  if (beyond > 0) test.p = two_sided(beyond, deviation, values.size());
+  return test;
 }
+
+double corrected(double p, std::size_t comparisons) { return std::min(1.0, p * static_cast<double>(comparisons)); }
 
 double largest_paired_t_p_value(std::span<const Bounds> differences) {
   const std::size_t n = differences.size();
-  if (n < 2) return 1;
+  if (n < kLeastPairs) return 1;
   std::vector<double> lows, highs, middles;
-  bool known = true;
+  std::vector<Difference> known;
   for (const Bounds& bounds : differences) {
     PSCTL_CHECK(bounds.low <= bounds.high && std::isfinite(bounds.high - bounds.low));
     lows.push_back(bounds.low);
     highs.push_back(bounds.high);
     middles.push_back((bounds.low + bounds.high) / 2);
-    known = known && bounds.low == bounds.high;
+    if (bounds.low == bounds.high) known.push_back({.value = bounds.low});
   }
-  if (known) return paired_t_p_value(lows);
+  if (known.size() == n) return paired_t(known).p;
   const double low = mean(lows), high = mean(highs);
   if (low <= 0 && high >= 0) return 1;
   // The sum of squares about the mean is not above that about any other point, so this is not below the largest spread.
@@ -49,20 +73,6 @@ double largest_paired_t_p_value(std::span<const Bounds> differences) {
     squares += farthest * farthest;
   }
   return two_sided(low > 0 ? low : high, std::sqrt(squares / static_cast<double>(n - 1)), n);
-}
-
-std::vector<double> holm(std::span<const double> p_values) {
-  std::vector<std::size_t> order(p_values.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::ranges::stable_sort(order, {}, [&](std::size_t i) { return p_values[i]; });
-  std::vector<double> adjusted(p_values.size());
-  double largest = 0;
-  for (std::size_t rank = 0; rank < order.size(); ++rank) {
-    const double scaled = p_values[order[rank]] * static_cast<double>(order.size() - rank);
-    largest = std::max(largest, std::min(1.0, scaled));
-    adjusted[order[rank]] = largest;
-  }
-  return adjusted;
 }
 
 }  // namespace psctl::stats

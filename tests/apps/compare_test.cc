@@ -172,8 +172,8 @@ BOOST_AUTO_TEST_CASE(a_comparison_says_what_is_faster_by_how_much_and_what_was_l
   const Said said = Folder().says({"compare"});
   BOOST_TEST(said.code == 0, said.error);
   for (const char* part :
-       {"s to accuracy 0.75", "time to target: ratio to bsp", "faster", "no difference shown", "Holm's correction",
-        "95 % interval", "failed: worker 1 is gone", "/unfinished: unfinished", "/damaged: summary.json is damaged"}) {
+       {"s to accuracy 0.75", "faster", "no difference shown", "geometric mean, and ratio to bsp", "Bonferroni's correction for 1 comparison",
+        "95 % interval", "baseline", "failed: worker 1 is gone", "/unfinished: unfinished", "/damaged: summary.json is damaged"}) {
     BOOST_TEST(contains(said.out, part), part);
   }
 }
@@ -187,11 +187,12 @@ BOOST_AUTO_TEST_CASE(every_format_says_the_same_and_a_file_is_written_whole) {
   BOOST_TEST(difference["verdict"] == "better");
   BOOST_TEST(difference["pairs"] == 3);
   BOOST_TEST(difference["value"]["method"] == "t");
-  BOOST_TEST(json["metrics"]["final_accuracy"]["pairs"][0]["verdict"] == "no difference shown");
+  BOOST_TEST(json["metrics"]["final_accuracy"]["against_baseline"][0]["verdict"] == "no difference shown");
   const auto groups = lines_of(folder.says({"compare", "--format", "csv", "--quiet"}).out);
   BOOST_TEST(groups.size() == 3U);
   const auto pairs = lines_of(folder.says({"compare", "--format", "csv", "--pairs", "--quiet"}).out);
   BOOST_REQUIRE(pairs.size() == 4U);
+  for (const std::string& row : pairs) BOOST_TEST(split(row, ',').size() == 15U, row);
   BOOST_TEST(
       pairs[1].starts_with(fmt::format("time_to_target_s,asp,bsp,ratio,all,{}", difference["value"]["mean"].dump())),
       pairs[1]);
@@ -256,13 +257,14 @@ BOOST_AUTO_TEST_CASE(runs_that_were_trained_are_compared_and_one_seed_shows_noth
   BOOST_TEST(one.code == 0, one.error);
   BOOST_TEST(contains(one.out, "one seed shows nothing"), one.out);
   for (const char* strategy : {"bsp", "asp"}) {
-    app.train({"clock=virtual", "stop={epochs: 2}", fmt::format("strategy={}", strategy), "seed=2"});
+    for (const int seed : {2, 3})
+      app.train({"clock=virtual", "stop={epochs: 2}", fmt::format("strategy={}", strategy), fmt::format("seed={}", seed)});
   }
   const auto json = Json::parse(psctl_says(app.folder(), {"compare", app.out(), "--format", "json"}).out);
   BOOST_TEST(json["groups"].size() == 2U);
   // Of the virtual clock, and so the same in each seed: 3 workers of 5, 6 and 9 ms.
   BOOST_TEST(json["metrics"]["samples_per_s"]["against_baseline"][0]["verdict"] == "better");
-  BOOST_TEST(json["blocks"] == Json({"seed=1", "seed=2"}));
+  BOOST_TEST(json["blocks"] == Json({"seed=1", "seed=2", "seed=3"}));
 }
 
 BOOST_AUTO_TEST_CASE(of_a_sweep_that_searched_the_best_of_each_is_compared_unless_another_stage_is_asked_for) {

@@ -28,7 +28,7 @@ base: {clock: virtual, model: {kind: none}, cluster: {workers: 2}, stop: {time_s
 studies:
   pace:
     says: how fast
-    seeds: {quick: 2, default: 3}
+    seeds: {quick: 3, default: 4}
     contenders:
       bsp: bsp
       asp: asp
@@ -115,9 +115,9 @@ BOOST_AUTO_TEST_CASE(planner_studies_of_presets_can_be_measured) {
 }
 
 BOOST_AUTO_TEST_CASE(numbers_may_depend_on_the_size) {
-  BOOST_TEST(read_preset(preset_with(), "p.yaml", Size::kQuick).studies[0].seeds == 2U);
-  BOOST_TEST(read_preset(preset_with(), "p.yaml", Size::kDefault).studies[0].seeds == 3U);
-  BOOST_TEST(read_preset(preset_with(), "p.yaml", Size::kFull).studies[0].seeds == 3U);
+  BOOST_TEST(read_preset(preset_with(), "p.yaml", Size::kQuick).studies[0].seeds == 3U);
+  BOOST_TEST(read_preset(preset_with(), "p.yaml", Size::kDefault).studies[0].seeds == 4U);
+  BOOST_TEST(read_preset(preset_with(), "p.yaml", Size::kFull).studies[0].seeds == 4U);
 }
 
 BOOST_AUTO_TEST_CASE(what_is_wrong_with_a_preset_is_told_with_its_place) {
@@ -126,10 +126,10 @@ BOOST_AUTO_TEST_CASE(what_is_wrong_with_a_preset_is_told_with_its_place) {
   check_refused(preset_with("is: fewer", "is: less"), "less, more, at_least");
   check_refused(preset_with("is: less\n    margin: 0.1", "is: less"), "has no effect with less and more");
   check_refused(preset_with("study: race", "study: pace"), "there is no study 'race'");
-  check_refused(preset_with("seeds: 1", "seeds: {quick: 2, default: 3}"), "expected a whole number from 2 to");
-  check_refused(preset_with("sizes: [big]", "seeds: {quick: 2, default: 3}"),
+  check_refused(preset_with("seeds: 1", "seeds: {quick: 3, default: 4}"), "expected a whole number from 3 to");
+  check_refused(preset_with("sizes: [big]", "seeds: {quick: 3, default: 4}"),
                 "expected some of quick, default and full");
-  check_refused(preset_with("rates: quickly", "seeds: {quick: 2, default: 3}"), "given, search or failing");
+  check_refused(preset_with("rates: quickly", "seeds: {quick: 3, default: 4}"), "given, search or failing");
   check_refused(preset_with("", "    known_from: nowhere\n"), "claims.0.known_from: is missing");
   check_refused("[", "p.yaml");
 }
@@ -155,7 +155,7 @@ BOOST_AUTO_TEST_CASE(what_could_not_be_judged_or_would_be_passed_over_is_refused
   check_refused(preset_with("is: between\n    low: 0.1\n    high: 2\n    margin: 0.1", "is: less"),
                 "has no effect with between");
 
-  const auto study = [](const std::string& lines) { return preset_with(lines, "seeds: {quick: 2, default: 3}"); };
+  const auto study = [](const std::string& lines) { return preset_with(lines, "seeds: {quick: 3, default: 4}"); };
   check_refused(study("rates: search"), "needs rates to try");
   check_refused(study("rates: failing\n    grid: [1, 2]\n    failing: {contenders: asp}"), "an accuracy above 0");
   check_refused(study("grid: [1, 2]"), "has no effect where rates are given");
@@ -163,7 +163,7 @@ BOOST_AUTO_TEST_CASE(what_could_not_be_judged_or_would_be_passed_over_is_refused
   check_refused(study("settings: {}"), "needs one setting at least");
   check_refused(study("network: {step_ms: 5, parts: [0.1, 0.1]}"), "stands there twice");
   check_refused(study("kind: planner_speed\n    change: {seed: 1}"), "has no effect on planners");
-  check_refused(study("seeds: 20000"), "from 2 to 10000");
+  check_refused(study("seeds: 20000"), "from 3 to 10000");
   check_refused(preset_with("asp: asp\n      15: asp", "asp: asp"), "a contender whose name is a number");
 }
 

@@ -22,14 +22,14 @@ search: {{rates: [0.05, 0.2], seeds: 1, validation: 100, widen: 1}}
 studies:
   pace:
     says: steps alone
-    seeds: 2
+    seeds: 3
     change: {{model: {{kind: none}}, stop: {{time_s: 2}}, data: {{batch_size: 8}}, evaluate: {{}}}}
     network: {{step_ms: 5, parts: [0, 0.5]}}
     contenders: {{bsp: bsp, asp: asp}}
   training:
     says: a model
     rates: search
-    seeds: 2
+    seeds: 3
     contenders: {{bsp: bsp, asp: asp}}
 claims:
   - {{id: planted-true, says: ASP computes more, known_from: arithmetic, study: pace, measure: compute_share, of: asp, against: bsp, is: more}}
@@ -130,7 +130,7 @@ BOOST_AUTO_TEST_CASE(a_dry_run_tells_what_would_be_run_and_runs_nothing) {
   Process process = reproduce(app, {preset_of(app), "--dry-run"});
   BOOST_TEST_REQUIRE(process.wait() == 0, process.error());
   BOOST_TEST(process.out().starts_with("3 claims of 1 preset\n"), process.out());  // before anything is tried out
-  BOOST_TEST(contains(process.out(), "12 runs, 12 of them missing, and up to 8 more when rates are chosen\n"),
+  BOOST_TEST(contains(process.out(), "16 runs, 16 of them missing, and up to 12 more when rates are chosen\n"),
              process.out());
   BOOST_TEST(!std::filesystem::exists(app.out()));
 }

@@ -37,6 +37,8 @@ inline nlohmann::ordered_json summary_of(const std::string& strategy, int seed, 
                   {"bytes_pushed", 1000},
                   {"bytes_pulled", 2000},
                   {"classes", 4},
+                  {"test_samples", 1000},
+                  {"epochs", 5},
                   {"model_digest", nullptr}};
   Json flat = {{"name", "trial"},
                {"seed", seed},
@@ -49,10 +51,12 @@ inline nlohmann::ordered_json summary_of(const std::string& strategy, int seed, 
                {"cluster.workers", 3},
                {"stragglers", Json::array({Json{{"workers", {1}}, {"kind", "constant"}, {"delay_ms", 2.5}}})},
                {"stop.epochs", 5},
-               {"evaluate.every_epochs", 0.25},
+               {"evaluate.every_epochs", 0.01},
                {"evaluate.target_accuracy", 0.75}};
   for (const auto& [key, value] : config) flat[key] = value;
   for (const auto& [key, value] : change) summary[key] = value;
+  if (!summary.contains("samples_used") && summary["time_s"].is_number())
+    summary["samples_used"] = summary["samples_per_s"].get<double>() * summary["time_s"].get<double>();
   summary["config"] = std::move(flat);
   summary["workers"] = Json::array({Json{{"worker", 0}, {"held_by", Json::array()}}});
   return summary;
