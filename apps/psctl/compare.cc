@@ -237,7 +237,7 @@ TextTable ranking_table(const Comparison& comparison, const Judgement& judgement
     if (difference != judgement.against_baseline.end()) {
       std::ranges::move(difference_cells(*difference), std::back_inserter(row));
     } else {
-      std::ranges::copy({"-", "-", "-", "baseline"}, std::back_inserter(row));
+      row.insert(row.end(), {"-", "-", "-", "baseline"});
     }
     if (all_pairs) row.push_back(beaten_by(comparison, judgement, group));
   }

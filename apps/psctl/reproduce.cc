@@ -207,6 +207,7 @@ int reproduce(int argc, char** argv) {
        .examples =
            "  psctl reproduce --list               which claims there are\n"
            "  psctl reproduce --quick              in minutes: what needs no training, and one claim that does\n"
+           "  psctl reproduce --power              which claims could be shown if they are true\n"
            "  psctl reproduce wbsp --dry-run       what would be run, and how long it would take\n"
            "  psctl reproduce wbsp-share           one claim\n"
            "  psctl reproduce --publish results/published\n",
@@ -214,6 +215,7 @@ int reproduce(int argc, char** argv) {
                    {"quick", Kind::kFlag, "few seeds, few rates, hardly any training"},
                    {"full", Kind::kFlag, "more seeds, more clusters: hours"},
                    {"list", Kind::kFlag, "only list presets and claims"},
+                   {"power", Kind::kFlag, "only simulate how likely each claim is held if its source is right"},
                    {"dry-run", Kind::kFlag, "only tell what would be run, and estimate how long"},
                    {"jobs", Kind::kNumber, "runs side by side; 0: as many as there are cores", "0"},
                    {"out", Kind::kWord, "folder in which the folder `reproduce` holds runs and report", "results"},
@@ -258,6 +260,12 @@ int reproduce(int argc, char** argv) {
   if (dry_run) {
     print_dry_run(campaign, folder, options);
     return *options.interrupted ? 130 : 0;
+  }
+  if (arguments->flag("power")) {
+    while (missing(campaign, folder, options) == 0 && campaign.grow(folder)) {
+    }
+    fmt::print("{}", reproduce::power_table(reproduce::judge(campaign, folder, {})));
+    return 0;
   }
   const std::string publish = arguments->given("publish") ? arguments->word("publish") : "";
   if (arguments->given("publish")) check_publish(publish);

@@ -15,7 +15,7 @@
 namespace psctl::reproduce {
 namespace {
 
-constexpr std::size_t kExperiments = 300;
+constexpr std::size_t kExperiments = 300, kFewExperiments = 100;
 constexpr std::size_t kMostComparisons = 24;  // that are simulated of a claim
 constexpr double kRounding = 1e-9;
 
@@ -36,6 +36,8 @@ class Simulation {
   Simulation(const Preset& preset, const Claim& claim, const Noise& noise, const FinalTarget& target)
       : claim_(claim), noise_(noise), target_(target), seeds_(preset.study(claim.study).seeds) {
     const Study& study = preset.study(claim.study);
+    measured_ = noise.spread.has_value();
+    if (!measured_) noise_.spread = study.spread;
     curves_ = claim.measure == "time_to_target_s" || reference_of(claim.measure).has_value();
     if (curves_) read_schedule(preset, study);
     settings_ = static_cast<std::size_t>(std::ranges::count_if(study.settings, [&](const Setting& setting) {
@@ -53,9 +55,9 @@ class Simulation {
   }
 
   // Part of the simulated campaigns in which the claim is held. `effect` on the scale.
-  double held(double effect) const {
+  double held(double effect, std::size_t experiments = kExperiments) const {
     std::size_t held = 0;
-    for (std::size_t experiment = 0; experiment < kExperiments; ++experiment) {
+    for (std::size_t experiment = 0; experiment < experiments; ++experiment) {
       Draws draws({.seed = 1, .purpose = Purpose::kBootstrap, .worker = 1, .step = experiment});
       std::vector<Verdict> of_settings;
       for (std::size_t setting = 0; setting < settings_; ++setting) {
@@ -69,7 +71,7 @@ class Simulation {
       }
       if (of_each(of_settings) == Verdict::kHeld) ++held;
     }
-    return static_cast<double>(held) / static_cast<double>(kExperiments);
+    return static_cast<double>(held) / static_cast<double>(experiments);
   }
 
   // The effect that is nearest to none and has enough power, in the direction of the region.
@@ -77,10 +79,10 @@ class Simulation {
     const double direction = std::isfinite(claim_.region.high) ? -1 : 1;
     const double bound = direction < 0 ? claim_.region.high : claim_.region.low;
     double near = 0, far = 3;  // a ratio of 20; no share is greater
-    if (held(bound + direction * far) < kEnoughPower) return std::nullopt;
-    for (int step = 0; step < 12; ++step) {
+    if (held(bound + direction * far, kFewExperiments) < kEnoughPower) return std::nullopt;
+    for (int step = 0; step < 9; ++step) {
       const double middle = (near + far) / 2;
-      (held(bound + direction * middle) < kEnoughPower ? near : far) = middle;
+      (held(bound + direction * middle, kFewExperiments) < kEnoughPower ? near : far) = middle;
     }
     return bound + direction * far;
   }
@@ -90,7 +92,7 @@ class Simulation {
                                    ? fmt::format("{:.2g} %", 100 * deviation())
                                    : fmt::format("{:.2g} points", 100 * deviation());
     std::string text = fmt::format("an effect spreads by {} over the seeds ({})", spread,
-                                   noise_.spread ? "of runs that are there" : "assumed");
+                                   measured_ ? "of the runs that are there" : "assumed");
     if (curves_) {
       text += fmt::format("; an evaluation by {:.2g} points; {}", 100 * noise_.of_evaluation,
                           same_time_ ? "all have the same time" : "all have the same epochs");
@@ -117,7 +119,8 @@ class Simulation {
 
   // One that takes `factor` of the reference's time for the same progress.
   Curve curve(double factor, Draws& draws) const {
-    Curve curve{.end = same_time_ ? 1 : factor};
+    Curve curve;
+    curve.end = same_time_ ? 1 : factor;
     const double step = by_epochs_ ? grid_ * factor : grid_;
     for (double time = 0; time < curve.end + step / 2; time += step) {
       curve.time.push_back(std::min(time, curve.end));
@@ -167,7 +170,7 @@ class Simulation {
   Noise noise_;
   FinalTarget target_;
   std::size_t seeds_, settings_ = 1, subjects_ = 1, rivals_ = 1, comparisons_ = 1;
-  bool curves_ = false, same_time_ = false, by_epochs_ = false;
+  bool measured_ = false, curves_ = false, same_time_ = false, by_epochs_ = false;
   double grid_ = kUsualGrid;
 };
 

@@ -289,6 +289,10 @@ void read_study(const std::string& name, const Node& node, const std::string& pa
     study.failing_below = of.number("below", 0);
   }
   study.seeds = map.whole("seeds", 5, stats::kLeastPairs, kMostSeeds);
+  if (const Node* spread = map.find("spread")) {
+    study.spread = map.number_of(*spread, map.at("spread"));
+    if (!(*study.spread >= 0)) map.fault(*spread, map.at("spread"), "expected a number from 0 on");
+  }
   study.changes = preset.effort;
   for (const char* key : {"change", "effort"})
     std::ranges::copy(changes_of(map, key), std::back_inserter(study.changes));
@@ -476,6 +480,11 @@ void read_claim(const Node& node, const std::string& path, Preset& preset, const
     claim.where = Where{.contenders = of.words("contenders"), .low = of.number("low", 0), .high = of.number("high", 1)};
   }
   read_criterion(map, node, claim);
+  if (const Node* effect = map.find("effect")) {
+    claim.effect = map.number_of(*effect, map.at("effect"));
+    if (claim.scale == Scale::kRatio && !(*claim.effect > 0))
+      map.fault(*effect, map.at("effect"), "expected a ratio above 0");
+  }
 
   if (!known_studies.contains(claim.study))
     return map.fault(node, map.at("study"), fmt::format("there is no study '{}'", claim.study));

@@ -73,6 +73,7 @@ struct Study {
   std::vector<std::string> failing;  // kFailing: whose accuracy
   double failing_below = 0;          // kFailing: is below this
   std::size_t seeds = 5;
+  std::optional<double> spread;  // assumed of effects over the seeds, on their scale, before any run tells
   std::vector<double> grid;  // of rates, ascending; empty: the preset's
   std::string rates_from;    // kSearch: not searched for here, but taken over from this study; empty: searched for
   Changes changes;
@@ -100,6 +101,7 @@ struct Claim {
   std::string says;
   std::string known_from;  // where the claim was read
   std::string published;   // the source's figure, as it is to be shown beside ours
+  std::optional<double> effect;  // that figure as the ratio or difference of subject and rival, for the power
   std::string study;
   std::string measure;
   std::vector<std::string> subjects;

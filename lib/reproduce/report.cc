@@ -152,6 +152,16 @@ std::string outcome_tables(const Campaign& campaign, const Verdicts& verdicts, s
   return text;
 }
 
+std::string power_number(const Judged& one) {
+  if (one.power.power) return fmt::format("{:.2f}{}", *one.power.power, one.power.low() ? " low" : "");
+  return one.power.detectable ? "0.8" : "-";
+}
+
+std::string power_effect(const Judged& one) {
+  if (one.power.effect) return effect_text(*one.claim, *one.power.effect);
+  return one.power.detectable ? "beyond " + effect_text(*one.claim, *one.power.detectable) : "-";
+}
+
 std::string comparison_table(const Judged& one) {
   const std::string measure = one.claim->grows_from.empty() ? one.claim->measure : "";
   std::string text = "\n| setting | who | | against | | effect, 95 % | verdict |\n|---|---|---|---|---|---|---|\n";
@@ -169,14 +179,27 @@ std::string comparison_table(const Judged& one) {
 
 }  // namespace
 
+std::string power_table(const Verdicts& verdicts) {
+  std::size_t width = 5;
+  for (const Judged& one : verdicts.judged) width = std::max(width, one.claim->id.size());
+  std::string text = fmt::format("{:<{}}  {:<17} {:>5}  {:<8} {:<22} {}\n", "claim", width, "rates", "seeds", "power",
+                                 "if truly", "assuming");
+  for (const Judged& one : verdicts.judged) {
+    text += fmt::format("{:<{}}  {:<17} {:>5}  {:<8} {:<22} {}\n", one.claim->id, width, word(one.mode),
+                        one.preset->study(one.claim->study).seeds, power_number(one), power_effect(one),
+                        one.power.assumes);
+  }
+  return text;
+}
+
 std::string table(const Verdicts& verdicts) {
   std::size_t width = 5;
   for (const Judged& one : verdicts.judged) width = std::max(width, one.claim->id.size());
-  std::string text = fmt::format("{:<{}}  {:<17} {:<13} {}\n", "claim", width, "rates", "verdict",
+  std::string text = fmt::format("{:<{}}  {:<17} {:<26} {}\n", "claim", width, "rates", "verdict",
                                  "measured, 95 %  |  criterion  |  published");
   for (const Judged& one : verdicts.judged) {
-    text += fmt::format("{:<{}}  {:<17} {:<13} {}  |  {}  |  {}\n", one.claim->id, width, word(one.mode),
-                        word(one.verdict), measured_text(one), one.claim->criterion,
+    text += fmt::format("{:<{}}  {:<17} {:<26} {}  |  {}  |  {}\n", one.claim->id, width, word(one.mode),
+                        verdict_text(one), measured_text(one), one.claim->criterion,
                         one.claim->published.empty() ? "no figure" : one.claim->published);
   }
   return text;
@@ -210,18 +233,21 @@ std::string markdown(const Campaign& campaign, const Verdicts& verdicts, const M
       "beside ours. "
       "Claims about training are judged twice: with one learning rate for all, the best of BSP, and with each "
       "strategy's own best, "
-      "both from the same search on validation samples.\n\n",
+      "both from the same search on validation samples. The power is how often the experiment, simulated, bears out "
+      "what the source says; below 0.8 it stands with the verdict.\n\n",
       verdicts.judged.size(), claims.size(), counts.text(), made.version, word(made.size), counted(made.runs, "run"),
       made.host, counted(made.cores, "core"));
   if (!differing.empty()) text += "What the learning rate decides:\n\n" + differing + "\n";
   for (const std::string& picture : made.pictures) text += fmt::format("![{}]({})\n\n", picture, picture);
   text +=
-      "| claim | what | rates | verdict | measured, 95 % | criterion | published |\n|---|---|---|---|---|---|---|\n";
+      "| claim | what | rates | verdict | measured, 95 % | criterion | published | power, if truly |\n"
+      "|---|---|---|---|---|---|---|---|\n";
   for (const Judged& one : verdicts.judged) {
-    text += fmt::format("| {} | {} | {} | **{}**{} | {} | {} | {} |\n", cell_text(one.claim->id),
-                        cell_text(one.claim->says), word(one.mode), word(one.verdict),
+    text += fmt::format("| {} | {} | {} | **{}**{} | {} | {} | {} | {}, {} |\n", cell_text(one.claim->id),
+                        cell_text(one.claim->says), word(one.mode), verdict_text(one),
                         one.claim->expected.empty() ? "" : " (expected: " + cell_text(one.claim->expected) + ")",
-                        cell_text(measured_text(one)), one.claim->criterion, cell_text(one.claim->published));
+                        cell_text(measured_text(one)), one.claim->criterion, cell_text(one.claim->published),
+                        power_number(one), power_effect(one));
   }
   for (std::size_t p = 0; p < campaign.presets().size(); ++p) {
     const Preset& preset = campaign.presets()[p];
@@ -231,9 +257,10 @@ std::string markdown(const Campaign& campaign, const Verdicts& verdicts, const M
     for (const Judged& one : verdicts.judged) {
       if (one.preset != &preset) continue;
       text += fmt::format("\n### {}{}: {}\n\n{} Known from: {}. Published: {}. Criterion: {}.\n", one.claim->id,
-                          one.mode == Mode::kGiven ? "" : fmt::format(", {}", word(one.mode)), word(one.verdict),
+                          one.mode == Mode::kGiven ? "" : fmt::format(", {}", word(one.mode)), verdict_text(one),
                           one.claim->says, one.claim->known_from,
                           one.claim->published.empty() ? "no figure" : one.claim->published, one.claim->criterion);
+      text += fmt::format("\nPower: {}, if truly {} ({}).\n", power_number(one), power_effect(one), one.power.assumes);
       for (const std::string& note : one.notes) text += fmt::format("\n{}.\n", note);
       if (!one.comparisons.empty()) text += comparison_table(one);
     }
@@ -267,20 +294,20 @@ std::string markdown(const Campaign& campaign, const Verdicts& verdicts, const M
 std::string claims_csv(const Verdicts& verdicts) {
   std::string text =
       "paper,claim,rates,verdict,measure,setting,subject,rival,scale,effect,low,high,bound_low,bound_high,n,censored,"
-      "published,criterion\n";
+      "published,criterion,power\n";
   for (const Judged& one : verdicts.judged) {
     const Comparison* tightest = one.tightest();
     const Finding none;
     const Finding& finding = tightest ? tightest->finding : none;
     const auto effect = [&](double value) { return tightest ? number(value) : std::string(); };
-    text += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n", csv_text(one.preset->name),
+    text += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n", csv_text(one.preset->name),
                         csv_text(one.claim->id), word(one.mode), word(one.verdict), one.claim->measure,
                         tightest ? csv_text(tightest->setting) : "", tightest ? csv_text(tightest->subject) : "",
                         tightest ? csv_text(tightest->rival) : "",
                         one.claim->scale == Scale::kRatio ? "log_ratio" : "difference", effect(finding.effect.mean),
                         effect(finding.effect.low), effect(finding.effect.high), number(one.claim->region.low),
                         number(one.claim->region.high), finding.effect.n, finding.censored,
-                        csv_text(one.claim->published), csv_text(one.claim->criterion));
+                        csv_text(one.claim->published), csv_text(one.claim->criterion), number(one.power.power));
   }
   return text;
 }
@@ -366,6 +393,9 @@ std::string json(const Campaign& campaign, const Verdicts& verdicts, const Made&
     for (const Judged* judged : modes) {
       Json verdict = {{"rates", word(judged->mode)},
                       {"verdict", word(judged->verdict)},
+                      {"power", json_number(judged->power.power)},
+                      {"power_if", json_number(judged->power.effect)},
+                      {"power_assumes", judged->power.assumes},
                       {"notes", judged->notes},
                       {"comparisons", Json::array()}};
       for (const Comparison& c : judged->comparisons) {

@@ -18,6 +18,9 @@ struct Made {
 // The table of all claims on a terminal, 1 line a claim and a mode.
 std::string table(const Verdicts& verdicts);
 
+// The power of every claim's experiment, 1 line a claim and a mode.
+std::string power_table(const Verdicts& verdicts);
+
 std::string markdown(const Campaign& campaign, const Verdicts& verdicts, const Made& made);
 std::string claims_csv(const Verdicts& verdicts);       // a row a claim and a mode
 std::string comparisons_csv(const Verdicts& verdicts);  // a row a comparison that a verdict rests on

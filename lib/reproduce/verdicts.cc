@@ -4,6 +4,7 @@
 #include <cmath>
 #include <fmt/format.h>
 #include <functional>
+#include <span>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -58,7 +59,7 @@ class Book {
       const Contender* contender = study(cell).find(*name);
       if (!contender) return std::nullopt;
       reference.contender = static_cast<std::size_t>(contender - study(cell).contenders.data());
-      targets = values(reference, mode, "final_accuracy");
+      targets = final_targets(reference, mode);
       if (!targets) return std::nullopt;
     }
     const results::Horizon horizon = horizon_of(cell, mode);
@@ -92,6 +93,28 @@ class Book {
   }
 
  private:
+  // The accuracy that a contender ends with in each seed, as FinalTarget has it.
+  std::optional<Values> final_targets(const Cell& cell, Mode mode) {
+    const auto result = campaign_.results().find({cell, mode});
+    const auto finals = values(cell, mode, "final_accuracy");
+    if (result == campaign_.results().end() || !finals) return std::nullopt;
+    const FinalTarget target;
+    Values targets;
+    for (std::size_t i = 0; i < finals->size(); ++i) {
+      if ((*finals)[i].diverged) {
+        targets.push_back((*finals)[i]);
+        continue;
+      }
+      const std::vector<results::Evaluation> evals = run(result->second.folders[i])->evals();
+      if (evals.empty()) return std::nullopt;
+      const std::size_t last = std::min(target.evaluations, evals.size());
+      double sum = 0;
+      for (const results::Evaluation& one : std::span(evals).last(last)) sum += one.accuracy;
+      targets.push_back({.value = sum / static_cast<double>(last) - target.margin});
+    }
+    return targets;
+  }
+
   // Null where it is not done.
   const results::Run* run(const std::string& name) {
     const auto [place, fresh] = runs_.try_emplace(name);
@@ -151,6 +174,7 @@ class Judge {
                                           enumerate(claim_.where->contenders), claim_.where->low, claim_.where->high));
     }
     judged_.verdict = of_each(of_settings);
+    judged_.power = power_of(preset_, claim_, {.spread = spread()});
     if (missing_) {
       judged_.verdict = Verdict::kInconclusive;
       judged_.notes.push_back("not every run that it asks for is there, or tells what it asks for");
@@ -179,6 +203,17 @@ class Judge {
       const double mean = mean_of(*values, claim_.scale);
       return mean >= claim_.where->low && mean <= claim_.where->high;
     });
+  }
+
+  // Of the runs that are there, over all comparisons.
+  std::optional<double> spread() const {
+    double squares = 0, n = 0;
+    for (const Comparison& one : judged_.comparisons) {
+      if (!one.spread) continue;
+      squares += *one.spread * *one.spread;
+      ++n;
+    }
+    return n > 0 ? std::optional(std::sqrt(squares / n)) : std::nullopt;
   }
 
   // None where the claim does not speak of the setting.
@@ -228,11 +263,22 @@ class Judge {
       comparison.subject_mean = mean_of(*mine, claim_.scale);
       comparison.rival_mean = mean_of(*theirs, claim_.scale);
       comparison.finding = reproduce::judge(claim_.scale, claim_.region, *mine, *theirs, comparisons);
+      comparison.spread = spread_of(*mine, *theirs);
     } else {
       missing_ = true;
       comparison.finding.reason = "runs are missing";
     }
     judged_.comparisons.push_back(std::move(comparison));
+  }
+
+  std::optional<double> spread_of(const Values& mine, const Values& theirs) const {
+    std::vector<double> effects;
+    for (std::size_t i = 0; i < mine.size(); ++i) {
+      if (mine[i].censored || theirs[i].censored) return std::nullopt;
+      effects.push_back(results::difference_of(mine[i], theirs[i], claim_.scale == Scale::kRatio).value);
+      if (!std::isfinite(effects.back())) return std::nullopt;
+    }
+    return effects.size() >= stats::kLeastPairs ? std::optional(stats::standard_deviation(effects)) : std::nullopt;
   }
 
   // ln(time of the fastest rival / time of the subject), seed by seed. Greater where the rival's time is censored; none
@@ -356,6 +402,11 @@ Verdicts judge(const Campaign& campaign, const std::string& folder,
     }
   }
   return verdicts;
+}
+
+std::string verdict_text(const Judged& judged) {
+  if (!judged.power.low()) return word(judged.verdict);
+  return fmt::format("{} (power {:.2f})", word(judged.verdict), *judged.power.power);
 }
 
 std::string where_text(const Judged& judged) {

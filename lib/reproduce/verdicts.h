@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "reproduce/campaign.h"
+#include "reproduce/power.h"
 
 namespace psctl::reproduce {
 
@@ -17,6 +18,7 @@ struct Comparison {
   std::string subject, rival;
   bool rival_is_number = false;
   std::optional<double> subject_rate, rival_rate;
+  std::optional<double> spread = {};  // of the effect over the seeds, where no time is censored
   double subject_mean = 0, rival_mean = 0;  // over the seeds; of times the geometric mean, censored ones as they are
   Finding finding;
 };
@@ -26,6 +28,7 @@ struct Judged {
   const Claim* claim = nullptr;
   Mode mode = Mode::kGiven;
   Verdict verdict = Verdict::kInconclusive;
+  Power power;  // with the spread of the runs that are there
   std::vector<Comparison> comparisons;
   struct InSetting {
     const Setting* setting;
@@ -55,6 +58,8 @@ struct Verdicts {
 Verdicts judge(const Campaign& campaign, const std::string& folder,
                const std::map<Cell, std::vector<double>>& planners);
 
+// "not held", and of a claim whose experiment has too little power "not held (power 0.42)".
+std::string verdict_text(const Judged& judged);
 // "held in 11 of 15 settings: h1 to network 15 %; ...", where a claim speaks of several and they differ; else empty.
 std::string where_text(const Judged& judged);
 // The effect in words of its scale: "0.62 [0.55, 0.70] times" or "+1.2 [0.4, 2.0] points".
