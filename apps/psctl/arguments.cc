@@ -1,6 +1,9 @@
 #include "arguments.h"
 
+#include <array>
+#include <cerrno>
 #include <fmt/format.h>
+#include <iterator>
 #include <signal.h>
 #include <sstream>
 #include <sys/prctl.h>
@@ -11,12 +14,11 @@
 #include <cxxopts.hpp>
 
 #include "base/error.h"
+#include "base/interrupt.h"
+#include "run/ended.h"
 
 namespace psctl::app {
 namespace {
-
-std::atomic<bool> g_terminated = false;
-static_assert(std::atomic<bool>::is_always_lock_free);
 
 std::shared_ptr<cxxopts::Value> with_default(std::shared_ptr<cxxopts::Value> value, const char* default_value) {
   return default_value ? value->default_value(default_value) : value;
@@ -107,14 +109,51 @@ std::vector<std::string> parted_by_commas(const std::vector<std::string>& words)
   return parts;
 }
 
-const std::atomic<bool>& catch_signals() {
-  struct sigaction action {};
-  action.sa_handler = [](int) { g_terminated = true; };
-  sigemptyset(&action.sa_mask);
-  ::sigaction(SIGINT, &action, nullptr);
-  ::sigaction(SIGTERM, &action, nullptr);
+namespace {
+
+constexpr int kEndings[] = {SIGINT, SIGTERM, SIGHUP};
+int g_told = -1;
+std::array<std::string, std::size(kEndings)> g_lines;  // what is told of each
+
+void on_signal(int number) {
+  interrupt_requested() = true;
+  if (g_told < 0) return;
+  const int before = errno;
+  for (std::size_t i = 0; i < std::size(kEndings); ++i) {
+    if (kEndings[i] != number) continue;
+    [[maybe_unused]] const auto written = ::write(g_told, g_lines[i].data(), g_lines[i].size());
+  }
+  errno = before;
+}
+
+void catch_with(int flags) {
+  for (const int number : kEndings) {
+    struct sigaction action {
+    }, before{};
+    ::sigaction(number, nullptr, &before);
+    if (number == SIGHUP && before.sa_handler == SIG_IGN) continue;
+    action.sa_handler = on_signal;
+    action.sa_flags = flags;
+    sigemptyset(&action.sa_mask);
+    ::sigaction(number, &action, nullptr);
+  }
   ::signal(SIGPIPE, SIG_IGN);
-  return g_terminated;
+}
+
+}  // namespace
+
+const std::atomic<bool>& catch_signals() {
+  catch_with(0);
+  return interrupt_requested();
+}
+
+const std::atomic<bool>& catch_signals_of_a_role(int told) {
+  for (std::size_t i = 0; i < std::size(kEndings); ++i) {
+    g_lines[i] = run::to_line({.cause = run::Ended::Cause::kSignal, .signal = kEndings[i], .error = {}});
+  }
+  g_told = told;
+  catch_with(static_cast<int>(SA_RESETHAND));
+  return interrupt_requested();
 }
 
 void die_with(std::size_t parent) {

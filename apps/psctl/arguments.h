@@ -54,8 +54,11 @@ class Arguments {
 // "a,b" is two words; empty ones are left out.
 std::vector<std::string> parted_by_commas(const std::vector<std::string>& words);
 
-// Set by SIGINT and SIGTERM from now on; sleeps are interrupted.
+// Set by SIGINT, SIGTERM and SIGHUP from now on; sleeps are interrupted. SIGHUP stays ignored where it was (nohup).
 const std::atomic<bool>& catch_signals();
+// For a role of a run: the signal is told on the descriptor at once (run/ended.h), unless that is -1. A second one ends
+// the process.
+const std::atomic<bool>& catch_signals_of_a_role(int told);
 
 // For a process that another one started: dies with it. No effect for `parent` 0.
 void die_with(std::size_t parent);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/interrupt.h"
 #include "learn/model.h"
 #include "run/version.h"
 #include "terminal.h"
@@ -107,6 +108,9 @@ int main(int argc, char** argv) {
     const int code = dispatch(argc, argv);
     if (code == 0) check_output();
     return code;
+  } catch (const psctl::Interrupted&) {
+    psctl::app::print_error("interrupted before anything was begun");
+    return 130;
   } catch (const psctl::UserError& error) {
     psctl::app::print_error(error.what());
     return 2;

@@ -5,6 +5,8 @@
 #include "arguments.h"
 #include "base/error.h"
 #include "config/config.h"
+#include "rpc/transport.h"
+#include "run/ended.h"
 #include "verbs.h"
 
 namespace psctl::app {
@@ -17,6 +19,12 @@ std::optional<Arguments> parse_role(Usage usage, int argc, char** argv) {
   usage.options.push_back({"prepared", Option::Kind::kWord,
                            "the run's data as psctl prepared them; without, they are looked for as for psctl train",
                            ""});
+  usage.options.push_back({"run", Option::Kind::kWord,
+                           "id of the run, the same for all its processes, which take in no others; its secret is in "
+                           "PSCTL_RUN_TOKEN",
+                           ""});
+  usage.options.push_back({"told", Option::Kind::kNumber,
+                           "a descriptor on which the cause of the end is told, a line of JSON; 0: none", "0"});
   usage.options.push_back({"parent", Option::Kind::kNumber, "end when this process ends", "0"});
   std::optional<Arguments> arguments = Arguments::parse(usage, argc, argv);
   if (arguments) die_with(arguments->number("parent"));
@@ -31,15 +39,30 @@ config::RunConfig configuration(const Arguments& arguments) {
   return config;
 }
 
-// Runs a role; what it throws says who it is, since the processes of a run share a log.
-template <class Role>
-int run_as(const std::string& name, Role&& role) {
+run::RoleSetup common(const Arguments& arguments) {
+  return {.config = configuration(arguments), .prepared = arguments.word("prepared"), .run = arguments.word("run")};
+}
+
+// Runs a role; what it throws says who it is, since the processes of a run share a log. Why it ended is told to whoever
+// started it.
+template <class Run>
+int run_as(const std::string& name, const Arguments& arguments, Run&& role) {
+  using Cause = run::Ended::Cause;
+  const int told = arguments.number("told") > 0 ? static_cast<int>(arguments.number("told")) : -1;
+  const auto tell = [&](Cause cause, const std::exception& error) {
+    run::tell(told, {.cause = cause, .signal = 0, .error = error.what()});
+  };
   try {
-    role();
+    role(catch_signals_of_a_role(told));
     return 0;
   } catch (const UserError& error) {
+    tell(Cause::kUser, error);
     throw UserError(name, error);
+  } catch (const rpc::PeerError& error) {
+    tell(Cause::kPeer, error);
+    throw WorldError(name, error);
   } catch (const std::exception& error) {
+    tell(Cause::kOwn, error);
     throw WorldError(name, error);
   }
 }
@@ -62,15 +85,12 @@ int server(int argc, char** argv) {
                   .positional = {}},
                  argc, argv);
   if (!arguments) return 0;
-  return run_as(fmt::format("server {}", arguments->number("rank")), [&] {
-    run::serve({.config = configuration(*arguments),
-                .prepared = arguments->word("prepared"),
-                .rank = arguments->number("rank"),
-                .listen = arguments->word("listen"),
-                .others = arguments->words("other"),
-                .folder = arguments->word("folder")},
-               catch_signals());
-  });
+  return run_as(fmt::format("server {}", arguments->number("rank")), *arguments,
+                [&](const std::atomic<bool>& terminated) {
+                  run::serve({common(*arguments), arguments->number("rank"), arguments->word("listen"),
+                              arguments->words("other"), arguments->word("folder")},
+                             terminated);
+                });
 }
 
 int worker(int argc, char** argv) {
@@ -84,13 +104,10 @@ int worker(int argc, char** argv) {
        .positional = {}},
       argc, argv);
   if (!arguments) return 0;
-  return run_as(fmt::format("worker {}", arguments->number("worker")), [&] {
-    run::work({.config = configuration(*arguments),
-               .prepared = arguments->word("prepared"),
-               .worker = arguments->number("worker"),
-               .servers = arguments->words("server")},
-              catch_signals());
-  });
+  return run_as(fmt::format("worker {}", arguments->number("worker")), *arguments,
+                [&](const std::atomic<bool>& terminated) {
+                  run::work({common(*arguments), arguments->number("worker"), arguments->words("server")}, terminated);
+                });
 }
 
 int evaluator(int argc, char** argv) {
@@ -105,12 +122,8 @@ int evaluator(int argc, char** argv) {
                   .positional = {}},
                  argc, argv);
   if (!arguments) return 0;
-  return run_as("the evaluation process", [&] {
-    run::evaluate({.config = configuration(*arguments),
-                   .prepared = arguments->word("prepared"),
-                   .servers = arguments->words("server"),
-                   .folder = arguments->word("folder")},
-                  catch_signals());
+  return run_as("the evaluation process", *arguments, [&](const std::atomic<bool>& terminated) {
+    run::evaluate({common(*arguments), arguments->words("server"), arguments->word("folder")}, terminated);
   });
 }
 

@@ -13,6 +13,7 @@ constexpr double kLongestMs = 1e9;
 constexpr double kLongestSeconds = 1e9;
 constexpr Range kDelayMs = between(0, kLongestMs);
 constexpr Range kSeconds = between(1e-9, kLongestSeconds);
+constexpr Range kPatience = between(1, 1e7);
 constexpr Range kShare = between(0, 1);
 constexpr Range kBelowOne = {.minimum = 0, .maximum = 1, .below_maximum = true};
 constexpr Range kAccuracy = {.minimum = 0, .maximum = 1, .above_minimum = true};
@@ -416,7 +417,17 @@ const auto& cluster_section() {
               list(text(fault_of_host, "HOST:PORT"), {.longest = kMostServers}),
               "where each server listens, for runs on many machines; none: Unix sockets on this one")
           .add("bind", [](RunConfig & run) -> auto& { return run.cluster.bind; }, text(fault_of_any, "an address"),
-               "address that the servers listen on, with hosts", {.default_in_words = "loopback"});
+               "address that the servers listen on, with hosts", {.default_in_words = "loopback"})
+          .add(
+              "start_s", [](RunConfig & run) -> auto& { return run.cluster.start_s; }, number(kPatience),
+              "real clock: seconds that the processes of a run wait for each other at its start")
+          .add(
+              "stall_s", [](RunConfig & run) -> auto& { return run.cluster.stall_s; }, number(kPatience),
+              "real clock: seconds without a byte after which a process that owes an answer is given up as lost")
+          .add(
+              "silence_s", [](RunConfig & run) -> auto& { return run.cluster.silence_s; }, number(kPatience),
+              "real clock: seconds without a push after which a worker that computes is given up as hung; longer than "
+              "any step, its injected delay included");
   return section;
 }
 

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/interrupt.h"
 #include "base/sha256.h"
 #include "base/text.h"
 #include "data/prepared_format.h"
@@ -55,7 +56,10 @@ class Guard final : public Sink {
       : sink_(sink), files_(files), stamps_(stamps) {}
   void begin(const Description& description) override { sink_.begin(description); }
   void begin_part(Part part) override { sink_.begin_part(part); }
-  void add(const Rows& rows) override { sink_.add(rows); }
+  void add(const Rows& rows) override {
+    throw_if_interrupted();
+    sink_.add(rows);
+  }
   void end(const Summary& summary) override {
     if (stamps_of(files_) != stamps_) {
       throw UserError(fmt::format("{}: was written to while it was read; wait until it is whole",

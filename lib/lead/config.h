@@ -28,6 +28,9 @@ struct ClusterConfig {
   std::vector<Membership> membership;
   std::vector<std::string> hosts;  // host:port of each server; empty: Unix sockets on this host
   std::string bind;                // address to listen on beyond loopback; empty: loopback
+  double start_s = 300;            // real clock: the processes of a run wait so long for each other
+  double stall_s = 120;            // real clock: a connection that owes bytes is given up after so long without any
+  double silence_s = 7200;         // real clock: a worker that computes is given up after so long without a push
 };
 
 // The first that comes ends the run. At least one is given.

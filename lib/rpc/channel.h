@@ -50,7 +50,7 @@ std::string peer_text(int socket, Address::Kind kind);
 //    a long-lived connection dies when all its messages together reach the limit of one;
 //  * a tensor is received into its place, and sent from its place together with the bytes around it;
 //  * the limit of a message's size holds for what is not tensor. The tensor's length is checked by whoever reads it;
-//  * a message once begun has a deadline.
+//  * a message once begun has a deadline, until the peer is known to be one of ours: see trust().
 // Failures are RpcErrors, which pass through Thrift's generated code as they are.
 class Channel : public apache::thrift::transport::TVirtualTransport<Channel, apache::thrift::transport::TBufferBase> {
  public:
@@ -63,6 +63,8 @@ class Channel : public apache::thrift::transport::TVirtualTransport<Channel, apa
   // Waits until a message begins; its time counts from then on. Without `patient` it must begin within the timeout.
   // False: the peer closed instead.
   bool wait_message(bool patient);
+  // The peer is of this run: from now on its messages may take as long as they take, if only something comes.
+  void trust() { trusted_ = true; }
   // Since the message began.
   Duration message_age() const { return Clock::now() - begun_; }
   // The next bytes of the message, into their place.
@@ -92,14 +94,15 @@ class Channel : public apache::thrift::transport::TVirtualTransport<Channel, apa
   void fill();
   std::size_t receive(void* to, std::size_t size);
   void send(std::array<std::span<const std::byte>, 3> parts);
-  void check_deadline(Clock::time_point deadline, const char* doing) const;
+  void check_deadline() const;
 
   int socket_;
   std::string peer_;
   Duration timeout_;
   std::unique_ptr<std::uint8_t[]> read_buffer_, write_buffer_;
   std::size_t filled_ = 0;  // of this message, into the read buffer
-  Clock::time_point begun_{}, deadline_{};
+  Clock::time_point begun_{};
+  bool trusted_ = false;
   std::span<const std::byte> attached_;
   std::size_t attached_at_ = 0;  // how many bytes of the write buffer come before it
 };

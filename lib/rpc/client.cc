@@ -6,6 +6,7 @@
 #include <thrift/TApplicationException.h>
 
 #include "rpc/channel.h"
+#include "rpc/hello.h"
 #include "rpc/protocol.h"
 #include "rpc/transport.h"
 #include "rpc/wire/ParameterServer.h"
@@ -224,16 +225,24 @@ struct Client::Impl {
 };
 
 Client::Client(const Address& address, ClientOptions options) : impl_(std::make_unique<Impl>(address, options)) {
+  wire::Hello reply;
   try {
-    impl_->plain("hello", [](auto& generated) {
-      wire::Hello hello;
-      hello.protocol = kProtocol;
-      generated.hello(hello, hello);
+    impl_->plain("hello", [&](auto& generated) {
+      wire::Hello hello = hello_of(options.identity, Side::kClient);
+      hello.__set_role(options.role);
+      hello.__set_worker(options.worker);
+      generated.hello(reply, hello);
     });
   } catch (const RpcError& error) {
-    throw RpcError(Kind::kConnect, fmt::format("{}: no psctl server of this version with room for one more answers: {}",
-                                               address.text(), error.what()));
+    const bool somebody = error.kind() == Kind::kRefused || error.kind() == Kind::kMalformed;
+    throw RpcError(somebody ? error.kind() : Kind::kConnect,
+                   fmt::format("{}: no psctl server of this run with room for one more answers: {}", address.text(),
+                               error.what()));
   }
+  if (const std::string refusal = refusal_of(reply, Side::kServer, options.identity); !refusal.empty()) {
+    throw RpcError(Kind::kRefused, fmt::format("{}: this process turns the server away: {}", address.text(), refusal));
+  }
+  impl_->channel->trust();
 }
 
 Client::~Client() = default;

@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "base/sha256.h"
-#include "rpc/patience.h"
 
 namespace psctl::rpc {
 namespace {
@@ -24,43 +23,54 @@ Duration processor_time() {
   return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
 }
 
-constexpr auto kServerPatience = std::chrono::seconds(60);
+using std::chrono::steady_clock;
+
+constexpr auto kLookAround = std::chrono::milliseconds(50);
 constexpr auto kAskEvery = std::chrono::seconds(1);
 
 // Takes nothing from workers that compute. When `run_is_over` nobody does, and on a busy machine idle priority is next
 // to nothing: the look is begun again at the usual one. It has a thread of its own because a thread cannot come back
-// from idle priority by itself.
-learn::Evaluator::Result look(const learn::Evaluator& evaluator, std::span<const float> parameters,
-                              const std::function<bool()>& run_is_over) {
-  if (run_is_over()) return evaluator.evaluate(parameters);
-  std::atomic<bool> give_up = false;
-  auto unhurried = std::async(std::launch::async, [&] {
-    const sched_param none{};
-    ::sched_setscheduler(0, SCHED_IDLE, &none);  // where it may not, it runs like the others
-    return evaluator.evaluate(parameters, give_up);
-  });
-  try {
-    while (!give_up && unhurried.wait_for(kAskEvery) == std::future_status::timeout) give_up = run_is_over();
-  } catch (...) {
-    give_up = true;
-    throw;
+// from idle priority by itself, and because asking tells the lead meanwhile that this process is at work. None:
+// terminated.
+std::optional<learn::Evaluator::Result> look(const learn::Evaluator& evaluator, std::span<const float> parameters,
+                                             const std::function<bool()>& run_is_over,
+                                             const std::atomic<bool>& terminated) {
+  for (bool idle = !run_is_over();; idle = false) {
+    std::atomic<bool> give_up = false;
+    auto seen = std::async(std::launch::async, [&] {
+      const sched_param none{};
+      if (idle) ::sched_setscheduler(0, SCHED_IDLE, &none);  // where it may not, it runs like the others
+      return evaluator.evaluate(parameters, give_up);
+    });
+    try {
+      auto ask = steady_clock::now() + kAskEvery;
+      while (seen.wait_for(kLookAround) == std::future_status::timeout) {
+        if (terminated) give_up = true;
+        if (steady_clock::now() < ask) continue;
+        ask = steady_clock::now() + kAskEvery;
+        if (run_is_over() && idle) give_up = true;
+      }
+    } catch (...) {
+      give_up = true;
+      throw;
+    }
+    std::optional<learn::Evaluator::Result> result = seen.get();
+    if (result || terminated) return result;
   }
-  const std::optional<learn::Evaluator::Result> seen = unhurried.get();
-  return seen ? *seen : evaluator.evaluate(parameters);
 }
 
 }  // namespace
 
-void evaluate(const std::vector<Address>& servers, const learn::Model& model, const learn::Evaluator& evaluator,
+void evaluate(const EvaluationSetup& setup, const learn::Model& model, const learn::Evaluator& evaluator,
               const Keep& keep, const std::atomic<bool>& terminated) {
   learn::Tensor snapshot(model.parameter_count());
   std::vector<std::unique_ptr<Client>> clients;
   std::vector<std::span<std::byte>> ranges;
-  for (const Address& address : servers) {
-    clients.push_back(connect_patiently(address, kServerPatience, [&] { return terminated.load(); }));
+  const ClientOptions options{.timeout = setup.patience.stall, .role = Role::EVALUATOR, .identity = setup.identity};
+  for (const Address& address : setup.servers) {
+    clients.push_back(connect_patiently(address, options, setup.patience.start, [&] { return terminated.load(); }));
     if (!clients.back()) return;
     wire::JoinRequest request;
-    request.worker = -1;
     request.process = ::getpid();
     request.parameters = static_cast<std::int64_t>(model.parameter_count());
     const wire::JoinReply reply = clients.back()->join(request);
@@ -81,8 +91,6 @@ void evaluate(const std::vector<Address>& servers, const learn::Model& model, co
     }
     if (order.kind == wire::EvaluationKind::WAIT) continue;
     wire::PullRequest pull;
-    pull.role = wire::Role::EVALUATION;
-    pull.worker = -1;
     pull.version = order.version;
     pull.sequence = order.sequence;
     for (auto& client : clients) client->send_pull(pull);
@@ -92,15 +100,15 @@ void evaluate(const std::vector<Address>& servers, const learn::Model& model, co
     at_hand = static_cast<Version>(order.version);
     const Duration used_before = processor_time();
     if (order.keep) keep(at_hand, snapshot.values());
-    const learn::Evaluator::Result seen =
-        order.evaluate ? look(evaluator, snapshot.values(), [&] { return clients[0]->status().stopped; })
-                       : learn::Evaluator::Result{};
+    learn::Evaluator::Result seen{};
+    if (order.evaluate) {
+      const auto run_is_over = [&] { return clients[0]->status().stopped; };
+      const auto result = look(evaluator, snapshot.values(), run_is_over, terminated);
+      if (!result) return;
+      seen = *result;
+    }
     wire::EvaluationResult result;
-    result.version = order.version;
     result.sequence = order.sequence;
-    result.at_ns = order.at_ns;
-    result.epoch = order.epoch;
-    result.samples = order.samples;
     result.train_loss = seen.train_loss;
     result.test_loss = seen.test.loss;
     result.test_accuracy = seen.test.accuracy;

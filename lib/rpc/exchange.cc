@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "base/error.h"
-#include "rpc/patience.h"
 #include "sync/events.h"
 
 namespace psctl::rpc {
@@ -15,7 +14,6 @@ namespace {
 
 using std::chrono::steady_clock;
 
-constexpr auto kServerPatience = std::chrono::seconds(60);
 // Who waits for the courier looks this often whether it is to end.
 constexpr auto kLookAround = std::chrono::milliseconds(50);
 
@@ -39,16 +37,20 @@ void check_release(const wire::ReplyHeader& release) {
 Exchange::Exchange(WorkerId worker, std::size_t parameters, const std::atomic<bool>& terminated)
     : worker_(worker), parameters_(parameters), terminated_(terminated) {}
 
-bool Exchange::join(const std::vector<Address>& addresses, const std::string& host) {
+bool Exchange::join(const std::vector<Address>& addresses, const std::string& host, const Identity& identity,
+                    const Patience& patience) {
+  const ClientOptions options{.timeout = patience.stall,
+                              .role = Role::WORKER,
+                              .worker = static_cast<std::int32_t>(worker_.value),
+                              .identity = identity};
   wire::JoinRequest request;
-  request.worker = static_cast<std::int32_t>(worker_.value);
   request.host = host;
   request.process = ::getpid();
   request.parameters = static_cast<std::int64_t>(parameters_);
   std::size_t covered = 0;
   for (const Address& address : addresses) {
     Server& server = servers_.emplace_back();
-    server.client = connect_patiently(address, kServerPatience, [this] { return terminated_.load(); });
+    server.client = connect_patiently(address, options, patience.start, [this] { return terminated_.load(); });
     if (!server.client) return false;
     const wire::JoinReply reply = server.client->join(request);
     server.begin = static_cast<std::size_t>(reply.shard_begin);
@@ -139,8 +141,6 @@ void Exchange::send_pieces(const Message& message) {
 
 void Exchange::pull_the_rest(const wire::ReplyHeader& release, std::span<float> model) {
   wire::PullRequest request;
-  request.role = wire::Role::WORKER;
-  request.worker = static_cast<std::int32_t>(worker_.value);
   request.version = release.version;
   request.sequence = release.sequence;
   const auto others = std::span(servers_).subspan(1);

@@ -17,6 +17,7 @@
 
 #include "base/ids.h"
 #include "learn/push.h"
+#include "rpc/patience.h"
 #include "rpc/transport.h"
 
 namespace psctl::rpc {
@@ -51,7 +52,8 @@ class Exchange {
   Exchange(WorkerId worker, std::size_t parameters, const std::atomic<bool>& terminated);
 
   // False: terminated before all servers were there. Rank 0 comes first.
-  bool join(const std::vector<Address>& addresses, const std::string& host);
+  bool join(const std::vector<Address>& addresses, const std::string& host, const Identity& identity,
+            const Patience& patience);
   Response operator()(Message& message);
   void cut_off() { cut_off_ = true; }  // from any thread
   void bye(const wire::ByeRequest& request);

@@ -5,9 +5,10 @@
 #include <condition_variable>
 #include <deque>
 #include <fmt/format.h>
+#include <map>
 #include <mutex>
 #include <optional>
-#include <set>
+#include <string_view>
 #include <thread>
 #include <type_traits>
 
@@ -21,16 +22,13 @@ namespace {
 
 using std::chrono::steady_clock;
 
-// A hold answers "still held" this often, so that a receive timeout serves whatever the injected delay.
+// A hold answers "still held" this often, or in a third of the stall time: a held worker is not a stalled one.
 constexpr auto kHoldAnswer = std::chrono::seconds(5);
-constexpr auto kStartPatience = std::chrono::seconds(60);
-// Nothing at all has happened for so long: somebody has stopped working without dying.
-constexpr auto kSilence = std::chrono::minutes(120);
 // Who was refused a push tries again or says goodbye; nobody waits longer for one that does neither.
 constexpr auto kRefusedPatience = std::chrono::seconds(5);
 constexpr auto kFarewell = std::chrono::seconds(10);
 constexpr auto kFarewellWhenInterrupted = std::chrono::milliseconds(700);
-constexpr auto kLastLook = std::chrono::minutes(5);
+constexpr auto kLookAround = std::chrono::milliseconds(50);
 constexpr auto kFlushPeriod = std::chrono::milliseconds(500);
 // An idle stream of orders asks this often whether its server is still there.
 constexpr auto kSignOfLife = std::chrono::milliseconds(500);
@@ -46,8 +44,13 @@ constexpr double kDisturbedAtLeast = 0.02;  // seconds: a run of a few steps sho
 // Sends orders to one other server, in order, on a thread of its own.
 class OrderStream {
  public:
-  OrderStream(const Address& address, std::function<void(const std::string&)> lost)
-      : address_(address), lost_(std::move(lost)), thread_([this] { send_all(); }) {}
+  OrderStream(const Address& address, const Identity& identity, const Patience& patience,
+              std::function<void(const std::string&)> lost)
+      : address_(address),
+        options_{.timeout = patience.stall, .role = Role::LEAD, .identity = identity},
+        patience_(patience.start),
+        lost_(std::move(lost)),
+        thread_([this] { send_all(); }) {}
   // Sends what is queued, unless it was cut.
   ~OrderStream() {
     {
@@ -78,7 +81,7 @@ class OrderStream {
  private:
   void send_all() {
     try {
-      auto client = connect_patiently(address_, kStartPatience, [this] { return finished_.load(); });
+      auto client = connect_patiently(address_, options_, patience_, [this] { return finished_.load(); });
       if (!client) return;
       {
         const std::lock_guard lock(mutex_);
@@ -105,6 +108,8 @@ class OrderStream {
   }
 
   Address address_;
+  ClientOptions options_;
+  Duration patience_;
   std::function<void(const std::string&)> lost_;
   std::mutex mutex_;
   std::condition_variable changed_;
@@ -127,12 +132,17 @@ class LeadServer::Impl {
  public:
   Impl(const LeadServerSetup& setup, lead::Lead& lead, Shard& shard)
       : setup_(setup), lead_(lead), shard_(shard), slots_(setup.workers) {
-    server_.emplace(setup_.listen,
-                    [this](const Connection& connection) { return std::make_unique<LeadSession>(*this, connection); });
+    server_.emplace(
+        setup_.listen,
+        [this](const Connection& connection) { return std::make_unique<LeadSession>(*this, connection); },
+        ServerOptions{.timeout = setup_.patience.stall,
+                      .identity = setup_.identity,
+                      .report = [this](const std::string& what) { turned_away(what); }});
   }
 
   const Address& address() const { return server_->address(); }
   lead::Ending run(const std::atomic<bool>& terminated);
+  bool peer_failed() const { return !failure_.empty() && !own_failure_; }
 
  private:
   // What the lead server knows of one worker's process.
@@ -157,9 +167,16 @@ class LeadServer::Impl {
    public:
     LeadSession(Impl& impl, const Connection& connection) : impl_(impl), connection_(connection), hold_(connection) {}
 
+    bool serves(std::string_view method, Role role) const override {
+      if (role == Role::WORKER) return method == "join" || method == "step" || method == "bye";
+      if (role == Role::WATCHER) return method == "status";
+      return role == Role::EVALUATOR && (method == "join" || method == "pull" || method == "next_evaluation" ||
+                                         method == "evaluated" || method == "status");
+    }
     wire::JoinReply join(const wire::JoinRequest& request) override { return impl_.join(*this, request); }
     Incoming destination(const wire::StepRequest& request, std::size_t length) override {
       return refusing([&] {
+        if (!worker_) throw WorldError("a push before the join");
         const std::optional<std::int64_t> coordinates = given(request);
         if ((length > 0 || coordinates) && (request.push < 1 || request.again || request.empty)) {
           throw WorldError("a tensor came with a request that has none");
@@ -174,12 +191,11 @@ class LeadServer::Impl {
         return impl_.step(*this, request, tensor, receive);
       });
     }
-    StepAnswer pull(const wire::PullRequest& request) override { return impl_.pull(request); }
+    StepAnswer pull(const wire::PullRequest& request) override { return impl_.pull(*this, request); }
     void bye(const wire::ByeRequest& request) override { impl_.bye(*this, request); }
-    wire::Status status() override { return impl_.status(); }
+    wire::Status status() override { return impl_.status(*this); }
     wire::EvaluationOrder next_evaluation() override { return impl_.next_evaluation(*this); }
-    void evaluated(const wire::EvaluationResult& result) override { impl_.evaluated(result); }
-    void stop(const std::string& reason) override { impl_.stop_from_outside(reason); }
+    void evaluated(const wire::EvaluationResult& result) override { impl_.evaluated(*this, result); }
     void closed(Closing closing, const std::string& why) override { impl_.closed(*this, closing, why); }
 
     // What is refused here is told to the peer, and remembered.
@@ -203,13 +219,13 @@ class LeadServer::Impl {
   // ---- what sessions call; each takes the lock
   wire::JoinReply join(LeadSession& session, const wire::JoinRequest& request);
   StepAnswer step(LeadSession& session, const wire::StepRequest& request, const Incoming& tensor, Duration receive);
-  StepAnswer pull(const wire::PullRequest& request);
+  StepAnswer pull(const LeadSession& session, const wire::PullRequest& request);
   void refused(const LeadSession& session, const std::string& why);
   void bye(LeadSession& session, const wire::ByeRequest& request);
-  wire::Status status();
+  wire::Status status(const LeadSession& session);
   wire::EvaluationOrder next_evaluation(LeadSession& session);
-  void evaluated(const wire::EvaluationResult& result);
-  void stop_from_outside(const std::string& reason);
+  void evaluated(const LeadSession& session, const wire::EvaluationResult& result);
+  void turned_away(const std::string& what);
   void closed(LeadSession& session, Closing closing, const std::string& why);
 
   void check_coordinates(std::int64_t all, std::size_t length) const;
@@ -231,21 +247,25 @@ class LeadServer::Impl {
     return std::clamp<std::size_t>(kBytesForLooks / std::max<std::size_t>(1, setup_.parameters * sizeof(float)), 2,
                                    kMostLooks);
   }
-  bool orderly() const { return failure_.empty() && lead_.stop_reason() != "interrupted"; }
+  std::size_t looks_open() const { return looks_.size() + looking_.size(); }
+  Duration hold_answer() const { return std::min<Duration>(kHoldAnswer, setup_.patience.stall / 3); }
+  bool orderly() const { return failure_.empty() && lead_.stop_reason() != "interrupted" && !cut_short_; }
   bool over_for(WorkerId worker) const {
     return lead_.stopped() || (started_ && !lead_.present(worker) && !lead_.expected(worker));
   }
   std::vector<std::string> missing() const;
   std::string name_of(std::size_t worker) const;
-  std::string whom_it_waits_for() const;
+  std::string silent_evaluator() const;
 
   // ---- the phases of run()
   using Lock = std::unique_lock<std::mutex>;
   void wait_for_everyone(Lock& lock, const std::atomic<bool>& terminated);
   void follow_alarms(Lock& lock, const std::atomic<bool>& terminated);
+  void give_up_the_silent();
   void give_up_the_refused();
-  void wait_for_goodbyes(Lock& lock);
-  void wait_for_last_look(Lock& lock);
+  void wait_for_goodbyes(Lock& lock, const std::atomic<bool>& terminated);
+  void wait_for_evaluations(Lock& lock, const std::atomic<bool>& terminated);
+  void wait_for_last_look(Lock& lock, const std::atomic<bool>& terminated);
   lead::Ending ending() const;
 
   LeadServerSetup setup_;
@@ -255,11 +275,14 @@ class LeadServer::Impl {
   std::condition_variable changed_;
   std::vector<Slot> slots_;
   LeadSession* evaluator_ = nullptr;
-  std::deque<wire::EvaluationOrder> looks_;  // not yet taken by the evaluation process
-  std::size_t looks_open_ = 0;               // asked for, not yet answered
+  std::deque<wire::EvaluationOrder> looks_;                // not yet taken by the evaluation process
+  std::map<std::int64_t, wire::EvaluationOrder> looking_;  // taken and not yet answered, by sequence
+  steady_clock::time_point evaluator_heard_{};             // when the evaluation process last said something
+  std::string turned_away_;                                // who was last, and why
   bool look_missed_ = false;
   std::uint64_t looks_missed_ = 0;
   bool looks_over_ = false;
+  bool cut_short_ = false;  // interrupted when all was done but the last evaluations
   bool started_ = false;
   bool ended_ = false;
   steady_clock::time_point gate_ = steady_clock::now();
@@ -268,6 +291,7 @@ class LeadServer::Impl {
   const std::atomic<bool>* terminated_ = &never_;
   static constexpr std::atomic<bool> never_ = false;
   std::string failure_;
+  bool own_failure_ = false;
   std::string model_digest_;
   Duration evaluating_{};  // what evaluations took of the machine
   Version digest_version_ = 0;
@@ -281,20 +305,22 @@ wire::JoinReply LeadServer::Impl::join(LeadSession& session, const wire::JoinReq
     throw WorldError(fmt::format("its model has {} parameters, the server's {}: they do not run the same configuration",
                                  request.parameters, setup_.parameters));
   }
-  if (request.worker < 0) {
+  const std::int32_t number = session.connection_.worker();
+  if (session.connection_.role() == Role::EVALUATOR) {
     if (evaluator_) throw WorldError("there is an evaluation process already");
     evaluator_ = &session;
     session.evaluates_ = true;
+    evaluator_heard_ = steady_clock::now();
   } else {
-    if (static_cast<std::size_t>(request.worker) >= slots_.size()) {
-      throw WorldError(fmt::format("there is no worker {}, there are {}", request.worker, slots_.size()));
+    if (number < 0 || static_cast<std::size_t>(number) >= slots_.size()) {
+      throw WorldError(fmt::format("there is no worker {}, there are {}", number, slots_.size()));
     }
-    Slot& slot = slots_[static_cast<std::size_t>(request.worker)];
-    if (slot.came) throw WorldError(fmt::format("worker {} has come already", request.worker));
+    Slot& slot = slots_[static_cast<std::size_t>(number)];
+    if (slot.came) throw WorldError(fmt::format("worker {} has come already", number));
     slot.came = true;
     slot.host = request.host;
     slot.process = request.process;
-    session.worker_ = WorkerId(static_cast<std::uint32_t>(request.worker));
+    session.worker_ = WorkerId(static_cast<std::uint32_t>(number));
   }
   changed_.notify_all();
   wire::JoinReply reply;
@@ -328,7 +354,7 @@ StepAnswer LeadServer::Impl::step(LeadSession& session, const wire::StepRequest&
     lead_.cut_off(worker, timing_of(request, receive), {}, hidden_of(request));
   }
 
-  const auto deadline = arrived + kHoldAnswer;
+  const auto deadline = arrived + hold_answer();
   Hold::End end = Hold::End::kReleased;
   slot.hold = &session.hold_;
   while (!slot.release && !over_for(worker) && end == Hold::End::kReleased) {
@@ -428,6 +454,7 @@ void LeadServer::Impl::received(Instant now, const wire::StepRequest& request, c
     dispatch(orders);
     slots_[worker.value].refusal.clear();
   } catch (const InternalError& error) {
+    own_failure_ = failure_.empty();
     fail(error.what());
     throw;
   }
@@ -458,8 +485,8 @@ lead::Hidden LeadServer::Impl::hidden_of(const Request& request) const {
           .pull = checked_duration(request.hidden_pull_ns, "the hidden part of the pull")};
 }
 
-StepAnswer LeadServer::Impl::pull(const wire::PullRequest& request) {
-  if (request.role != wire::Role::EVALUATION) throw WorldError("a worker's model comes with its step");
+StepAnswer LeadServer::Impl::pull(const LeadSession& session, const wire::PullRequest& request) {
+  if (!session.evaluates_) throw WorldError("a pull before the join");
   StepAnswer answer;
   answer.header.kind = wire::ReplyKind::RELEASE;
   answer.header.version = request.version;
@@ -496,8 +523,9 @@ void LeadServer::Impl::bye(LeadSession& session, const wire::ByeRequest& request
   changed_.notify_all();
 }
 
-wire::Status LeadServer::Impl::status() {
+wire::Status LeadServer::Impl::status(const LeadSession& session) {
   const Lock lock(mutex_);
+  if (session.evaluates_) evaluator_heard_ = steady_clock::now();
   const lead::Progress progress = lead_.progress(started_ ? now() : Instant{});
   wire::Status status;
   status.rank = 0;
@@ -521,8 +549,9 @@ wire::Status LeadServer::Impl::status() {
 
 wire::EvaluationOrder LeadServer::Impl::next_evaluation(LeadSession& session) {
   Lock lock(mutex_);
-  if (!session.evaluates_) throw WorldError("only the evaluation process may ask for this");
-  const auto deadline = steady_clock::now() + kHoldAnswer;
+  if (!session.evaluates_) throw WorldError("a question for evaluations before the join");
+  evaluator_heard_ = steady_clock::now();
+  const auto deadline = evaluator_heard_ + hold_answer();
   Hold::End end = Hold::End::kReleased;
   while (looks_.empty() && !looks_over_ && end == Hold::End::kReleased) {
     lock.unlock();
@@ -534,6 +563,7 @@ wire::EvaluationOrder LeadServer::Impl::next_evaluation(LeadSession& session) {
   if (!looks_.empty()) {
     order = looks_.front();
     looks_.pop_front();
+    looking_.emplace(order.sequence, order);
     return order;
   }
   order.kind = looks_over_ ? wire::EvaluationKind::STOP : wire::EvaluationKind::WAIT;
@@ -542,18 +572,26 @@ wire::EvaluationOrder LeadServer::Impl::next_evaluation(LeadSession& session) {
   return order;
 }
 
-void LeadServer::Impl::evaluated(const wire::EvaluationResult& result) {
+// What was evaluated, and when, the lead knows by itself.
+void LeadServer::Impl::evaluated(const LeadSession& session, const wire::EvaluationResult& result) {
   const Lock lock(mutex_);
-  if (looks_open_ == 0) throw WorldError("no evaluation was asked for");
-  --looks_open_;
+  if (!session.evaluates_) throw WorldError("an evaluation before the join");
+  evaluator_heard_ = steady_clock::now();
+  const auto asked = looking_.find(result.sequence);
+  if (asked == looking_.end()) throw WorldError(fmt::format("no evaluation {} was asked for", result.sequence));
+  const wire::EvaluationOrder look = asked->second;
+  if (result.test_accuracy < 0 || result.test_accuracy > 1) {
+    throw WorldError(fmt::format("evaluation {} has the accuracy {}", result.sequence, result.test_accuracy));
+  }
+  looking_.erase(asked);
   model_digest_ = result.model_digest;
   evaluating_ += Duration(std::max<std::int64_t>(0, result.compute_ns));
-  digest_version_ = static_cast<Version>(result.version);
-  if (result.evaluated)
-    lead_.evaluated(now(), {.at = Instant(Duration(result.at_ns)),
-                            .version = static_cast<Version>(result.version),
-                            .epoch = result.epoch,
-                            .samples = static_cast<std::uint64_t>(result.samples),
+  digest_version_ = static_cast<Version>(look.version);
+  if (look.evaluate)
+    lead_.evaluated(now(), {.at = Instant(Duration(look.at_ns)),
+                            .version = static_cast<Version>(look.version),
+                            .epoch = look.epoch,
+                            .samples = static_cast<std::uint64_t>(look.samples),
                             .train_loss = result.train_loss,
                             .test_loss = result.test_loss,
                             .test_accuracy = result.test_accuracy});
@@ -565,14 +603,10 @@ void LeadServer::Impl::evaluated(const wire::EvaluationResult& result) {
   changed_.notify_all();
 }
 
-void LeadServer::Impl::stop_from_outside(const std::string& reason) {
+void LeadServer::Impl::turned_away(const std::string& what) {
+  setup_.report(what);
   const Lock lock(mutex_);
-  if (started_) {
-    lead_.stop(now(), reason);
-  } else {
-    lead_.stop(Instant{}, reason);
-  }
-  tell_everyone();
+  turned_away_ = what;
 }
 
 void LeadServer::Impl::closed(LeadSession& session, Closing closing, const std::string& why) {
@@ -598,7 +632,7 @@ void LeadServer::Impl::dispatch(std::span<const lead::Order> orders) {
   // A look for which there is no room is made up for later; nobody pins a model for it. A checkpoint is never left out.
   const auto no_room = [&](const lead::Order& order) {
     const auto* look = std::get_if<lead::Look>(&order.what);
-    return look && !look->keep && looks_open_ >= room_for_looks();
+    return look && !look->keep && looks_open() >= room_for_looks();
   };
   std::vector<lead::Order> kept;
   if (std::ranges::any_of(orders, no_room)) {
@@ -623,7 +657,6 @@ void LeadServer::Impl::dispatch(std::span<const lead::Order> orders) {
       if (!slot.admission) slot.admission = lead_.account().workers()[release->worker.value].wait;
       if (slot.hold) slot.hold->release();
     } else if (const auto* look = std::get_if<lead::Look>(&order.what)) {
-      ++looks_open_;
       wire::EvaluationOrder asked;
       asked.kind = wire::EvaluationKind::LOOK;
       asked.version = static_cast<std::int64_t>(order.version);
@@ -652,6 +685,7 @@ void LeadServer::Impl::ring_until(Instant until) {
     try {
       dispatch(lead_.ring(until));
     } catch (const InternalError& error) {
+      own_failure_ = failure_.empty();
       return fail(error.what());
     }
     tell_everyone();  // a worker that left must hear of it
@@ -682,6 +716,11 @@ std::string LeadServer::Impl::name_of(std::size_t worker) const {
   return fmt::format("worker {} (process {}{}{})", worker, slot.process, slot.host.empty() ? "" : " on ", slot.host);
 }
 
+std::string LeadServer::Impl::silent_evaluator() const {
+  return fmt::format("the evaluation process has been silent for {:g} s: raise cluster.stall_s if it may be so slow",
+                     to_seconds(setup_.patience.stall));
+}
+
 std::vector<std::string> LeadServer::Impl::missing() const {
   std::vector<std::string> names;
   for (std::size_t i = 0; i < slots_.size(); ++i) {
@@ -694,18 +733,10 @@ std::vector<std::string> LeadServer::Impl::missing() const {
   return names;
 }
 
-std::string LeadServer::Impl::whom_it_waits_for() const {
-  std::vector<std::string> names;
-  for (std::size_t i = 0; i < slots_.size(); ++i) {
-    if (lead_.cluster().workers()[i].phase == sync::Phase::kComputing) names.push_back(name_of(i));
-  }
-  return enumerate(names);
-}
-
 void LeadServer::Impl::wait_for_everyone(Lock& lock, const std::atomic<bool>& terminated) {
-  const auto give_up = steady_clock::now() + kStartPatience;
+  const auto give_up = steady_clock::now() + setup_.patience.start;
   for (const Address& other : setup_.others) {
-    streams_.emplace_back(other, [this](const std::string& why) {
+    streams_.emplace_back(other, setup_.identity, setup_.patience, [this](const std::string& why) {
       const Lock inner(mutex_);
       if (!ended_) fail(why);
     });
@@ -714,7 +745,9 @@ void LeadServer::Impl::wait_for_everyone(Lock& lock, const std::atomic<bool>& te
     changed_.wait_for(lock, std::chrono::milliseconds(50));
     if (terminated) lead_.stop(Instant{}, "interrupted");
     if (steady_clock::now() > give_up) {
-      fail(fmt::format("after {} s these have not come: {}", kStartPatience.count(), enumerate(missing())));
+      fail(fmt::format("after {:g} s these have not come: {}{}; raise cluster.start_s if they need longer",
+                       to_seconds(setup_.patience.start), enumerate(missing()),
+                       turned_away_.empty() ? "" : " (" + turned_away_ + ")"));
     }
   }
 }
@@ -722,7 +755,7 @@ void LeadServer::Impl::wait_for_everyone(Lock& lock, const std::atomic<bool>& te
 void LeadServer::Impl::follow_alarms(Lock& lock, const std::atomic<bool>& terminated) {
   std::vector<std::string> hosts;
   for (const Slot& slot : slots_) hosts.push_back(slot.host);
-  gate_ = steady_clock::now();
+  gate_ = evaluator_heard_ = steady_clock::now();
   started_ = true;
   dispatch(lead_.start(Instant{}, hosts));
   auto next_flush = gate_ + kFlushPeriod;
@@ -739,12 +772,25 @@ void LeadServer::Impl::follow_alarms(Lock& lock, const std::atomic<bool>& termin
       next_flush = wall + kFlushPeriod;
     }
     give_up_the_refused();
-    if (wall - last_event_ > kSilence && !lead_.stopped()) {
-      fail(fmt::format("nothing has happened for {} minutes, the run waits for {}", kSilence.count(),
-                       whom_it_waits_for()));
-    }
+    give_up_the_silent();
   }
   tell_everyone();
+}
+
+// A worker that computes owes a push. The time of others that wait for it says nothing: they are held. The evaluation
+// process says all the time that it is there.
+void LeadServer::Impl::give_up_the_silent() {
+  const auto now = steady_clock::now();
+  if (evaluator_ && now - evaluator_heard_ > setup_.patience.stall) fail(silent_evaluator());
+  for (std::size_t i = 0; i < slots_.size() && !lead_.stopped(); ++i) {
+    const Slot& slot = slots_[i];
+    const bool computes = lead_.cluster().workers()[i].phase == sync::Phase::kComputing;
+    if (!computes || slot.gone || now - slot.released < setup_.patience.silence) continue;
+    fail(
+        fmt::format("{} has pushed nothing for {:g} s: see what it does, or raise cluster.silence_s if a step takes "
+                    "longer",
+                    name_of(i), to_seconds(setup_.patience.silence)));
+  }
 }
 
 void LeadServer::Impl::give_up_the_refused() {
@@ -758,29 +804,40 @@ void LeadServer::Impl::give_up_the_refused() {
   }
 }
 
-void LeadServer::Impl::wait_for_goodbyes(Lock& lock) {
-  const bool orderly = this->orderly();
-  const auto give_up = steady_clock::now() + (orderly ? Duration(kFarewell) : Duration(kFarewellWhenInterrupted));
-  changed_.wait_until(lock, give_up, [&] {
-    return std::ranges::all_of(slots_, [](const Slot& slot) { return !slot.came || slot.gone; });
-  });
+void LeadServer::Impl::wait_for_goodbyes(Lock& lock, const std::atomic<bool>& terminated) {
+  auto give_up = steady_clock::now() + (orderly() ? Duration(kFarewell) : Duration(kFarewellWhenInterrupted));
+  const auto left = [](const Slot& slot) { return !slot.came || slot.gone; };
+  while (!std::ranges::all_of(slots_, left) && steady_clock::now() < give_up) {
+    changed_.wait_for(lock, kLookAround);
+    if (terminated) give_up = std::min(give_up, steady_clock::now() + Duration(kFarewellWhenInterrupted));
+  }
 }
 
-void LeadServer::Impl::wait_for_last_look(Lock& lock) {
-  const bool orderly = this->orderly();
-  if (orderly) {
-    look_missed_ = false;
-    changed_.wait_for(lock, kLastLook, [&] { return looks_open_ == 0 || !failure_.empty() || !evaluator_; });
-    if (const std::optional<lead::Order> look = lead_.last_look()) {
-      request_look(*look);
-      changed_.wait_for(lock, kLastLook, [&] { return looks_open_ == 0 || !failure_.empty() || !evaluator_; });
+// An evaluation may take as long as it takes, if only its process says now and then that it is there.
+void LeadServer::Impl::wait_for_evaluations(Lock& lock, const std::atomic<bool>& terminated) {
+  while (looks_open() > 0 && failure_.empty() && evaluator_ && !terminated) {
+    changed_.wait_for(lock, kLookAround);
+    if (steady_clock::now() - evaluator_heard_ > setup_.patience.stall) {
+      fail(silent_evaluator());
     }
-    if (looks_open_ > 0 && failure_.empty())
-      failure_ = "the evaluation process has not finished its last look in 5 minutes";
+  }
+}
+
+void LeadServer::Impl::wait_for_last_look(Lock& lock, const std::atomic<bool>& terminated) {
+  if (orderly()) {
+    look_missed_ = false;
+    wait_for_evaluations(lock, terminated);
+    if (terminated) {
+      cut_short_ = true;
+    } else if (const std::optional<lead::Order> look = lead_.last_look()) {
+      request_look(*look);
+      wait_for_evaluations(lock, terminated);
+      cut_short_ = looks_open() > 0;
+    }
   }
   looks_over_ = true;
   tell_everyone();
-  if (orderly) changed_.wait_for(lock, kFarewell, [&] { return !evaluator_; });
+  if (orderly()) changed_.wait_for(lock, kFarewell, [&] { return !evaluator_ || terminated; });
 }
 
 lead::Ending LeadServer::Impl::ending() const {
@@ -788,7 +845,7 @@ lead::Ending LeadServer::Impl::ending() const {
   if (ending.error.empty()) ending.error = lead_.failure();
   if (!ending.error.empty()) {
     ending.status = "failed";
-  } else if (lead_.stop_reason() == "interrupted") {
+  } else if (lead_.stop_reason() == "interrupted" || cut_short_) {
     ending.status = "interrupted";
   }
   ending.evaluation = evaluating_;
@@ -821,10 +878,11 @@ lead::Ending LeadServer::Impl::run(const std::atomic<bool>& terminated) {
   try {
     if (!lead_.stopped()) follow_alarms(lock, terminated);
   } catch (const InternalError& error) {
+    own_failure_ = failure_.empty();
     fail(error.what());
   }
-  wait_for_goodbyes(lock);
-  wait_for_last_look(lock);
+  wait_for_goodbyes(lock, terminated);
+  wait_for_last_look(lock, terminated);
   ended_ = true;
   const lead::Ending result = ending();
   lock.unlock();
@@ -842,6 +900,8 @@ LeadServer::LeadServer(const LeadServerSetup& setup, lead::Lead& lead, Shard& sh
 LeadServer::~LeadServer() = default;
 
 const Address& LeadServer::address() const { return impl_->address(); }
+
+bool LeadServer::peer_failed() const { return impl_->peer_failed(); }
 
 lead::Ending LeadServer::run(const std::atomic<bool>& terminated) { return impl_->run(terminated); }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "lead/lead.h"
+#include "rpc/patience.h"
 #include "rpc/shard.h"
 #include "rpc/transport.h"
 
@@ -21,6 +22,9 @@ struct LeadServerSetup {
   std::size_t parameters = 0;  // of the whole model
   learn::Range range;
   std::size_t cores = 1;
+  Identity identity = {};
+  Patience patience = {};
+  std::function<void(const std::string&)> report = [](const std::string&) {};  // of connections that were turned away
 };
 
 class LeadServer {
@@ -35,6 +39,8 @@ class LeadServer {
   // has ended and everybody knows, with what goes into the summary. Failures of the world are in Ending::error.
   // `terminated` becoming true interrupts the run.
   lead::Ending run(const std::atomic<bool>& terminated);
+  // After it: the failure is another process's, which is gone or has refused.
+  bool peer_failed() const;
 
  private:
   class Impl;

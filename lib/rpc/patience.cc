@@ -1,23 +1,22 @@
 #include "rpc/patience.h"
 
-#include <chrono>
+#include <thread>
 
 namespace psctl::rpc {
 
-std::unique_ptr<Client> connect_patiently(const Address& address, Duration patience,
+std::unique_ptr<Client> connect_patiently(const Address& address, const ClientOptions& options, Duration patience,
                                           const std::function<bool()>& given_up) {
   using std::chrono::steady_clock;
-  constexpr Duration kAttempt = std::chrono::milliseconds(200);
+  ClientOptions attempt = options;
+  attempt.patience = std::chrono::milliseconds(200);
   const auto end = steady_clock::now() + patience;
   while (!given_up()) {
-    const auto attempt = steady_clock::now();
     try {
-      return std::make_unique<Client>(address, ClientOptions{.patience = kAttempt});
-    } catch (const RpcError&) {
-      // What fails before the attempt's time is over was no want of patience: somebody is there, who is not ours.
-      const auto now = steady_clock::now();
-      if (now - attempt < kAttempt || now >= end) throw;
+      return std::make_unique<Client>(address, attempt);
+    } catch (const RpcError& error) {
+      if (error.kind() != RpcError::Kind::kConnect || steady_clock::now() >= end) throw;
     }
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
   return nullptr;
 }

@@ -6,7 +6,7 @@
 namespace psctl::rpc {
 
 // Raised whenever psctl.thrift changes in a way that an older peer would misread.
-inline constexpr std::int32_t kProtocol = 4;
+inline constexpr std::int32_t kProtocol = 5;
 
 // The results of step and pull hold their Reply in this field, as Thrift's generated code has it.
 inline constexpr std::int16_t kSuccessField = 0;

@@ -5,10 +5,23 @@
 // Kinds travel as i32, which is what Thrift makes of an enum: so one that nobody knows is a number that can be checked.
 namespace cpp psctl.rpc.wire
 
-// ---- every connection begins with this
+// ---- every connection begins with this: both ends say which run they are of, and each refuses the other if it differs
+
+enum Role {
+  WATCHER = 0                       // asks how far the run is
+  WORKER = 1
+  EVALUATOR = 2
+  LEAD = 3                          // the lead server, of a shard
+}
 
 struct Hello {
   1: required i32 protocol
+  2: i32 role                       // a Role, of the client
+  3: i32 worker                     // of WORKER
+  4: string run                     // the run's id
+  5: string configuration           // digest of what the processes of a run must agree on
+  6: string data                    // digest of the data set
+  7: string proof                   // that the sender knows the token of the run
 }
 
 // ---- a worker and the lead server
@@ -74,15 +87,7 @@ struct PieceReply {
   1: required i64 receive_ns
 }
 
-enum Role {
-  WORKER = 1
-  EVALUATION = 2
-  CHECKPOINT = 3
-}
-
 struct PullRequest {
-  1: required i32 role              // a Role
-  2: required i32 worker            // of WORKER
   3: required i64 version
   4: required i64 sequence          // of the release, or of the look
 }
@@ -90,7 +95,6 @@ struct PullRequest {
 // ---- seldom
 
 struct JoinRequest {
-  1: required i32 worker
   2: required string host
   3: required i64 process
   4: required i64 parameters        // of the whole model, as the worker built it
@@ -186,11 +190,7 @@ struct EvaluationOrder {
 }
 
 struct EvaluationResult {
-  1: required i64 version
-  2: required i64 sequence
-  3: required i64 at_ns
-  4: required double epoch
-  5: required i64 samples
+  2: required i64 sequence          // of the look: the lead knows its version and time
   6: required double train_loss
   7: required double test_loss
   8: required double test_accuracy

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <optional>
 #include <set>
+#include <string_view>
 
 #include "base/error.h"
 #include "rpc/orders.h"
@@ -14,10 +15,6 @@ namespace psctl::rpc {
 namespace {
 
 using std::chrono::steady_clock;
-
-constexpr auto kPullPatience = std::chrono::seconds(10);
-constexpr auto kPiecePatience = std::chrono::seconds(10);
-constexpr auto kStartPatience = std::chrono::seconds(60);
 
 // What the connections tell the thread that serves.
 struct Course {
@@ -31,17 +28,24 @@ struct Course {
 
 class ShardSession final : public Session {
  public:
-  ShardSession(const ShardServerSetup& setup, Shard& shard, Course& course)
-      : setup_(setup), shard_(shard), course_(course) {}
+  ShardSession(const ShardServerSetup& setup, Shard& shard, Course& course, const Connection& connection)
+      : setup_(setup), shard_(shard), course_(course), connection_(connection) {}
 
-  wire::JoinReply join(const wire::JoinRequest& request) override {
-    if (request.worker >= 0) {
-      const WorkerId worker = checked(request.worker);
+  bool serves(std::string_view method, Role role) const override {
+    if (role == Role::LEAD) return method == "execute" || method == "stop";
+    if (role == Role::WORKER) return method == "join" || method == "piece" || method == "pull";
+    return role == Role::EVALUATOR && (method == "join" || method == "pull");
+  }
+
+  wire::JoinReply join(const wire::JoinRequest&) override {
+    if (connection_.role() == Role::WORKER) {
+      const WorkerId worker = checked(connection_.worker());
       const std::lock_guard lock(course_.mutex);
       if (!course_.workers.insert(worker).second)
-        throw WorldError(fmt::format("worker {} has come already", request.worker));
+        throw WorldError(fmt::format("worker {} has come already", worker.value));
       worker_ = worker;
     }
+    joined_ = true;
     wire::JoinReply reply;
     reply.rank = static_cast<std::int32_t>(setup_.rank);
     reply.servers = static_cast<std::int32_t>(setup_.servers);
@@ -52,6 +56,7 @@ class ShardSession final : public Session {
   }
 
   Incoming destination(const wire::PieceRequest& request, std::size_t length) override {
+    if (!worker_) throw WorldError("a piece before the join");
     return shard_.destination(length, given(request));
   }
 
@@ -61,29 +66,30 @@ class ShardSession final : public Session {
     if (request.push < 1) throw WorldError(fmt::format("a piece of push {}: pushes are numbered from 1", request.push));
     if (!tensor.owner) throw WorldError("a piece came without its tensor");
     shard_.check(tensor);
-    shard_.put(worker, static_cast<std::uint64_t>(request.push), tensor, steady_clock::now() + kPiecePatience);
+    shard_.put(worker, static_cast<std::uint64_t>(request.push), tensor,
+               steady_clock::now() + setup_.patience.stall / 2);
     wire::PieceReply reply;
     reply.receive_ns = receive.count();
     return reply;
   }
 
   StepAnswer pull(const wire::PullRequest& request) override {
+    if (!joined_) throw WorldError("a pull before the join");
     StepAnswer answer;
     answer.header.kind = wire::ReplyKind::RELEASE;
     answer.header.version = request.version;
     answer.header.sequence = request.sequence;
     answer.header.refresh = true;
-    const auto deadline = steady_clock::now() + kPullPatience;
+    const auto deadline = steady_clock::now() + setup_.patience.stall / 2;
     const auto sequence = static_cast<std::uint64_t>(request.sequence);
-    answer.tensor = request.role == wire::Role::WORKER
-                        ? shard_.take_released(checked(request.worker), sequence, deadline)
-                        : shard_.take_look(sequence, deadline);
+    answer.tensor = worker_ ? shard_.take_released(*worker_, sequence, deadline) : shard_.take_look(sequence, deadline);
     return answer;
   }
 
   void execute(const std::vector<wire::Order>& orders) override {
     {
       const std::lock_guard lock(course_.mutex);
+      if (course_.lead_came && !is_lead_) throw WorldError("there is a lead server already");
       is_lead_ = course_.lead_came = true;
       course_.changed.notify_all();
     }
@@ -91,6 +97,7 @@ class ShardSession final : public Session {
   }
 
   void stop(const std::string&) override {
+    if (!is_lead_) throw WorldError("there is a lead server already");
     const std::lock_guard lock(course_.mutex);
     course_.stopped = true;
     course_.changed.notify_all();
@@ -114,7 +121,8 @@ class ShardSession final : public Session {
   const ShardServerSetup& setup_;
   Shard& shard_;
   Course& course_;
-  bool is_lead_ = false;
+  const Connection& connection_;
+  bool is_lead_ = false, joined_ = false;
   std::optional<WorkerId> worker_;
 };
 
@@ -123,20 +131,26 @@ class ShardSession final : public Session {
 void serve_shard(const ShardServerSetup& setup, Shard& shard, const std::atomic<bool>& terminated,
                  const std::function<void(const Address&)>& listening) {
   Course course;
-  Server server(setup.listen, [&](const Connection&) { return std::make_unique<ShardSession>(setup, shard, course); });
+  Server server(
+      setup.listen,
+      [&](const Connection& connection) { return std::make_unique<ShardSession>(setup, shard, course, connection); },
+      {.timeout = setup.patience.stall, .identity = setup.identity, .report = setup.report});
   listening(server.address());
-  const auto give_up = steady_clock::now() + kStartPatience;
+  const auto give_up = steady_clock::now() + setup.patience.start;
   std::unique_lock lock(course.mutex);
   while (!course.stopped && course.failure.empty() && !terminated) {
     course.changed.wait_for(lock, std::chrono::milliseconds(100));
     if (!course.lead_came && steady_clock::now() > give_up) {
-      course.failure = fmt::format("server {} has waited a minute for the lead server", setup.rank);
+      course.failure = fmt::format(
+          "server {} has waited {:g} s for the lead server: raise cluster.start_s if it needs "
+          "longer",
+          setup.rank, to_seconds(setup.patience.start));
     }
   }
   const std::string failure = course.failure;
   lock.unlock();
   server.shutdown(std::chrono::milliseconds(200));
-  if (!failure.empty()) throw WorldError(failure);
+  if (!failure.empty()) throw PeerError(failure);
 }
 
 }  // namespace psctl::rpc

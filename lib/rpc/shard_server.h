@@ -4,6 +4,7 @@
 #include <atomic>
 #include <functional>
 
+#include "rpc/patience.h"
 #include "rpc/shard.h"
 #include "rpc/transport.h"
 
@@ -16,10 +17,13 @@ struct ShardServerSetup {
   std::size_t parameters = 0;  // of the whole model
   learn::Range range;
   std::size_t workers = 0;
+  Identity identity = {};
+  Patience patience = {};
+  std::function<void(const std::string&)> report = [](const std::string&) {};  // of connections that were turned away
 };
 
 // Serves until the lead says stop, or `terminated` becomes true. Throws WorldError if the lead is lost before that, or
-// has not come after a minute. `listening` is told the address.
+// has not come in time. `listening` is told the address.
 void serve_shard(const ShardServerSetup& setup, Shard& shard, const std::atomic<bool>& terminated,
                  const std::function<void(const Address&)>& listening);
 

@@ -2,6 +2,8 @@
 #include "rpc/transport.h"
 
 #include <algorithm>
+#include <atomic>
+#include <bit>
 #include <cerrno>
 #include <condition_variable>
 #include <fmt/format.h>
@@ -18,6 +20,7 @@
 #include <unistd.h>
 
 #include "rpc/channel.h"
+#include "rpc/hello.h"
 #include "rpc/protocol.h"
 #include "rpc/wire/ParameterServer.h"
 
@@ -48,18 +51,58 @@ void signal(int event) {
   throw WorldError(fmt::format("{} is not served on this connection", method));
 }
 
+// What stands before every call of a connection: an accepted hello, and a role that may make it.
+class Gate {
+ public:
+  using Admit = std::function<void(Role role, std::int32_t worker)>;
+
+  Gate(const Identity& identity, const Session& session, Channel& channel, Admit admit)
+      : identity_(identity), session_(session), channel_(channel), admit_(std::move(admit)) {}
+
+  // Throws WorldError, which is told to the peer; then `refusal` says so.
+  wire::Hello hello(const wire::Hello& hello) {
+    peer_ = name_of(hello.role, hello.worker);
+    refusal = role_ ? "a second hello on a connection" : refusal_of(hello, Side::kClient, identity_);
+    if (refusal.empty() && !wire::_Role_VALUES_TO_NAMES.contains(hello.role)) {
+      refusal = fmt::format("there is no role {}", hello.role);
+    }
+    if (!refusal.empty()) throw WorldError(refusal);
+    role_ = static_cast<Role>(hello.role);
+    admit_(*role_, hello.worker);
+    channel_.trust();
+    return hello_of(identity_, Side::kServer);
+  }
+
+  // Whether the call may be read and served; else `refusal` says why not.
+  bool opens(const std::string& method) {
+    if (method == "hello") return true;
+    if (!role_) {
+      refusal = fmt::format("{:.40} was called before an accepted hello", method);
+    } else if (!session_.serves(method, *role_)) {
+      refusal = fmt::format("{:.40} is not for {}", method, peer_);
+    }
+    return refusal.empty();
+  }
+
+  const std::string& peer() const { return peer_; }
+
+  std::string refusal;  // once it is there, the connection is to be closed
+
+ private:
+  const Identity& identity_;
+  const Session& session_;
+  Channel& channel_;
+  Admit admit_;
+  std::optional<Role> role_;
+  std::string peer_ = "a stranger";
+};
+
 // What generated code calls for the methods without tensor.
 class Adapter : public wire::ParameterServerIf {
  public:
-  explicit Adapter(Session& session) : session_(session) {}
+  Adapter(Session& session, Gate& gate) : session_(session), gate_(gate) {}
 
-  void hello(wire::Hello& reply, const wire::Hello& hello) override {
-    if (hello.protocol != kProtocol) {
-      throw WorldError(fmt::format("the server speaks protocol {}, the client {}: use the same psctl for all",
-                                   kProtocol, hello.protocol));
-    }
-    reply.protocol = kProtocol;
-  }
+  void hello(wire::Hello& reply, const wire::Hello& hello) override { reply = gate_.hello(hello); }
   void join(wire::JoinReply& reply, const wire::JoinRequest& request) override { reply = session_.join(request); }
   void bye(const wire::ByeRequest& request) override { session_.bye(request); }
   void execute(const std::vector<wire::Order>& orders) override {
@@ -82,13 +125,17 @@ class Adapter : public wire::ParameterServerIf {
   void pull(wire::Reply&, const wire::PullRequest&) override { not_served("pull"); }
 
   Session& session_;
+  Gate& gate_;
 };
 
 // Serves step, piece and pull by hand, so that tensors are never copied, and leaves the rest to generated code.
 class Processor : public wire::ParameterServerProcessor {
  public:
-  Processor(Session& session, Channel& channel)
-      : ParameterServerProcessor(std::make_shared<Adapter>(session)), session_(session), channel_(channel) {}
+  Processor(Session& session, Channel& channel, Gate& gate)
+      : ParameterServerProcessor(std::make_shared<Adapter>(session, gate)),
+        session_(session),
+        channel_(channel),
+        gate_(gate) {}
 
   bool process(std::shared_ptr<TProtocol> in, std::shared_ptr<TProtocol> out, void* context) override {
     std::string method;
@@ -103,7 +150,10 @@ class Processor : public wire::ParameterServerProcessor {
  protected:
   bool dispatchCall(TProtocol* in, TProtocol* out, const std::string& method, std::int32_t sequence,
                     void* context) override {
-    if (method == "step") {
+    if (!gate_.opens(method)) {
+      in->skip(thrift::protocol::T_STRUCT);
+      refuse(*out, method, sequence, gate_.refusal);
+    } else if (method == "step") {
       Received<wire::StepRequest> received = receive<wire::StepRequest>(*in);
       reply(*out, method, sequence, received,
             [&] { return session_.step(received.request, std::move(received.tensor), received.duration); });
@@ -113,12 +163,7 @@ class Processor : public wire::ParameterServerProcessor {
             [&] { return session_.piece(received.request, std::move(received.tensor), received.duration); });
     } else if (method == "pull") {
       Received<wire::PullRequest> received = receive<wire::PullRequest>(*in);
-      reply(*out, method, sequence, received, [&] {
-        if (!wire::_Role_VALUES_TO_NAMES.contains(received.request.role)) {
-          throw WorldError(fmt::format("the role {} is unknown", received.request.role));
-        }
-        return session_.pull(received.request);
-      });
+      reply(*out, method, sequence, received, [&] { return session_.pull(received.request); });
     } else {
       return ParameterServerProcessor::dispatchCall(in, out, method, sequence, context);
     }
@@ -202,17 +247,24 @@ class Processor : public wire::ParameterServerProcessor {
     }
     if (received.refusal) {
       answer.reset();
-      out.writeMessageBegin(method, thrift::protocol::T_EXCEPTION, sequence);
-      thrift::TApplicationException(thrift::TApplicationException::INTERNAL_ERROR, *received.refusal).write(&out);
-    } else {
-      out.writeMessageBegin(method, thrift::protocol::T_REPLY, sequence);
-      out.writeStructBegin("result");
-      out.writeFieldBegin("success", thrift::protocol::T_STRUCT, kSuccessField);
-      write(out, *answer, received.duration, Clock::now() - begun);
-      out.writeFieldEnd();
-      out.writeFieldStop();
-      out.writeStructEnd();
+      refuse(out, method, sequence, *received.refusal);
+      return;
     }
+    out.writeMessageBegin(method, thrift::protocol::T_REPLY, sequence);
+    out.writeStructBegin("result");
+    out.writeFieldBegin("success", thrift::protocol::T_STRUCT, kSuccessField);
+    write(out, *answer, received.duration, Clock::now() - begun);
+    out.writeFieldEnd();
+    out.writeFieldStop();
+    out.writeStructEnd();
+    out.writeMessageEnd();
+    out.getTransport()->writeEnd();
+    out.getTransport()->flush();
+  }
+
+  static void refuse(TProtocol& out, const std::string& method, std::int32_t sequence, const std::string& why) {
+    out.writeMessageBegin(method, thrift::protocol::T_EXCEPTION, sequence);
+    thrift::TApplicationException(thrift::TApplicationException::INTERNAL_ERROR, why).write(&out);
     out.writeMessageEnd();
     out.getTransport()->writeEnd();
     out.getTransport()->flush();
@@ -243,6 +295,7 @@ class Processor : public wire::ParameterServerProcessor {
 
   Session& session_;
   Channel& channel_;
+  Gate& gate_;
 };
 
 }  // namespace
@@ -290,6 +343,7 @@ Hold::End Hold::wait_until(std::chrono::steady_clock::time_point deadline) {
 
 void Hold::release() { signal(event_); }
 
+bool Session::serves(std::string_view, Role) const { return true; }
 Incoming Session::destination(const wire::StepRequest&, std::size_t) { not_served("step"); }
 Incoming Session::destination(const wire::PieceRequest&, std::size_t) { not_served("piece"); }
 StepAnswer Session::step(const wire::StepRequest&, Incoming, Duration) { not_served("step"); }
@@ -313,6 +367,8 @@ struct Server::Impl {
     Descriptor socket;
     Connection connection;
     std::thread thread;
+    bool stranger = true;           // its hello has not been accepted
+    std::atomic<bool> cut = false;  // to make room for other strangers
     bool done = false;
   };
 
@@ -321,7 +377,8 @@ struct Server::Impl {
   void serve(Entry& entry);
   void serve_messages(Entry& entry, Session& session);
   void reap();
-  std::size_t open() const;  // with the lock held
+  void cut_oldest_stranger();  // with the lock held, if there are too many
+  std::size_t open() const;    // with the lock held
   void report(const std::string& what);
 
   Address address;
@@ -336,11 +393,16 @@ struct Server::Impl {
   std::list<Entry> entries;
   std::uint64_t accepted = 0;
   bool stopping = false;
+  std::uint64_t reports = 0;  // guarded by report_mutex
 };
 
+// Strangers may come as often as they like, and are not to fill the log.
 void Server::Impl::report(const std::string& what) {
+  constexpr std::uint64_t kAllOf = 20;
   const std::lock_guard lock(report_mutex);
-  options.report(what);
+  ++reports;
+  if (reports <= kAllOf) return options.report(what);
+  if (std::has_single_bit(reports)) options.report(fmt::format("{} ({} such so far)", what, reports));
 }
 
 std::size_t Server::Impl::open() const {
@@ -358,6 +420,14 @@ void Server::Impl::reap() {
     }
   }
   for (Entry& entry : finished) entry.thread.join();
+}
+
+void Server::Impl::cut_oldest_stranger() {
+  const auto waits = [](const Entry& entry) { return entry.stranger && !entry.cut && !entry.done; };
+  if (static_cast<std::size_t>(std::ranges::count_if(entries, waits)) < options.max_strangers) return;
+  Entry& oldest = *std::ranges::find_if(entries, waits);
+  oldest.cut = true;
+  ::shutdown(oldest.socket.get(), SHUT_RDWR);
 }
 
 void Server::Impl::accept_all() {
@@ -382,7 +452,9 @@ void Server::Impl::admit(Descriptor socket) {
   std::string refusal;
   {
     const std::lock_guard lock(mutex);
-    if (open() < options.max_connections) {
+    cut_oldest_stranger();
+    const auto holds_a_place = [](const Entry& entry) { return !entry.done && !entry.cut; };
+    if (static_cast<std::size_t>(std::ranges::count_if(entries, holds_a_place)) < options.max_connections) {
       ++accepted;
       entries.emplace_back(std::move(socket), accepted, fmt::format("connection {} from {}", accepted, from));
       Entry& entry = entries.back();
@@ -419,6 +491,7 @@ void Server::Impl::serve(Entry& entry) {
 void Server::Impl::serve_messages(Entry& entry, Session& session) {
   Closing closing = Closing::kPeerLeft;
   std::string why = entry.connection.peer() + " closed";
+  std::optional<std::string> turned_away = "a stranger";
   const auto shutting_down = [this] {
     const std::lock_guard lock(mutex);
     return stopping;
@@ -426,9 +499,19 @@ void Server::Impl::serve_messages(Entry& entry, Session& session) {
   try {
     const auto channel = std::make_shared<Channel>(entry.socket.get(), entry.connection.peer(), options.timeout);
     const auto protocol = std::make_shared<Protocol>(channel);
-    Processor processor(session, *channel);
-    for (bool first = true; !shutting_down() && channel->wait_message(!first); first = false) {
+    Gate gate(options.identity, session, *channel, [&](Role role, std::int32_t worker) {
+      const std::lock_guard lock(mutex);
+      entry.stranger = false;
+      entry.connection.role_ = role;
+      entry.connection.worker_ = worker;
+      turned_away.reset();
+    });
+    Processor processor(session, *channel, gate);
+    while (!shutting_down() && channel->wait_message(!turned_away)) {
       processor.process(protocol, protocol, nullptr);
+      if (gate.refusal.empty()) continue;
+      turned_away = gate.peer();
+      throw WorldError(fmt::format("{}: {}", entry.connection.peer(), gate.refusal));
     }
   } catch (const thrift::protocol::TProtocolException& error) {
     closing = Closing::kFault;
@@ -440,6 +523,9 @@ void Server::Impl::serve_messages(Entry& entry, Session& session) {
   if (shutting_down()) {
     closing = Closing::kShutdown;
     why = entry.connection.peer() + " was closed by the shutdown of this server";
+  } else if (turned_away) {
+    if (entry.cut) why = fmt::format("{} made room for {} later ones", entry.connection.peer(), options.max_strangers);
+    report(fmt::format("{}: turned away {}: {}", address.text(), *turned_away, why));
   }
   session.closed(closing, why);
 }

@@ -2,8 +2,11 @@
 // connection, with tensors going straight between socket and parameter buffer. What the requests mean is not known
 // here; whatever comes over the wire is checked before it is used.
 //
-// Times of a message: a silent peer is given up after `timeout`; a message, once begun, must be complete within
-// `timeout` and one second more for every MiB of tensor in it.
+// Both ends of a connection begin with a hello: which run they are of, by which configuration and on which data. Each
+// refuses the other where these differ, and no call is served before.
+//
+// Times: a peer that neither reads nor sends for `timeout`, while it owes that, is given up. A peer that is slow is
+// not; but the hello must be complete within `timeout`.
 #pragma once
 
 #include <chrono>
@@ -13,6 +16,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/error.h"
@@ -26,17 +30,22 @@ inline constexpr std::size_t kMaxTensorBytes = 0x7fffffff;
 // Throws UserError, saying what to do, if a server's range of the model does not fit a message.
 void check_tensor_bytes(std::size_t bytes);
 
+// Not this process failed, another one of the run did: it is gone, or refused what this one sent.
+class PeerError : public WorldError {
+  using WorldError::WorldError;
+};
+
 // Why a connection or a call failed. All kinds but kRefused end the connection for good.
-class RpcError : public WorldError {
+class RpcError : public PeerError {
  public:
   enum class Kind {
-    kConnect,    // nobody there, or not one of ours
+    kConnect,    // nobody there, or nobody with room for us
     kTimeout,    // the peer fell silent, or does not read
     kClosed,     // the peer, or a shutdown, closed the connection
     kMalformed,  // what came is not what the protocol says
-    kRefused,    // the peer understood and said no; the connection stays
+    kRefused,    // the peer understood and said no; the connection stays, unless it was its hello
   };
-  RpcError(Kind kind, const std::string& message) : WorldError(message), kind_(kind) {}
+  RpcError(Kind kind, const std::string& message) : PeerError(message), kind_(kind) {}
   Kind kind() const { return kind_; }
 
  private:
@@ -63,6 +72,14 @@ struct Address {
   friend bool operator==(const Address&, const Address&) = default;
 };
 
+// What the processes of a run must have in common. `token` is a secret of the run that is never sent: each end proves
+// to the other that it knows it. Empty values are equal to empty values only.
+struct Identity {
+  std::string run, token;
+  std::string configuration, data;  // digests
+};
+using Role = wire::Role::type;
+
 // ---------------------------------------------------------------- the server's side
 
 // The place for a tensor that is about to come. `owner` keeps the bytes alive until the request has been answered, or
@@ -86,7 +103,10 @@ class Connection {
  public:
   std::uint64_t number() const { return number_; }   // from 1, in the order of arrival
   const std::string& peer() const { return peer_; }  // "connection 3 from 127.0.0.1:40312", for messages
-  bool peer_gone() const;                            // it hung up, or the server shuts down
+  // Of the client; once its hello was accepted, which is before any call of the session.
+  Role role() const { return role_; }
+  std::int32_t worker() const { return worker_; }  // as it says; of Role::WORKER
+  bool peer_gone() const;                          // it hung up, or the server shuts down
 
  private:
   friend class Hold;
@@ -95,6 +115,8 @@ class Connection {
   int socket_;
   std::uint64_t number_;
   std::string peer_;
+  Role role_ = Role::WATCHER;
+  std::int32_t worker_ = -1;
 };
 
 // Lets a session wait for a release by another thread while the kernel watches whether its peer hangs up. Costs nothing
@@ -130,6 +152,9 @@ class Session {
  public:
   virtual ~Session() = default;
 
+  // Whether a client of this role may call the method: else the call is refused unread, and the connection is closed.
+  virtual bool serves(std::string_view method, Role role) const;
+
   // Where the tensor of a request is to go, or its coordinates. Called once a request, when all of it but the tensor is
   // known; length 0: no tensor comes. `bytes` must have that length; an exception refuses the request, whose tensor is
   // then thrown away.
@@ -156,16 +181,19 @@ class Session {
 
 struct ServerOptions {
   std::size_t max_connections = 1024;  // more are turned away
+  // Of those, at most so many whose hello has not come yet: of more the oldest is cut.
+  std::size_t max_strangers = 128;
   Duration timeout = std::chrono::seconds(15);
-  // Told of connections that were turned away before they had a session; on any thread, one at a time.
+  Identity identity = {};
+  // Told of connections that were turned away; on any thread, one at a time.
   std::function<void(const std::string&)> report = [](const std::string&) {};
 };
 
 // Listens when constructed (RpcError kConnect if it cannot), serves each connection on a thread of its own. Between its
-// requests a connection may rest as long as it likes, but must send its first one within the timeout.
+// requests a connection may rest as long as it likes, but must say hello within the timeout.
 class Server {
  public:
-  // Called on the connection's thread; an exception turns the connection away.
+  // Called on the connection's thread, before its hello; an exception turns the connection away.
   using Accept = std::function<std::unique_ptr<Session>(const Connection&)>;
 
   Server(const Address& address, Accept accept, ServerOptions options = {});
@@ -191,6 +219,9 @@ class Server {
 struct ClientOptions {
   Duration timeout = std::chrono::seconds(15);  // until the first byte of an answer; and as said above
   Duration patience{};                          // tries again for so long while nobody listens at the address
+  Role role = Role::WATCHER;
+  std::int32_t worker = -1;  // of Role::WORKER
+  Identity identity = {};
 };
 
 // What came back, and how the time of the call divides.

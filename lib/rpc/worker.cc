@@ -93,7 +93,7 @@ class Work {
     ::prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL);
     if (setup_.traits.overlap) courier_.emplace(exchange_);  // first: it has no core of its own
     settle(setup_);
-    if (!exchange_.join(setup_.servers, setup_.host)) return;
+    if (!exchange_.join(setup_.servers, setup_.host, setup_.identity, setup_.patience)) return;
     try {
       ask_for_the_first_model();
       while (!over_ && !terminated_) leg();

@@ -10,6 +10,7 @@
 #include "delay/stragglers.h"
 #include "learn/config.h"
 #include "learn/model.h"
+#include "rpc/patience.h"
 #include "rpc/transport.h"
 #include "sync/strategy.h"
 
@@ -24,6 +25,8 @@ struct WorkerSetup {
   sync::Traits traits;               // of the strategy
   learn::OptimizerConfig optimizer;  // of local workers
   bool coordinates = false;          // pushes are coordinates where those are smaller
+  Identity identity = {};
+  Patience patience = {};
 };
 
 // Works until the lead says stop. `terminated` becoming true (by a signal handler: it interrupts sleeps) cuts the step

@@ -20,9 +20,10 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "base/random.h"
 #include "config/config.h"
 #include "rpc/transport.h"
+#include "run/ended.h"
+#include "run/identity.h"
 #include "run/spawn.h"
 #include "sync/registry.h"
 #include "trace/line_file.h"
@@ -32,67 +33,120 @@ namespace {
 
 using std::chrono::steady_clock;
 
-constexpr auto kPoll = std::chrono::milliseconds(100);
-constexpr auto kInterruptGrace = std::chrono::milliseconds(1500);
-// A process has died; the lead server should have noticed.
-constexpr auto kEndGrace = std::chrono::seconds(5);
-// The lead server has given up: who made it do so may still be saying why.
-constexpr auto kLastWords = std::chrono::milliseconds(500);
+constexpr auto kPoll = std::chrono::milliseconds(50);
 constexpr auto kStatusPatience = std::chrono::milliseconds(300);
+// Once the run is ending, of itself or because of somebody: how long its processes have to end by themselves, and the
+// lead server to write the account. All of it stays below the 5 s within which a run ends on the busiest machine.
+constexpr auto kGrace = std::chrono::milliseconds(1500);
+constexpr auto kLeadGrace = std::chrono::milliseconds(3500);
+// Signals to a process and to this one within this time have one sender.
+constexpr auto kTogether = std::chrono::milliseconds(500);
+// The lead server notices by itself that a process is gone; after this it is told to end.
+constexpr auto kLeadNotices = std::chrono::milliseconds(700);
+
+// A pipe on which one process tells another.
+struct Pipe {
+  Pipe() {
+    if (::pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) throw WorldError(fmt::format("no pipe: {}", std::strerror(errno)));
+  }
+  ~Pipe() {
+    ::close(ends[0]);
+    close_writing();
+  }
+  Pipe(const Pipe&) = delete;
+  Pipe& operator=(const Pipe&) = delete;
+  void close_writing() {
+    if (ends[1] >= 0) ::close(std::exchange(ends[1], -1));
+  }
+  int ends[2];
+};
 
 // One process of the run. Killed, and waited for, when it is let go.
 class Child {
  public:
-  Child(std::string name, const std::vector<std::string>& arguments, const std::string& log) : name_(std::move(name)) {
+  Child(std::string name, const std::vector<std::string>& arguments, const std::string& log,
+        std::vector<std::string> environment)
+      : name_(std::move(name)) {
     const int output = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
     if (output < 0) throw WorldError(fmt::format("cannot write {}: {}", log, std::strerror(errno)));
     try {
-      process_ = spawn_self(name_, arguments, output);
+      process_ = spawn_self(name_, arguments, output, {.told = told_.ends[1], .environment = std::move(environment)});
     } catch (...) {
       ::close(output);
       throw;
     }
     ::close(output);
+    told_.close_writing();
   }
   ~Child() { end(); }
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
 
-  // Kills it, if need be, and waits for it.
-  void end() {
-    int status = 0;
-    if (status_) return;
-    ::kill(process_, SIGKILL);
-    ::waitpid(process_, &status, 0);
-    status_ = status;
-  }
   const std::string& name() const { return name_; }
   pid_t process() const { return process_; }
+  std::string text() const { return fmt::format("{} (process {})", name_, process_); }
   void signal(int number) const {
     if (!status_) ::kill(process_, number);
   }
-  // Has it ended? Does not wait.
-  bool ended() {
+  // Kills it, if need be, and waits for it.
+  void end() {
+    if (status_) return;
     int status = 0;
-    if (!status_ && ::waitpid(process_, &status, WNOHANG) == process_) status_ = status;
-    return status_.has_value();
+    ::kill(process_, SIGKILL);
+    ::waitpid(process_, &status, 0);
+    status_ = status;
+    ended_by_us_ = true;
   }
-  bool killed() const { return status_ && WIFSIGNALED(*status_); }
-  bool killed_by(int signal) const { return killed() && WTERMSIG(*status_) == signal; }
-  bool ended_with(int code) const { return status_ && WIFEXITED(*status_) && WEXITSTATUS(*status_) == code; }
-  bool well() const { return ended_with(0); }
-  std::string how() const {
-    if (WIFSIGNALED(*status_)) {
-      return fmt::format("{} (process {}) was killed by signal {} ({})", name_, process_, WTERMSIG(*status_),
-                         ::strsignal(WTERMSIG(*status_)));
+
+  // Hears what it says, and whether it has ended or was stopped; does not wait.
+  void look() {
+    int status = 0;
+    while (!status_ && ::waitpid(process_, &status, WNOHANG | WUNTRACED | WCONTINUED) == process_) {
+      if (WIFSTOPPED(status)) {
+        stopped_by_ = WSTOPSIG(status);
+      } else if (WIFCONTINUED(status)) {
+        stopped_by_ = 0;
+      } else {
+        status_ = status;
+      }
     }
-    return fmt::format("{} (process {}) ended with exit code {}", name_, process_, WEXITSTATUS(*status_));
+    char bytes[4096];
+    for (ssize_t count = 0; (count = ::read(told_.ends[0], bytes, sizeof bytes)) > 0;) {
+      unread_.append(bytes, static_cast<std::size_t>(count));
+    }
+    for (std::size_t end = 0; (end = unread_.find('\n')) != std::string::npos; unread_.erase(0, end + 1)) {
+      const std::optional<Ended> ended = from_line(unread_.substr(0, end));
+      if (!ended) continue;
+      (ended->cause == Ended::Cause::kSignal ? signalled_ : said_) = ended;
+    }
   }
+
+  bool ended() const { return status_.has_value(); }
+  bool well() const { return status_ && WIFEXITED(*status_) && WEXITSTATUS(*status_) == 0; }
+  bool ended_by_us() const { return ended_by_us_; }
+  bool killed() const { return status_ && !ended_by_us_ && WIFSIGNALED(*status_); }
+  bool killed_by(int signal) const { return killed() && WTERMSIG(*status_) == signal; }
+  int stopped_by() const { return status_ ? 0 : stopped_by_; }
+  // What it said of its end; of a signal as soon as that came.
+  const std::optional<Ended>& said() const { return said_; }
+  const std::optional<Ended>& signalled() const { return signalled_; }
+
+  std::string how() const {
+    if (killed()) return text() + " was killed by " + signal_text(WTERMSIG(*status_));
+    if (said_) return text() + ": " + said_->error;
+    return fmt::format("{} ended with exit code {}", text(), WEXITSTATUS(*status_));
+  }
+  static std::string signal_text(int signal) { return fmt::format("signal {} ({})", signal, ::strsignal(signal)); }
 
  private:
   std::string name_;
+  Pipe told_;
   pid_t process_ = -1;
   std::optional<int> status_;
+  bool ended_by_us_ = false;
+  int stopped_by_ = 0;
+  std::string unread_;
+  std::optional<Ended> said_, signalled_;
 };
 
 std::string read_file(const std::string& path) {
@@ -103,16 +157,13 @@ std::string read_file(const std::string& path) {
 }
 
 std::string unique_socket(const std::string& what) {
-  std::ifstream random("/dev/urandom", std::ios::binary);
-  std::uint64_t number = 0;
-  random.read(reinterpret_cast<char*>(&number), sizeof number);
-  return fmt::format("unix:psctl-{}-{:016x}-{}", ::getpid(), number, what);
+  return fmt::format("unix:psctl-{}-{:.16}-{}", ::getpid(), random_token(), what);
 }
 
 class Launch {
  public:
-  Launch(const Request& request, const std::string& folder, const std::string& prepared)
-      : request_(request), folder_(folder), prepared_(prepared) {}
+  Launch(const Request& request, const std::string& folder, const std::string& prepared, const rpc::Identity& identity)
+      : request_(request), folder_(folder), prepared_(prepared), identity_(identity) {}
   ~Launch() {
     children_.clear();
     remove_unfinished();
@@ -163,78 +214,108 @@ class Launch {
   }
 
   std::vector<std::string> role(const char* name) const {
-    return {"psctl",      name,      "--config", folder_ + "/config.yaml",
-            "--prepared", prepared_, "--parent", std::to_string(::getpid())};
+    return {"psctl",      name,          "--config", folder_ + "/config.yaml",
+            "--prepared", prepared_,     "--parent", std::to_string(::getpid()),
+            "--run",      identity_.run, "--told",   std::to_string(kToldDescriptor)};
   }
   void append_servers(std::vector<std::string>& arguments) const {
     for (const std::string& address : addresses_) arguments.insert(arguments.end(), {"--server", address});
   }
   void spawn(const std::string& name, const std::vector<std::string>& arguments) {
-    children_.push_back(std::make_unique<Child>(name, arguments, folder_ + "/psctl.log"));
+    children_.push_back(
+        std::make_unique<Child>(name, arguments, folder_ + "/psctl.log",
+                                std::vector<std::string>{fmt::format("{}={}", kTokenVariable, identity_.token)}));
     spdlog::info("{} is process {}", name, children_.back()->process());
   }
   Child& lead() { return *children_[request_.config.cluster.servers - 1]; }
 
   // Until all have ended. The lead server ends the run; whoever is left after that is told to go, then made to.
   void watch() {
-    std::optional<steady_clock::time_point> give_up, failed_at;
-    const auto all_ended = [&] { return std::ranges::all_of(children_, [](auto& child) { return child->ended(); }); };
-    while (!all_ended()) {
-      if (request_.interrupted && *request_.interrupted && !interrupted_) {
+    for (;;) {
+      for (const auto& child : children_) child->look();
+      look_for_the_cause();
+      if (std::ranges::all_of(children_, [](const auto& child) { return child->ended(); })) return;
+      const auto now = steady_clock::now();
+      const bool asked = request_.interrupted && *request_.interrupted;
+      if (asked && !interrupted_ && (!cause_ || (cause_->by_signal && (!ending_ || now < *ending_ + kTogether)))) {
+        // Who ends everybody, as systemd does, ends them in any order.
         interrupted_ = true;
+        cause_.reset();
+        ending_ = now;
         lead().signal(SIGTERM);  // first, so that it knows why the others go
-        give_up = steady_clock::now() + kInterruptGrace;
+        lead_told_ = true;
       } else if (interrupted_ && !told_) {
-        told_ = true;
-        for (const auto& child : children_) child->signal(SIGTERM);
+        tell_the_others();
       }
-      blame();
-      if (!give_up && (lead().ended() || culprit_))
-        give_up = steady_clock::now() + (lead().ended() ? Duration(std::chrono::seconds(2)) : Duration(kEndGrace));
-      if (lead().ended() && !lead().well() && !interrupted_) {
-        if (!failed_at) failed_at = steady_clock::now();
-        if (steady_clock::now() > *failed_at + kLastWords) break;
+      if (!ending_ && (cause_ || lead().ended())) ending_ = now;
+      if (ending_ && now > *ending_ + kLeadNotices) {
+        if (!std::exchange(lead_told_, true)) lead().signal(SIGTERM);
+        if (!told_) tell_the_others();
       }
-      if (give_up && steady_clock::now() > *give_up) break;
+      if (ending_ && now > *ending_ + kGrace) {
+        for (const auto& child : children_) {
+          if (child.get() != &lead()) child->end();
+        }
+      }
+      if (ending_ && now > *ending_ + kLeadGrace) lead().end();
       look_at_status();
-      std::this_thread::sleep_for(kPoll / 2);
+      std::this_thread::sleep_for(kPoll);
     }
-    blame();
   }
 
-  // Who is the cause, of all that ended badly: one that a signal killed before the lead server, which says why it gave
-  // up, and that before those who lost their peers.
-  void blame() {
+  void tell_the_others() {
+    told_ = true;
+    for (const auto& child : children_) {
+      if (child.get() != &lead()) child->signal(SIGTERM);
+    }
+  }
+
+  // Why the run has failed: of all that ended badly, one that a signal ended comes before one that failed by itself,
+  // and that before those who lost a peer. Of equal ones the first counts, but the lead server knows more than who lost
+  // it.
+  struct FirstCause {
+    int rank = 0;
+    const Child* child = nullptr;
+    bool by_signal = false;  // a signal that tells to end
+  };
+  void look_for_the_cause() {
     if (interrupted_) return;
-    const auto rank = [this](const Child* child) {
-      if (!child) return 0;
-      if (child->killed()) return 3;
-      return child == children_[request_.config.cluster.servers - 1].get() ? 2 : 1;
-    };
     for (const auto& child : children_) {
-      if (!child->ended() || child->well() || (told_ && child->killed_by(SIGTERM))) continue;
-      if (rank(child.get()) > rank(culprit_)) culprit_ = child.get();
+      FirstCause cause{.rank = 0, .child = child.get(), .by_signal = false};
+      const bool ours = child.get() == &lead() ? lead_told_ : told_;
+      if (child->signalled() && !ours) {
+        cause.rank = 4;
+        cause.by_signal = true;
+      } else if (child->killed() && !(ours && child->killed_by(SIGTERM))) {
+        cause.rank = 4;
+        cause.by_signal = child->killed_by(SIGTERM) || child->killed_by(SIGINT) || child->killed_by(SIGHUP);
+      } else if (child->ended() && !child->ended_by_us() && !child->well() && !child->killed()) {
+        cause.rank = !child->said() || child->said()->cause != Ended::Cause::kPeer ? 3 : child.get() == &lead() ? 2 : 1;
+      }
+      if (cause.rank > (cause_ ? cause_->rank : 0)) cause_ = cause;
     }
-  }
-
-  void signal_workers() {
+    // A process that was stopped says nothing: others say that they lost it.
+    if (!cause_ || cause_->rank > 2) return;
     for (const auto& child : children_) {
-      if (child->name().starts_with("worker")) child->signal(SIGTERM);
+      if (child->stopped_by() != 0)
+        stopped_ = child->text() + " was stopped by " + Child::signal_text(child->stopped_by());
     }
   }
 
   // Shows how far the run is; when it has stopped, workers in the middle of a long step are told to leave it.
   void look_at_status() {
-    if (interrupted_ || lead().ended()) return;
+    if (ending_) return;
     try {
       if (!status_) {
         status_ = std::make_unique<rpc::Client>(rpc::Address::parse(addresses_[0]),
-                                                rpc::ClientOptions{.timeout = kStatusPatience});
+                                                rpc::ClientOptions{.timeout = kStatusPatience, .identity = identity_});
       }
       const rpc::wire::Status status = status_->status();
-      if (status.stopped && !told_) {
+      if (status.stopped && !told_ && !ending_) {
         told_ = true;
-        signal_workers();
+        for (const auto& child : children_) {
+          if (child->name().starts_with("worker")) child->signal(SIGTERM);
+        }
       }
       lead::Progress progress{.time_s = static_cast<double>(status.time_ns) * 1e-9,
                               .updates = static_cast<Version>(status.version),
@@ -256,16 +337,16 @@ class Launch {
     for (const auto& child : children_) child->end();
     std::string text = read_file(folder_ + "/summary.json");
     auto summary = nlohmann::ordered_json::parse(text, nullptr, false);
-    if (interrupted_) {
+    const bool done = summary.is_object() && summary.value("status", "") == "done";
+    if (interrupted_ && !done) {
       if (!summary.is_object())
         text = write_summary("interrupted", "interrupted before the lead server could write the account");
       return {.folder = folder_, .status = "interrupted", .summary = text};
     }
-    if (summary.is_object() && summary.value("status", "") == "done" && !culprit_) {
-      return {.folder = folder_, .status = "done", .summary = text};
-    }
-    const std::string fault = users_fault();
-    const std::string error = !fault.empty() ? fault : cause(summary.is_object() ? summary.value("error", "") : "");
+    const bool nobody_failed =
+        std::ranges::all_of(children_, [](const auto& child) { return child->well() || child->ended_by_us(); });
+    if (done && (!cause_ || nobody_failed)) return {.folder = folder_, .status = "done", .summary = text};
+    const std::string error = cause(summary.is_object() ? summary.value("error", "") : "");
     if (summary.is_object()) {
       summary["status"] = "failed";
       summary["error"] = error;
@@ -274,30 +355,24 @@ class Launch {
       write_summary("failed", error);
     }
     const std::string message = fmt::format("{}\n  what there is of the run is in {}", error, folder_);
-    if (!fault.empty()) throw UserError(message);
+    if (cause_ && !cause_->by_signal && cause_->child->said() && cause_->child->said()->cause == Ended::Cause::kUser)
+      throw UserError(message);
     throw WorldError(message);
   }
 
-  // What a process said that ended because of something the user has to mend, such as a damaged file of data; empty if
-  // there is none, or if a signal killed one. What the others say of its end says less.
-  std::string users_fault() const {
-    if (culprit_ && culprit_->killed()) return {};
-    for (const auto& child : children_) {
-      if (!child->ended_with(2)) continue;
-      if (const std::string words = last_words(child->name()); !words.empty()) {
-        return fmt::format("{} (process {}): {}", child->name(), child->process(), words);
-      }
-    }
-    return {};
-  }
-
-  // `told`: what the lead server said of it.
+  // `told`: what the lead server wrote of it into the summary.
   std::string cause(const std::string& told) const {
-    if (!culprit_) return told.empty() ? "the lead server ended without an account" : told;
-    if (culprit_->killed()) return told.empty() ? culprit_->how() : fmt::format("{}; {}", culprit_->how(), told);
-    const std::string words = last_words(culprit_->name());
-    if (told.empty()) return words.empty() ? culprit_->how() : fmt::format("{}: {}", culprit_->how(), words);
-    return told;
+    if (!cause_) return told.empty() ? "the lead server ended without an account" : told;
+    const Child& child = *cause_->child;
+    const std::string more = told.empty() ? "" : "; " + told;
+    if (child.killed()) return child.how() + more;
+    if (child.signalled() && cause_->rank == 4) {
+      return fmt::format("{} was told to end by {}{}", child.text(), Child::signal_text(child.signalled()->signal),
+                         more);
+    }
+    if (!stopped_.empty() && cause_->rank <= 2) return stopped_ + (told.empty() ? "; " + child.how() : more);
+    const bool is_lead = &child == children_[request_.config.cluster.servers - 1].get();
+    return is_lead && child.said() ? child.said()->error : child.how();
   }
 
   // What a process that was killed was writing, under the name that it has until it is whole.
@@ -323,31 +398,24 @@ class Launch {
     return text;
   }
 
-  // What a child last wrote to the log, where it may have said why it ended.
-  std::string last_words(const std::string& name) const {
-    const std::string mark = fmt::format("error: {}: ", name);
-    std::istringstream log(read_file(folder_ + "/psctl.log"));
-    std::string line, last;
-    while (std::getline(log, line)) {
-      if (const auto at = line.find(mark); at != std::string::npos) last = line.substr(at + mark.size());
-    }
-    return last;
-  }
-
   const Request& request_;
   std::string folder_, prepared_;
+  rpc::Identity identity_;
   std::vector<std::string> addresses_;
   std::vector<std::unique_ptr<Child>> children_;  // servers from the last to the lead, workers, the evaluation process
   std::unique_ptr<rpc::Client> status_;
-  const Child* culprit_ = nullptr;  // the one whose end ended the run
+  std::optional<FirstCause> cause_;
+  std::string stopped_;                             // who was, when others had lost a peer
+  std::optional<steady_clock::time_point> ending_;  // since when
   bool interrupted_ = false;
-  bool told_ = false;
+  bool lead_told_ = false, told_ = false;  // the lead server, the others: that they are to end
 };
 
 }  // namespace
 
-Report train_with_processes(const Request& request, const std::string& folder, const std::string& prepared) {
-  return Launch(request, folder, prepared).run();
+Report train_with_processes(const Request& request, const std::string& folder, const std::string& prepared,
+                            const rpc::Identity& identity) {
+  return Launch(request, folder, prepared, identity).run();
 }
 
 }  // namespace psctl::run

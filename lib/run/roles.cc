@@ -1,6 +1,7 @@
 #include "run/roles.h"
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 #include <thread>
 
 #include "base/error.h"
@@ -10,6 +11,7 @@
 #include "rpc/shard_server.h"
 #include "rpc/worker.h"
 #include "run/folder.h"
+#include "run/identity.h"
 #include "run/workbench.h"
 
 namespace psctl::run {
@@ -27,6 +29,9 @@ void check_servers(std::size_t given, const config::RunConfig& config) {
         fmt::format("the configuration has {} servers, the command line names {}", config.cluster.servers, given));
   }
 }
+
+// Who was not let in; in the log of the run where the launcher made one, else on standard output.
+void tell_turned_away(const std::string& what) { spdlog::warn("{}", what); }
 
 }  // namespace
 
@@ -49,7 +54,10 @@ void serve(const ServerRole& role, const std::atomic<bool>& terminated) {
                       .servers = servers,
                       .parameters = parameters,
                       .range = range,
-                      .workers = role.config.cluster.workers},
+                      .workers = role.config.cluster.workers,
+                      .identity = identity_of(bench, role.run),
+                      .patience = patience_of(role.config),
+                      .report = tell_turned_away},
                      shard, terminated, [](const rpc::Address&) {});
     return;
   }
@@ -59,10 +67,14 @@ void serve(const ServerRole& role, const std::atomic<bool>& terminated) {
                           .workers = role.config.cluster.workers,
                           .parameters = parameters,
                           .range = range,
-                          .cores = std::max(1U, std::thread::hardware_concurrency())},
+                          .cores = std::max(1U, std::thread::hardware_concurrency()),
+                          .identity = identity_of(bench, role.run),
+                          .patience = patience_of(role.config),
+                          .report = tell_turned_away},
                          lead, shard);
   const lead::Ending ending = server.run(terminated);
   lead.finish(ending);
+  if (!ending.error.empty() && server.peer_failed()) throw rpc::PeerError(ending.error);
   if (!ending.error.empty()) throw WorldError(ending.error);
 }
 
@@ -79,7 +91,9 @@ void work(const WorkerRole& role, const std::atomic<bool>& terminated) {
              .host = host_name(),
              .traits = bench.strategy()->traits(),
              .optimizer = role.config.optimizer,
-             .coordinates = bench.pushes_coordinates()},
+             .coordinates = bench.pushes_coordinates(),
+             .identity = identity_of(bench, role.run),
+             .patience = patience_of(role.config)},
             bench.model(), *bench.splits().train, bench.batches()[role.worker],
             std::move(bench.stragglers()[role.worker]), terminated);
 }
@@ -92,7 +106,9 @@ void evaluate(const EvaluatorRole& role, const std::atomic<bool>& terminated) {
     const bool wanted = version || role.config.model.save == learn::Save::kFinal;
     if (wanted && !role.folder.empty()) save_model(role.folder, parameters, version);
   };
-  rpc::evaluate(parse(role.servers), bench.model(), evaluator, keep, terminated);
+  rpc::evaluate(
+      {.servers = parse(role.servers), .identity = identity_of(bench, role.run), .patience = patience_of(role.config)},
+      bench.model(), evaluator, keep, terminated);
 }
 
 }  // namespace psctl::run

@@ -1,5 +1,6 @@
 #include "run/train.h"
 
+#include <filesystem>
 #include <fmt/format.h>
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/spdlog.h>
@@ -8,6 +9,7 @@
 #include "learn/model_store.h"
 #include "rpc/transport.h"
 #include "run/folder.h"
+#include "run/identity.h"
 #include "run/launcher.h"
 #include "run/workbench.h"
 #include "sim/simulator.h"
@@ -61,6 +63,14 @@ void log_to(const std::string& folder) {
   spdlog::set_default_logger(std::move(log));
 }
 
+// A run of its own, which no process of another one can join.
+rpc::Identity identity_for(const std::string& folder, const Workbench& bench) {
+  const std::string name = std::filesystem::path(folder).filename();
+  rpc::Identity identity = identity_of(bench, fmt::format("{}-{:.8}", name, random_token()));
+  identity.token = random_token();
+  return identity;
+}
+
 }  // namespace
 
 void check(const Workbench& bench) {
@@ -88,8 +98,8 @@ Report train(const Request& request) {
   spdlog::info("{} on the {} clock, {} workers, seed {}", request.config.strategy.name, real ? "real" : "virtual",
                request.config.cluster.workers, request.config.seed);
   try {
-    Report report =
-        real ? train_with_processes(request, folder, bench.data().path) : train_virtually(request, bench, folder);
+    Report report = real ? train_with_processes(request, folder, bench.data().path, identity_for(folder, bench))
+                         : train_virtually(request, bench, folder);
     spdlog::info("{}", report.status);
     return report;
   } catch (const Error& error) {

@@ -147,9 +147,10 @@ inline std::vector<pid_t> processes_with(const std::vector<std::string>& words) 
 // A folder with a data set of four classes, and the runs that were made in it.
 class App {
  public:
-  App() {
+  // Each seed draws another data set.
+  explicit App(std::uint64_t seed = 1) {
     std::filesystem::create_directory(folder_ / "data");
-    write_part("train", 600, 1);
+    write_part("train", 600, seed);
     write_part("t10k", 200, 2);
     write_file(config(), fmt::format(R"(name: trial
 seed: 3

@@ -173,6 +173,81 @@ BOOST_AUTO_TEST_CASE(a_run_started_by_hand_in_any_order_makes_the_same_model) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(processes_left_over_from_another_run_do_not_join_the_next_one_on_the_same_port) {
+  const App app;
+  const std::string expected = App::digest(app.train({"clock=virtual"}));
+  const std::string address = fmt::format("127.0.0.1:{}", free_port());
+  // The same configuration and the same data, but of no run, and of one that is over.
+  const std::vector<std::string> common = {"--config", app.config(), "--server", address};
+  const auto start = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.end(), common.begin(), common.end());
+    return std::make_unique<Process>(app.folder(), arguments, std::vector<std::string>{"PSCTL_RUN_TOKEN=old"});
+  };
+  const auto worker = start({"worker", "--worker", "1"}),
+             old = start({"worker", "--worker", "0", "--run", "trial-old"}),
+             evaluator = start({"evaluator", "--run", "trial-old"});
+  const std::string run = app.train({"cluster.hosts=[" + address + "]"});
+  BOOST_TEST(App::digest(run) == expected);
+  const std::string name = std::filesystem::path(run).filename();
+  const std::string log = read_file(run + "/psctl.log");
+  for (Process* process : {worker.get(), old.get(), evaluator.get()}) {
+    BOOST_TEST(process->wait(Seconds(20)) == 1);
+    BOOST_TEST(contains(process->error(), "left over from another run"), process->error());
+    BOOST_TEST(contains(process->error(), process == worker.get() ? "is of run none" : "is of run trial-old"));
+    BOOST_TEST(contains(process->error(), "of run " + name), process->error());
+  }
+  for (const char* who : {"turned away worker 1", "turned away worker 0", "turned away the evaluation process"}) {
+    BOOST_TEST(contains(log, who), log);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_process_of_another_configuration_or_on_other_data_is_refused_by_name) {
+  const App app, other_data(7);
+  const auto shown = [&](const App& of, const std::string& name, std::vector<std::string> overrides) {
+    std::vector<std::string> arguments = {"config", "show", "--config", of.config()};
+    arguments.insert(arguments.end(), overrides.begin(), overrides.end());
+    Process show(app.folder(), arguments);
+    BOOST_TEST_REQUIRE(show.wait() == 0, show.error());
+    write_file(app.folder() / name, show.out());
+    return app.folder() / name;
+  };
+  const std::string address = fmt::format("127.0.0.1:{}", free_port()), folder = app.folder() / "by-hand";
+  std::filesystem::create_directory(folder);
+  const std::string config = shown(app, "right.yaml", {});
+  Process lead(app.folder(), {"server", "--config", config, "--listen", address, "--folder", folder});
+  const std::vector<std::pair<std::string, std::string>> wrong = {
+      {"seed", shown(app, "1.yaml", {"seed=4"})},
+      {"normalisation", shown(app, "2.yaml", {"data.normalize=none"})},
+      {"delay", shown(app, "3.yaml", {"+stragglers={workers: [1], kind: constant, delay_ms: 5}"})},
+      {"partition", shown(app, "4.yaml", {"data.partition={kind: by_label}"})},
+      {"optimizer", shown(app, "5.yaml", {"optimizer={kind: momentum, momentum: 0.9}"})},
+      {"strategy", shown(app, "6.yaml", {"strategy={name: local_sgd, period: 4}"})},
+      {"data", shown(other_data, "7.yaml", {})}};
+  for (const auto& [what, file] : wrong) {
+    BOOST_TEST_CONTEXT(what) {
+      Process worker(app.folder(), {"worker", "--config", file, "--worker", "1", "--server", address});
+      BOOST_TEST(worker.wait(Seconds(20)) == 1);
+      const std::string words =
+          what == "data" ? "the data of the client have the digest" : "the configuration of the client has the digest";
+      BOOST_TEST(contains(worker.error(), words), worker.error());
+      BOOST_TEST(contains(worker.error(), "of this process"), worker.error());
+    }
+  }
+  // What does not shape the result may differ.
+  const std::string named = shown(app, "named.yaml", {"name=other", "trace.steps=false", "cluster.stall_s=77"});
+  std::vector<std::unique_ptr<Process>> processes;
+  for (const char* worker : {"0", "1", "2"}) {
+    processes.push_back(std::make_unique<Process>(
+        app.folder(), std::vector<std::string>{"worker", "--config", named, "--worker", worker, "--server", address}));
+  }
+  processes.push_back(std::make_unique<Process>(
+      app.folder(), std::vector<std::string>{"evaluator", "--config", config, "--server", address}));
+  for (auto& process : processes) BOOST_TEST(process->wait(Seconds(30)) == 0, process->error());
+  BOOST_TEST(lead.wait(Seconds(30)) == 0, lead.error());
+  BOOST_TEST(App::digest(folder) == App::digest(app.train({"clock=virtual"})));
+  BOOST_TEST(contains(lead.out() + lead.error(), "turned away worker 1"), lead.out());
+}
+
 BOOST_AUTO_TEST_CASE(a_worker_that_waits_for_its_server_can_be_interrupted) {
   const App app;
   Process worker(app.folder(), {"worker", "--config", app.config(), "--worker", "1", "--server", "unix:psctl-nobody"});

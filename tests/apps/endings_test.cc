@@ -1,31 +1,12 @@
 // Runs that end badly: whoever dies, within seconds nobody is left, the message names it, and the files can be read.
-#include "app.h"
+#include "ending_cells.h"
 #include "support/paths.h"
 
 namespace psctl::test {
 namespace {
 
-using Overrides = std::vector<std::string>;
-
 const Overrides kLongDelay = {"+stragglers={workers: [1], kind: constant, delay_ms: 60000}"};
 const Overrides kEndless = {"stop={time_s: 600}", "+stragglers={workers: [0, 1, 2], kind: constant, delay_ms: 5}"};
-
-Overrides operator+(Overrides left, const Overrides& right) {
-  left.insert(left.end(), right.begin(), right.end());
-  return left;
-}
-
-void check_readable(const std::string& run) {
-  for (const char* file : {"steps.csv", "evals.csv", "decisions.csv", "workers.csv"}) {
-    if (std::filesystem::exists(run + "/" + file)) read_table(run + "/" + file);
-  }
-  BOOST_TEST(!read_file(run + "/config.yaml").empty());
-  BOOST_TEST(nlohmann::json::accept(read_file(run + "/made.json")));
-}
-
-void check_nobody_left(const std::string& run) {
-  BOOST_TEST(eventually(Seconds(3), [&] { return processes_with({run}).empty(); }), "processes are left");
-}
 
 // Starts a run, waits until it is well under way, kills the process with these words in its command line.
 void check_killed(const Overrides& overrides, const std::string& word, const std::vector<std::string>& victim,
@@ -173,7 +154,7 @@ BOOST_AUTO_TEST_CASE(when_psctl_itself_is_killed_its_processes_go_too) {
 }
 
 BOOST_AUTO_TEST_CASE(an_interrupt_ends_everything_within_two_seconds) {
-  for (const int signal : {SIGINT, SIGTERM}) {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
     for (const Overrides& overrides : {kEndless, kEndless + Overrides{"cluster.servers=2", "strategy=asp"}}) {
       const App app;
       Process psctl(app.folder(), app.train_arguments(overrides));
@@ -202,6 +183,36 @@ BOOST_AUTO_TEST_CASE(an_interrupt_ends_a_run_within_a_long_delay_and_a_long_hold
     BOOST_TEST(App::summary(app.run())["workers"][1]["delay_s"].get<double>() > 0);
     BOOST_TEST(App::summary(app.run())["workers"][0]["wait_s"].get<double>() > 0);
   }
+}
+
+// All cells are in endings_long_test.cc.
+BOOST_AUTO_TEST_CASE(the_first_cause_of_an_end_is_told_by_name) {
+  const std::vector<Cell> cells = {{Role::kLead, SIGTERM, Phase::kTraining, "bsp"},
+                                   {Role::kLead, SIGSTOP, Phase::kTraining, "asp"},
+                                   {Role::kShard, SIGTERM, Phase::kTraining, "bsp"},
+                                   {Role::kShard, SIGINT, Phase::kHold, "{name: ssp, staleness: 1}"},
+                                   {Role::kShard, SIGHUP, Phase::kStart, "asp"},
+                                   {Role::kShard, SIGSTOP, Phase::kHold, "bsp"},
+                                   {Role::kWorker, SIGTERM, Phase::kData, "bsp"},
+                                   {Role::kWorker, SIGHUP, Phase::kTraining, "asp"},
+                                   {Role::kWorker, SIGSTOP, Phase::kTraining, "{name: local_sgd, period: 2}"},
+                                   {Role::kEvaluator, SIGTERM, Phase::kEvaluation, "bsp"},
+                                   {Role::kEvaluator, SIGSTOP, Phase::kTraining, "asp"},
+                                   {Role::kEvaluator, SIGINT, Phase::kFinish, "bsp"},
+                                   {Role::kPsctl, SIGHUP, Phase::kHold, "bsp"},
+                                   {Role::kPsctl, SIGSTOP, Phase::kEvaluation, "bsp"}};
+  for (const Cell& cell : cells) check(cell);
+}
+
+BOOST_AUTO_TEST_CASE(a_run_without_its_terminal_goes_on_under_nohup) {
+  const App app;
+  std::vector<std::string> arguments = {"-c", "trap '' HUP; exec \"$0\" \"$@\"", psctl::test::kBinary};
+  for (const std::string& word : app.train_arguments({"stop={time_s: 2}"})) arguments.push_back(word);
+  Process psctl(app.folder(), arguments, {}, "/bin/sh");
+  app.await("pushed");
+  psctl.signal(SIGHUP);
+  for (const pid_t process : processes_with({app.run()})) ::kill(process, SIGHUP);
+  BOOST_TEST(psctl.wait() == 0, psctl.error());
 }
 
 BOOST_AUTO_TEST_CASE(a_second_interrupt_changes_nothing) {
@@ -235,6 +246,42 @@ BOOST_AUTO_TEST_CASE(an_interrupt_ends_a_virtual_run_and_keeps_what_is_there) {
   BOOST_TEST(eventually(Seconds(20), [&] { return read_file(app.run() + "/evals.csv").size() > 200; }));
   check_interrupted(psctl, app, SIGINT);
   BOOST_TEST(App::summary(app.run())["updates"].get<int>() > 0);
+}
+
+BOOST_AUTO_TEST_CASE(an_interrupt_ends_a_virtual_run_of_long_steps) {
+  const App app;
+  // 64 of them take many seconds.
+  Process psctl(app.folder(),
+                app.train_arguments({"clock=virtual", "model={kind: mlp, hidden: [3000, 3000]}", "data.batch_size=100",
+                                     "stop={epochs: 1000000}", "evaluate.every_epochs=1000"}));
+  BOOST_TEST(eventually(Seconds(20), [&] { return std::filesystem::exists(app.run() + "/decisions.csv"); }));
+  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  const auto begin = steady_clock::now();
+  psctl.signal(SIGINT);
+  BOOST_TEST(psctl.wait(Seconds(60)) == 130, psctl.error());
+  BOOST_TEST(Seconds(steady_clock::now() - begin).count() < 10);
+  BOOST_TEST(App::summary(app.run())["status"] == "interrupted");
+}
+
+BOOST_AUTO_TEST_CASE(an_interrupt_ends_the_preparation_of_data) {
+  const App app;
+  std::string text = "a,b,c,d,e,f,g,h,label\n";
+  for (int row = 0; row < 400'000; ++row) text += fmt::format("{0},{0}.5,1,2,3,4,5,6,{1}\n", row, row % 3);
+  const std::string file = app.folder() / "large.csv", cache = app.folder() / "cache";
+  write_file(file, text);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    Process psctl(app.folder(), app.train_arguments({"data.source=" + file, "data.import={label: label}"}),
+                  {"PSCTL_CACHE=" + cache});
+    // The samples stream into a file that has not its name yet.
+    BOOST_TEST(eventually(Seconds(20), [&] {
+      return std::filesystem::exists(cache) && !std::filesystem::is_empty(cache) && !psctl.ended();
+    }));
+    psctl.signal(signal);
+    BOOST_TEST(psctl.wait(Seconds(10)) == 130, psctl.error());
+    BOOST_TEST(contains(psctl.error(), "interrupted before anything was begun"), psctl.error());
+    BOOST_TEST(std::filesystem::is_empty(cache));
+    BOOST_TEST(app.runs().empty());
+  }
 }
 
 BOOST_AUTO_TEST_CASE(a_run_whose_every_step_is_given_up_has_failed_in_both_worlds) {

@@ -124,7 +124,8 @@ const std::vector<Case> kCases = {
     {"a slip in a section",
      kSound + "cluster: {wrokers: 2}\n",
      {"c.yaml:4:11: unknown key 'cluster.wrokers'; did you mean cluster.workers? known here: workers, servers, "
-      "threads_per_worker, sparse_pushes, compute_ms, update_ms, network, membership, hosts and bind"}},
+      "threads_per_worker, sparse_pushes, compute_ms, update_ms, network, membership, hosts, bind, start_s, stall_s "
+      "and silence_s"}},
     {"a key of another section",
      kSound + "learning_rate: 0.1\n",
      {"c.yaml:4:1: unknown key 'learning_rate'; did you mean optimizer.learning_rate? known here: name, seed, clock, "

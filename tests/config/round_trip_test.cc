@@ -252,6 +252,9 @@ class Random {
       }
       if (coin()) cluster.bind = "0.0.0.0";
     }
+    if (coin()) cluster.start_s = 1 + number(1000);
+    if (coin()) cluster.stall_s = 1 + number(1000);
+    if (coin()) cluster.silence_s = 1 + number(100'000);
     return cluster;
   }
 

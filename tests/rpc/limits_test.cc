@@ -111,9 +111,6 @@ BOOST_AUTO_TEST_CASE(an_exception_of_a_session_is_told_to_its_client_alone) {
   const RpcError error = rpc_error([&] { client.next_evaluation(); });
   BOOST_TEST(error.kind() == RpcError::Kind::kRefused);
   BOOST_TEST(says(error, "next_evaluation is not served on this connection"));
-  wire::PullRequest pull = pull_request();
-  pull.role = 11;
-  BOOST_TEST(says(rpc_error([&] { client.pull(pull, {}); }), "the role 11 is unknown"));
   BOOST_CHECK_NO_THROW(client.status());
   BOOST_CHECK_NO_THROW(other.status());
 }
@@ -147,9 +144,10 @@ BOOST_AUTO_TEST_CASE(a_silent_connection_and_half_a_message_are_given_up_and_a_r
         wire_bytes([](auto& client, auto&) { client.send_step(step_request(), std::string(1 << 20, 'x')); });
     std::vector<RawPeer> peers;
     for (const std::size_t part : {0UL, 1UL, 30UL, call.size() / 2, call.size() - 1}) {
-      peers.emplace_back(server.address()).send(call.substr(0, part));
+      RawPeer& peer = peers.emplace_back(server.address());
+      if (part > 0) peer.send(hello_bytes() + call.substr(0, part));
     }
-    for (RawPeer& peer : peers) BOOST_TEST(peer.receive().empty());
+    for (RawPeer& peer : peers) peer.receive();
     server.seen->wait_closed(5);
     const auto count = [&](const char* words) {
       return std::ranges::count_if(server.seen->closed, [&](const auto& one) {
@@ -169,7 +167,7 @@ BOOST_AUTO_TEST_CASE(a_peer_that_does_not_read_is_given_up_and_its_tensor_let_go
     Client bystander(server.address());
     const long owners = server.model.use_count();
     RawPeer deaf(server.address());
-    deaf.send(wire_bytes([](auto& client, auto&) { client.send_pull(pull_request()); }));
+    deaf.send(hello_bytes() + wire_bytes([](auto& client, auto&) { client.send_pull(pull_request()); }));
     const auto [closing, why] = server.seen->wait_closed();
     BOOST_TEST(closing == Closing::kFault);
     BOOST_TEST(says(WorldError(why), "has read nothing of a message for 0.4 s"));
@@ -193,9 +191,9 @@ BOOST_AUTO_TEST_CASE(a_server_that_neither_reads_nor_answers_is_given_up) {
     std::promise<void> client_is_done;
     std::thread deaf([&] {
       RawPeer peer = RawPeer::accept_from(listener.get(), address.kind);
-      peer.receive(wire_bytes([](auto& client, auto&) { client.send_hello({}); }).size());
+      peer.receive(hello_bytes().size());
       wire::ParameterServer_hello_result result;
-      result.success.protocol = 1;
+      result.success = hello_of({}, Side::kServer);
       result.__isset.success = true;
       peer.send(answer_bytes("hello", 0, result));
       client_is_done.get_future().wait();
@@ -211,14 +209,22 @@ BOOST_AUTO_TEST_CASE(a_server_that_neither_reads_nor_answers_is_given_up) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(a_client_of_another_protocol_is_told_so) {
-  EchoServer server;
-  RawPeer peer(server.address());
-  wire::Hello hello;
-  hello.protocol = 99;
-  peer.send(wire_bytes([&](auto& client, auto&) { client.send_hello(hello); }));
-  peer.end_sending();
-  BOOST_TEST(peer.receive().find("the client 99: use the same psctl for all") != std::string::npos);
+BOOST_AUTO_TEST_CASE(a_peer_that_is_slow_but_sends_is_not_given_up) {
+  for (const Address& address : both_kinds()) {
+    EchoServer server(address, with_timeout(kShort));
+    RawPeer slow(server.address());
+    slow.send(hello_bytes());
+    const std::string call =
+        wire_bytes([](auto& client, auto&) { client.send_step(step_request(), std::string(20'000, 'x')); });
+    // In twenty pieces a message takes four times the timeout.
+    for (std::size_t at = 0; at < call.size(); at += call.size() / 20 + 1) {
+      BOOST_TEST(slow.send(call.substr(at, call.size() / 20 + 1)));
+      std::this_thread::sleep_for(kShort / 5);
+    }
+    slow.end_sending();
+    BOOST_TEST(slow.receive().size() > 20'000U);
+    BOOST_TEST(server.seen->steps == 1U);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(a_server_listens_on_loopback_alone_unless_told_otherwise) {

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "rpc/channel.h"
+#include "rpc/hello.h"
 #include "rpc/transport.h"
 #include "rpc/wire/ParameterServer.h"
 
@@ -50,7 +51,6 @@ inline wire::StepRequest step_request(std::int32_t worker = 0, std::int64_t push
 
 inline wire::PullRequest pull_request(std::int64_t version = 1) {
   wire::PullRequest request;
-  request.role = wire::Role::WORKER;
   request.version = version;
   return request;
 }
@@ -201,6 +201,17 @@ inline std::string wire_bytes(
   write(client, *protocol);
   return memory->getBufferAsString();
 }
+// A client's first words.
+inline wire::Hello hello_as(Role role, std::int32_t worker = -1, const Identity& identity = {}) {
+  wire::Hello hello = hello_of(identity, Side::kClient);
+  hello.__set_role(role);
+  hello.__set_worker(worker);
+  return hello;
+}
+inline std::string hello_bytes(const wire::Hello& hello = hello_as(Role::WATCHER)) {
+  return wire_bytes([&](auto& client, auto&) { client.send_hello(hello); });
+}
+
 template <class Result>
 std::string answer_bytes(const std::string& method, std::int32_t sequence, Result& result) {
   return wire_bytes([&](auto&, auto& protocol) {

@@ -63,6 +63,14 @@ struct PlainServer : thrift::server::TServerEventHandler {
   std::thread thread;
 };
 
+// Of an accepted hello.
+std::size_t answer_size() {
+  wire::ParameterServer_hello_result result;
+  result.success = hello_of({}, Side::kServer);
+  result.__isset.success = true;
+  return answer_bytes("hello", 0, result).size();
+}
+
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(wire_format)
@@ -77,6 +85,8 @@ BOOST_AUTO_TEST_CASE(a_generated_client_talks_with_our_server) {
     const auto transport = std::make_shared<thrift::transport::TBufferedTransport>(socket);
     wire::ParameterServerClient client(std::make_shared<thrift::protocol::TBinaryProtocol>(transport));
     transport->open();
+    wire::Hello hello;
+    client.hello(hello, hello_as(Role::WORKER, 1));
     for (const std::size_t length : kLengths) {
       const std::string tensor = text(pattern(length, 2));
       wire::Reply reply;
@@ -126,6 +136,8 @@ BOOST_AUTO_TEST_CASE(our_client_talks_with_a_generated_server) {
 BOOST_AUTO_TEST_CASE(arguments_may_come_with_fields_of_a_later_version) {
   EchoServer server;
   RawPeer peer(server.address());
+  peer.send(hello_bytes());
+  peer.receive(answer_size());
   namespace protocol = thrift::protocol;
   peer.send(wire_bytes([](auto&, protocol::TProtocol& out) {
     out.writeMessageBegin("step", protocol::T_CALL, 77);

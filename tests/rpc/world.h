@@ -192,7 +192,7 @@ struct World {
           const auto keep = [&](std::optional<Version>, std::span<const float> parameters) {
             last_model.assign(parameters.begin(), parameters.end());
           };
-          evaluate(addresses, model, evaluator, keep, interrupted);
+          evaluate({.servers = addresses}, model, evaluator, keep, interrupted);
         });
       });
       std::thread beside([&] {

@@ -109,9 +109,8 @@ std::vector<float> reference(const World& world, const Traits& traits,
   return {values.begin(), values.end()};
 }
 
-wire::JoinRequest join_request(std::int32_t worker, std::size_t parameters) {
+wire::JoinRequest join_request(std::size_t parameters) {
   wire::JoinRequest request;
-  request.worker = worker;
   request.process = 1;
   request.parameters = static_cast<std::int64_t>(parameters);
   return request;
@@ -404,7 +403,7 @@ struct Alone {
   }
 
   Alone() {
-    client.join(join_request(0, parameters));
+    client.join(join_request(parameters));
     BOOST_TEST(client.step(step_request(0, 0), {}, model).header.kind == wire::ReplyKind::RELEASE);
   }
   ~Alone() { join(); }
@@ -434,9 +433,9 @@ struct Alone {
     const auto all = std::make_shared<data::Dataset>(world.dataset);
     const learn::Evaluator evaluator(world.model, {.train = all, .validation = {}, .test = all}, 1);
     evaluate(
-        {server.address()}, world.model, evaluator, [](auto, auto) {}, never);
+        {.servers = {server.address()}}, world.model, evaluator, [](auto, auto) {}, never);
   }};
-  Client client{server.address()};
+  Client client{server.address(), {.role = Role::WORKER, .worker = 0}};
 };
 
 }  // namespace
@@ -537,6 +536,120 @@ BOOST_FIXTURE_TEST_CASE(coordinates_that_cannot_be_are_refused_and_change_nothin
   BOOST_TEST(lead.account().bytes_pushed() == 16U);
   client.bye({});
   join();
+  BOOST_TEST(ending.status == "done", ending.error);
+}
+
+BOOST_FIXTURE_TEST_CASE(nobody_does_at_the_lead_server_what_its_role_does_not, Alone) {
+  const auto refusal = [&](const ClientOptions& as, const std::function<void(Client&)>& call) {
+    Client other(server.address(), as);
+    const std::string error = rpc_error([&] { call(other); }).what();
+    BOOST_TEST(rpc_error([&] { other.status(); }).kind() == RpcError::Kind::kClosed);  // it is cut off
+    return error;
+  };
+  const auto refused = [&](const ClientOptions& as, const std::string& who, const std::string& methods) {
+    const auto is_refused = [&](const std::string& method, const std::function<void(Client&)>& call) {
+      if (methods.find(method) == std::string::npos) return;
+      const std::string words = fmt::format("{} is not for {}", method, who);
+      const std::string error = refusal(as, call);
+      BOOST_TEST(error.find(words) != std::string::npos, error);
+    };
+    is_refused("join", [&](Client& other) { other.join(join_request(parameters)); });
+    is_refused("step", [&](Client& other) { other.step(step_request(), push, model); });
+    is_refused("piece", [&](Client& other) { other.piece({}, push); });
+    is_refused("pull", [&](Client& other) { other.pull({}, model); });
+    is_refused("bye", [](Client& other) { other.bye({}); });
+    is_refused("execute", [](Client& other) { other.execute({}); });
+    is_refused("next_evaluation", [](Client& other) { other.next_evaluation(); });
+    is_refused("evaluated", [](Client& other) { other.evaluated({}); });
+    is_refused("stop", [](Client& other) { other.stop("done"); });
+  };
+  refused({}, "a watcher", "join step piece pull bye execute next_evaluation evaluated stop");
+  refused({.role = Role::LEAD}, "the lead server", "join step piece pull bye execute next_evaluation evaluated stop");
+  refused({.role = Role::WORKER, .worker = 0}, "worker 0", "piece pull execute next_evaluation evaluated stop");
+  refused({.role = Role::EVALUATOR}, "the evaluation process", "step piece bye execute stop");
+
+  // Who has the role of another one but has not joined, or cannot, gets no further.
+  Client second(server.address(), {.role = Role::EVALUATOR});
+  const auto says = [&](const std::function<void()>& call, const std::string& words) {
+    const RpcError error = rpc_error(call);
+    BOOST_TEST(error.kind() == RpcError::Kind::kRefused);
+    BOOST_TEST(std::string(error.what()).find(words) != std::string::npos, error.what());
+  };
+  says([&] { second.pull({}, model); }, "a pull before the join");
+  says([&] { second.next_evaluation(); }, "before the join");
+  says([&] { second.evaluated({}); }, "an evaluation before the join");
+  says([&] { second.join(join_request(parameters)); }, "there is an evaluation process already");
+  says([&] { second.evaluated({}); }, "an evaluation before the join");
+  Client twin(server.address(), {.role = Role::WORKER, .worker = 0});
+  says([&] { twin.step(step_request(), push, model); }, "a push before the join");
+  says([&] { twin.join(join_request(parameters)); }, "worker 0 has come already");
+  Client third(server.address(), {.role = Role::WORKER, .worker = 7});
+  says([&] { third.join(join_request(parameters)); }, "there is no worker 7");
+
+  BOOST_TEST(seen->empty());
+  BOOST_TEST(!lead.stopped());
+  BOOST_TEST(client.step(step_request(), push, model).header.kind == wire::ReplyKind::STOP);
+  client.bye({});
+  join();
+  BOOST_TEST(ending.status == "done", ending.error);
+}
+
+BOOST_AUTO_TEST_CASE(an_evaluation_counts_for_the_version_and_time_that_the_lead_server_knows) {
+  // The test is the evaluation process, and tells what it was not asked for.
+  World world;
+  const auto strategy = [] {
+    return std::make_unique<Scripted>(kGradients, pushes(), rounds([](const Cluster&) { return sync::Release{}; }));
+  };
+  lead::Setup setup = Alone::setup();
+  setup.evaluate.every_updates = 1;
+  setup.stop.updates = 1;
+  const std::size_t parameters = world.model.parameter_count();
+  Bytes model(parameters * sizeof(float));
+  Shard shard(world.optimizer, world.initial(), 1);
+  lead::Lead lead(setup, strategy());
+  LeadServer server({.listen = Address::unix_socket(),
+                     .others = {},
+                     .workers = 1,
+                     .parameters = parameters,
+                     .range = {.begin = 0, .size = parameters}},
+                    lead, shard);
+  const std::atomic<bool> never = false;
+  lead::Ending ending;
+  std::thread serving([&] { ending = server.run(never); });
+  Client evaluator(server.address(), {.role = Role::EVALUATOR});
+  evaluator.join(join_request(parameters));
+  Client worker(server.address(), {.role = Role::WORKER, .worker = 0});
+  worker.join(join_request(parameters));
+  BOOST_TEST(worker.step(step_request(0, 0), {}, model).header.kind == wire::ReplyKind::RELEASE);
+  wire::EvaluationResult result;
+  const auto refused = [&](const std::string& words) {
+    const RpcError error = rpc_error([&] { evaluator.evaluated(result); });
+    BOOST_TEST(error.kind() == RpcError::Kind::kRefused);
+    BOOST_TEST(std::string(error.what()).find(words) != std::string::npos, error.what());
+  };
+  result.sequence = 1;
+  refused("no evaluation 1 was asked for");  // it is due, but was not taken yet
+  wire::EvaluationOrder order = evaluator.next_evaluation();
+  BOOST_TEST(order.version == 0);
+  result.sequence = order.sequence + 1000;
+  refused("was asked for");
+  result.sequence = order.sequence;
+  result.test_accuracy = 1.5;
+  refused("has the accuracy 1.5");
+  result.test_accuracy = 0.25;
+  result.__set_evaluated(true);
+  evaluator.evaluated(result);
+  refused("was asked for");  // once
+  BOOST_TEST(lead.progress(Instant{}).accuracy.value_or(0) == 0.25);
+  BOOST_TEST(worker.step(step_request(), model, model).header.kind == wire::ReplyKind::STOP);
+  worker.bye({});
+  order = evaluator.next_evaluation();
+  BOOST_TEST(order.version == 1);
+  result.sequence = order.sequence;
+  evaluator.evaluated(result);
+  BOOST_TEST(evaluator.next_evaluation().kind == wire::EvaluationKind::STOP);
+  evaluator.interrupt();
+  serving.join();
   BOOST_TEST(ending.status == "done", ending.error);
 }
 
@@ -718,7 +831,21 @@ BOOST_AUTO_TEST_CASE(a_server_takes_pieces_only_from_the_worker_whose_connection
                 shard, over, [&](const Address& address) { listening.set_value(address); });
   });
   const Address address = listening.get_future().get();
-  Client client(address);
+  for (const ClientOptions& as :
+       {ClientOptions{}, ClientOptions{.role = Role::WORKER, .worker = 1}, ClientOptions{.role = Role::EVALUATOR}}) {
+    for (const auto& call : std::vector<std::function<void(Client&)>>{
+             [](Client& other) { other.execute({}); }, [](Client& other) { other.stop("enough"); },
+             [](Client& other) { other.step(step_request(), {}, {}); }, [](Client& other) { other.evaluated({}); }}) {
+      Client other(address, as);
+      BOOST_TEST(std::string(rpc_error([&] { call(other); }).what()).find("is not for") != std::string::npos);
+    }
+  }
+  {
+    Client other(address, {.role = Role::EVALUATOR});
+    BOOST_TEST(std::string(rpc_error([&] { other.pull({}, {}); }).what()).find("before the join") != std::string::npos);
+  }
+  const ClientOptions as_worker{.role = Role::WORKER, .worker = 1};
+  Client client(address, as_worker);
   const Bytes piece(32 * sizeof(float));
   wire::PieceRequest request;
   request.worker = 1;
@@ -728,11 +855,10 @@ BOOST_AUTO_TEST_CASE(a_server_takes_pieces_only_from_the_worker_whose_connection
     BOOST_TEST(error.kind() == RpcError::Kind::kRefused);
     return std::string(error.what());
   };
-  BOOST_TEST(refusal(piece).find("has not joined as worker 1") != std::string::npos);
-  client.join(join_request(1, 64));
-  BOOST_TEST(
-      std::string(rpc_error([&] { Client(address).join(join_request(1, 64)); }).what()).find("has come already") !=
-      std::string::npos);
+  BOOST_TEST(refusal(piece).find("a piece before the join") != std::string::npos);
+  client.join(join_request(64));
+  BOOST_TEST(std::string(rpc_error([&] { Client(address, as_worker).join(join_request(64)); }).what())
+                 .find("has come already") != std::string::npos);
   BOOST_CHECK_NO_THROW(client.piece(request, piece));
   request.push = 2;
   BOOST_TEST(refusal({}).find("without its tensor") != std::string::npos);
@@ -741,6 +867,15 @@ BOOST_AUTO_TEST_CASE(a_server_takes_pieces_only_from_the_worker_whose_connection
   request.push = 2;
   request.worker = 0;
   BOOST_TEST(refusal(piece).find("has not joined as worker 0") != std::string::npos);
+  // One lead server, and no other.
+  const ClientOptions as_lead{.role = Role::LEAD};
+  Client lead(address, as_lead);
+  lead.execute({});
+  Client second(address, as_lead);
+  BOOST_TEST(std::string(rpc_error([&] { second.execute({}); }).what()).find("there is a lead server already") !=
+             std::string::npos);
+  BOOST_TEST(std::string(rpc_error([&] { second.stop("enough"); }).what()).find("there is a lead server already") !=
+             std::string::npos);
   over = true;
   serving.join();
 }
