@@ -486,11 +486,10 @@ class Simulator::World {
     lead_.cut_off(worker, partial, {}, hidden);
   }
 
-  // Now and then: has somebody interrupted, is it time to tell how far it is.
+  // Has somebody interrupted (an event may be a long computation); now and then: is it time to tell how far it is.
   void look_around() {
-    if (++events_ % 64 != 0) return;
     if (options_.interrupted && *options_.interrupted) return lead_.stop(now_, "interrupted");
-    if (!options_.progress) return;
+    if (++events_ % 64 != 0 || !options_.progress) return;
     const auto wall = std::chrono::steady_clock::now();
     if (wall < next_progress_) return;
     next_progress_ = wall + std::chrono::milliseconds(200);
