@@ -1,12 +1,16 @@
 #include "run/folder.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <fcntl.h>
 #include <filesystem>
 #include <fmt/chrono.h>
 #include <gnu/libc-version.h>
 #include <nlohmann/json.hpp>
+#include <string_view>
+#include <sys/file.h>
 #include <thread>
 #include <unistd.h>
 
@@ -50,6 +54,31 @@ std::string use_folder(const std::string& folder) {
   std::filesystem::create_directories(folder, error);
   if (error) refuse(folder, error);
   return folder;
+}
+
+FolderLock::FolderLock(const std::string& folder)
+    : folder_(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
+  // Where a file system knows no locks there is none.
+  if (folder_ < 0 || ::flock(folder_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return;
+  ::close(folder_);
+  throw UserError(fmt::format("another run is writing into {}: wait for its end, or give another folder", folder));
+}
+
+FolderLock::~FolderLock() {
+  if (folder_ >= 0) ::close(folder_);
+}
+
+void remove_earlier_run(const std::string& folder) {
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
+    constexpr std::string_view kWritten[] = {"decisions.csv", "evals.csv",    "made.json",     "psctl.log",
+                                             "steps.csv",     "summary.json", "timeline.json", "workers.csv"};
+    const std::string name = entry.path().filename();
+    const bool model = name.starts_with("model") && name.ends_with(".f32");
+    if (model || name.ends_with(".new") || std::ranges::find(kWritten, name) != std::end(kWritten)) {
+      std::filesystem::remove(entry.path(), ignored);
+    }
+  }
 }
 
 void write_origin(const std::string& folder, const Workbench& bench, const std::vector<std::string>& overrides) {

@@ -17,6 +17,21 @@ std::string make_folder(const std::string& out, const std::string& name);
 // Makes this folder if it is not there. Throws as make_folder.
 std::string use_folder(const std::string& folder);
 
+// A run's folder is one run's, as long as this lives. Throws UserError if another process has it.
+class FolderLock {
+ public:
+  explicit FolderLock(const std::string& folder);
+  ~FolderLock();
+  FolderLock(const FolderLock&) = delete;
+  FolderLock& operator=(const FolderLock&) = delete;
+
+ private:
+  int folder_;
+};
+
+// Removes what an earlier run has left there, so that nothing of it stands beside what the next one writes.
+void remove_earlier_run(const std::string& folder);
+
 // Writes config.yaml and made.json: overrides, version, digests of binary and data, BLAS core, libc, host, cores, time.
 void write_origin(const std::string& folder, const Workbench& bench, const std::vector<std::string>& overrides);
 

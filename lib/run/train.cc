@@ -88,6 +88,8 @@ Report train(const Request& request) {
   check(bench);
   const std::string folder =
       request.folder.empty() ? make_folder(request.out, request.config.name) : use_folder(request.folder);
+  const FolderLock lock(folder);
+  if (!request.folder.empty()) remove_earlier_run(folder);
   write_origin(folder, bench, request.overrides);
   log_to(folder);
   const bool real = request.config.clock == config::Clock::kReal;

@@ -267,4 +267,34 @@ BOOST_AUTO_TEST_CASE(a_resolved_configuration_repeats_its_run) {
   BOOST_TEST(App::digest(app.runs()[0]) == App::digest(app.runs()[1]));
 }
 
+BOOST_AUTO_TEST_CASE(a_folder_is_one_runs_and_holds_nothing_of_an_earlier_one) {
+  const App app;
+  const std::string folder = app.folder() / "own";
+  const auto arguments = [&](std::vector<std::string> overrides) {
+    std::vector<std::string> all = {"train", "--config", app.config(), "--folder", folder, "clock=virtual"};
+    all.insert(all.end(), overrides.begin(), overrides.end());
+    return all;
+  };
+  Process first(app.folder(), arguments({"checkpoint.every_updates=5", "model.save=final", "trace.timeline=true"}));
+  BOOST_TEST_REQUIRE(first.wait() == 0, first.error());
+  BOOST_TEST(std::filesystem::exists(folder + "/model-5.f32"));
+  write_file(folder + "/model-9.f32.123.new", "half");
+  write_file(folder + "/notes.txt", "the user's own");
+  Process endless(app.folder(), arguments({"stop={epochs: 1000000}", "trace.steps=false"}));
+  BOOST_TEST_REQUIRE(eventually(Seconds(20), [&] {
+    return std::filesystem::exists(folder + "/decisions.csv") && contains(read_file(folder + "/decisions.csv"), "push");
+  }));
+  for (const char* gone :
+       {"model-5.f32", "model.f32", "timeline.json", "steps.csv", "summary.json", "model-9.f32.123.new"}) {
+    BOOST_TEST(!std::filesystem::exists(folder + "/" + gone), gone);
+  }
+  BOOST_TEST(read_file(folder + "/notes.txt") == "the user's own");
+  Process second(app.folder(), arguments({}));
+  BOOST_TEST(second.wait() == 2, second.error());
+  BOOST_TEST(contains(second.error(), "another run is writing into " + folder), second.error());
+  endless.signal(SIGINT);
+  BOOST_TEST(endless.wait() == 130, endless.error());
+  BOOST_TEST(App::summary(folder)["status"] == "interrupted");
+}
+
 }  // namespace psctl::test
