@@ -14,7 +14,7 @@ const Region kMore{.low = 0, .high = kEnd, .open = true};
 
 std::vector<Measured> plain(const std::vector<double>& values) {
   std::vector<Measured> measured;
-  for (double value : values) measured.push_back({.value = value, .censored = false});
+  for (double value : values) measured.push_back({.value = value, .resolution = 1e-9 * std::abs(value)});
   return measured;
 }
 

@@ -15,7 +15,7 @@ Preset preset_with(const std::string& stop, const std::string& claim, int seeds 
 source: s
 stated: s
 read: r
-base: {{clock: virtual, model: {{kind: mlp}}, data: {{source: fashion-mnist}}, cluster: {{workers: 4}}, {}}}
+base: {{clock: virtual, model: {{kind: logistic}}, data: {{source: fashion-mnist}}, cluster: {{workers: 4}}, {}}}
 studies:
   training:
     says: a model
