@@ -155,7 +155,7 @@ BOOST_AUTO_TEST_CASE(a_terminal_shows_two_pixels_a_character_if_it_has_the_colou
 
 BOOST_AUTO_TEST_CASE(what_is_no_image_is_refused_with_a_word_on_what_it_is) {
   const App app;
-  write_file(app.folder() / "t.csv", "1,2,3,4,5,6,7,8,a\n1,2,3,4,5,6,7,9,b\n");
+  write_file(app.folder() / "t.csv", "1,2,3,4,5,6,7,8,a\n1,2,3,4,5,6,7,9,b\n1,2,3,4,5,6,7,7,a\n");
   write_file(app.folder() / "s.libsvm", "1 1:2 3:4\n-1 2:1\n");
   const auto refused = [&](const std::string& file, const std::vector<std::string>& more, const std::string& message) {
     std::vector<std::string> arguments = {"data", "inspect", file, "--images"};

@@ -698,7 +698,7 @@ BOOST_AUTO_TEST_CASE(what_is_said_of_the_data_is_honoured_exactly_or_refused) {
   check("source: a, import: {shape: 28x0}",
         {"c.yaml:3:35: data.import.shape: expected CHANNELSxHEIGHTxWIDTH, found '28x0'"});
   check("source: a, import: {delimiter: ','}",
-        {"c.yaml:3:39: data.import.delimiter: ',' is not known; it is one of comma, tab, semicolon or bar"});
+        {"c.yaml:3:39: data.import.delimiter: ',' is not known; it is one of comma, tab, semicolon, bar or space"});
   check("source: a, import: {first_index: 2}",
         {"c.yaml:3:41: data.import.first_index: '2' is not known; did you mean 0? it is one of 0 or 1"});
   check("source: a, normalize: {kind: none, per: feature}",
