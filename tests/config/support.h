@@ -58,7 +58,7 @@ PSCTL_EQUALITY(Rule, workers, law, on, delay_ms, min_ms, max_ms, mean_ms, sd_ms,
 
 namespace psctl::lead {
 PSCTL_EQUALITY(Membership, worker, join_s, leave_s, join_step, leave_step)
-PSCTL_EQUALITY(ClusterConfig, workers, servers, threads_per_worker, sparse_pushes, membership, hosts, bind)
+PSCTL_EQUALITY(ClusterConfig, workers, servers, threads_per_worker, sparse_pushes, membership, hosts, bind, start_s, stall_s, silence_s)
 PSCTL_EQUALITY(StopConfig::Plateau, smoothing, below)
 PSCTL_EQUALITY(StopConfig, epochs, samples, updates, steps_per_worker, time_s, target_accuracy, plateau)
 PSCTL_EQUALITY(EvaluateConfig, on, every_epochs, every_s, every_updates, target_accuracy)
