@@ -11,7 +11,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, MaxNLocator
 from matplotlib.transforms import ScaledTranslation
 
-from psctl_runs import RunError, brief, listed, mean, t_interval, varying
+from psctl_runs import Group, RunError, brief, figures, listed, varying
 
 HALF, FULL = 5.6, 11.2  # inches; two halves stand side by side
 
@@ -139,12 +139,16 @@ class Curves(Picture):
         at_most(self.groups, MOST_CURVES, self.name)
         tables, self.notes = readable(runs_of(self.groups), self._points, self.name)
         self.points = {run.path: table for run, table in tables}
-        self.curves, several, spread = [], set(), False
+        self.curves, self.finals, several, spread = [], {}, set(), False
+        came = figures(self.groups, ["final_accuracy"], curve=(self.x, self.y))
         for index, group in enumerate(self.groups):
             runs = [run for run in group.runs if run.path in self.points]
             whole = [run for run in runs if not run.unusual]
             if whole:
-                self.curves.append((index, group.label, "", *self._mean(whole)))
+                mean = {key: numpy.array(values) for key, values in came[index]["curve"].items()}
+                half = (mean["high"] - mean["low"]) / 2 if len(whole) > 1 else None
+                self.finals[len(self.curves)] = came[index]["measures"]["final_accuracy"]
+                self.curves.append((index, group.label, "", mean["x"], mean["mean"], half))
                 several.add(len(whole))
                 spread = spread or len(whole) > 1
             for run in runs:
@@ -160,7 +164,7 @@ class Curves(Picture):
         if any(why for _, _, why, *_ in self.curves):
             self.notes.append("A cross ends a run that did not come to its end, or diverged; it is in no mean.")
         self.limits = self._limits()
-        self.words = [folded(self._words(*curve), 4.4) for curve in self.curves]
+        self.words = [folded(self._words(number, *curve), 4.4) for number, curve in enumerate(self.curves)]
         self.height = 3.9 + 0.17 * sum(lines(words) for words in self.words)
 
     def _points(self, run):
@@ -169,18 +173,6 @@ class Curves(Picture):
         if table.empty:
             raise RunError(f"{run.path} has no evaluation with a finite {self.y}")
         return table[self.x].to_numpy(), table[self.y].to_numpy()
-
-    def _mean(self, runs):
-        """The mean along the instants of all runs, where all have values, and half the width of its interval."""
-        points = [self.points[run.path] for run in runs]
-        if len(points) == 1:
-            return *points[0], None
-        low, high = max(x[0] for x, _ in points), min(x[-1] for x, _ in points)
-        grid = numpy.unique(numpy.concatenate([x for x, _ in points]))
-        grid = grid[(grid >= low) & (grid <= high)]
-        values = numpy.array([numpy.interp(grid, x, y) for x, y in points])
-        intervals = [t_interval(list(column)) for column in values.T]
-        return grid, numpy.array([m for m, _ in intervals]), numpy.array([half for _, half in intervals])
 
     def draw(self, area):
         axes = area.subplots()
@@ -216,8 +208,13 @@ class Curves(Picture):
         axes.grid(alpha=0.3)
         legend_below(axes, handlelength=4)
 
-    def _words(self, _, label, why, x, y, half):
-        """Of a curve in the legend: where it ends."""
+    def _words(self, number, _, label, why, x, y, half):
+        """Of a curve in the legend: what its runs came to; of a loss, and of a run alone, where it ends."""
+        final = self.finals.get(number)
+        if self.y == "test_accuracy" and final and final["mean"] is not None:
+            spread = (final["high"] - final["low"]) / 2 if final["low"] is not None else None
+            lost = f", {final['diverged']} of {final['n']} diverged" if final["diverged"] else ""
+            return f"{label}: final accuracy {final['mean']:.3f}" + (f" ± {spread:.3f}" if spread is not None else "") + lost
         figure = ".3f" if self.y == "test_accuracy" else ".3g"
         text = f"{label}: {y[-1]:{figure}}" + (f" ± {half[-1]:{figure}}" if half is not None else "")
         text += f" at {x[-1]:.4g} s" if self.x == "time_s" else f" at epoch {x[-1]:.4g}"
@@ -255,14 +252,6 @@ class LossOverTime(Curves):
     name, does, y = "loss", "training loss over time", "train_loss"
 
 
-def median(times, ends):
-    """The middle of some times and of some that are longer than these ends; None where that is not known."""
-    ranked = sorted([(time, False) for time in times] + [(end, True) for end in ends])
-    below, above = (len(ranked) - 1) // 2, len(ranked) // 2
-    known = ranked and not any(longer for _, longer in ranked[:above + 1])
-    return (ranked[below][0] + ranked[above][0]) / 2 if known else None
-
-
 class TimeToTarget(Picture):
     name, does = "target", "time to the target accuracy"
 
@@ -277,43 +266,38 @@ class TimeToTarget(Picture):
                 raise RunError(f"{self.name}: the runs have no target in common (evaluate.target_accuracy: {seen}); "
                                "name one with --target")
             self.target = targets.pop()
-        found, self.notes = readable(runs_of(self.groups), self._reached, self.name)
-        self.reached = {run.path: value for run, value in found}
-        counts = [sum(run.path in self.reached for run in group.runs) for group in self.groups]
-        bars = "; a bar is the median where it is known" if max(counts) > 2 else ""
-        self.notes.insert(0, f"A mark is a run{bars}.")
-        if any(time is None for time, _ in self.reached.values()):
-            self.notes.insert(1, "Open marks: not reached by the end of the run, which is where they stand.")
+        self.came = figures(self.groups, ["time_to_target_s"], target=self.target)
+        runs = [run for one in self.came for run in one["runs"]]
+        lacking = [run for run in runs if "time_to_target_s" not in run["outcomes"]]
+        if len(lacking) == len(runs):
+            raise RunError(f"{self.name}: none of the runs came to its end with an accuracy")
+        bars = "; a bar is the median (Kaplan and Meier) where it is known" if max(len(g.runs) for g in self.groups) > 2 else ""
+        self.notes = [f"A mark is a run{bars}."]
+        outcomes = [run["outcomes"]["time_to_target_s"] for run in runs if run not in lacking]
+        if any(one["censored"] for one in outcomes):
+            self.notes.append("Open marks: not reached by the end of the run, which is where they stand.")
+        if any(one["diverged"] for one in outcomes):
+            self.notes.append("Runs that diverged stand where the longest run ended.")
+        if lacking:
+            self.notes.append(f"Left out, {len(lacking)} of {len(runs)}: " + listed(
+                [f"{run['run'].rsplit('/', 1)[-1]} ({run['status'] if run['status'] != 'done' else 'no accuracy'})" for run in lacking], 3) + ".")
         self.labels = [folded(group.label, 2.4, 9) for group in self.groups]
         self.height = 1.7 + max(0.3, 0.19 * max(lines(label) for label in self.labels)) * len(self.groups)
-
-    def _reached(self, run):
-        """The instant (None: not reached), and until when it was looked for."""
-        if run.number("time_s") is None:
-            raise RunError(f"{run.path} has no account (the run: {run.status})")
-        if run.number("target_accuracy") == self.target and not run.summary.get("diverged"):
-            return run.number("time_to_target_s"), run.number("time_s")
-        # As psctl has it: the first of two evaluations in a row at or above the target; the last one counts alone.
-        table = run.evals()
-        above = (table["test_accuracy"] >= self.target).tolist()
-        for i, time in enumerate(table["time_s"]):
-            if not run.summary.get("diverged") and above[i] and (i + 1 == len(above) or above[i + 1]):
-                return time, run.number("time_s")
-        return None, run.number("time_s")
 
     def draw(self, area):
         axes = area.subplots()
         axes.set_gid("target-panel")
-        for row, group in enumerate(self.groups):
-            values = [self.reached[run.path] for run in group.runs if run.path in self.reached]
-            times = [time for time, _ in values if time is not None]
-            open_ends = [end for time, end in values if time is None]
+        for row in range(len(self.groups)):
+            came = self.came[row]
+            values = [run["outcomes"]["time_to_target_s"] for run in came["runs"] if "time_to_target_s" in run["outcomes"]]
+            times = [one["value"] for one in values if not one["censored"]]
+            open_ends = [one["value"] for one in values if one["censored"]]
             shift = [0.0] * len(values) if len(values) < 2 else list(numpy.linspace(-0.22, 0.22, len(values)))
             axes.plot(times, [row + s for s in shift[:len(times)]], "o", color="black", markersize=5, linestyle="none",
                       gid=f"target-reached-{row}")
             axes.plot(open_ends, [row + s for s in shift[len(times):]], ">", markerfacecolor="white", color="black",
                       markersize=7, linestyle="none", gid=f"target-censored-{row}")
-            middle = median(times, open_ends)
+            middle = came["measures"]["time_to_target_s"]["median"]
             if len(values) > 2 and middle is not None:
                 axes.plot([middle, middle], [row - 0.36, row + 0.36], "-", color="black", linewidth=2)
         axes.set(xlabel=clock_label(runs_of(self.groups)), ylim=(len(self.groups) - 0.5, -0.5),
@@ -710,41 +694,42 @@ class HeatMap(Picture):
         known = sorted({key for run in runs for key in run.summary if run.number(key) is not None})
         if self.value not in known and self.value != "time_to_target_s":
             raise RunError(f"{self.name}: no run has a number {self.value}; there are {', '.join(known)}")
-        cells, lacking, self.open_cells = {}, [], set()
+        cells = {}
         for run in runs:
-            cell = (run.setting(self.y_key) if self.y_key else "", run.setting(self.x_key))
-            number = run.judged(self.value) if run.status == "done" else None
-            if self.value == "time_to_target_s" and number is None and run.status == "done" and \
-                    run.number("time_s") is not None:
-                number = run.number("time_s")
-                self.open_cells.add(cell)
-            if number is None:
-                lacking.append(run)
-            cells.setdefault(cell, [])
-            if number is not None:
-                cells[cell].append(number)
-        if not any(cells.values()):
+            cells.setdefault((run.setting(self.y_key) if self.y_key else "", run.setting(self.x_key)), []).append(run)
+        came = dict(zip(cells, figures([Group("", members) for members in cells.values()], [self.value])))
+        members = [(run, cell) for cell, one in came.items() for run in one["runs"]]
+        lacking = [run for run, _ in members if self.value not in run["outcomes"]]
+        if len(lacking) == len(members):
             raise RunError(f"{self.name}: no run that came to its end has a number {self.value}")
+        known = {cell: one["measures"][self.value] for cell, one in came.items()}
+        counts_of = {cell: one["n"] for cell, one in known.items() if one["n"]}
+        # Where the median is not known, the time at which the runs were last seen.
+        self.open_cells = {cell for cell, one in known.items() if one["censored"] and one.get("median", one.get("mean")) is None}
         self.xs = self._in_order({x for _, x in cells}, [run.setting(self.x_key) for run in runs])
         self.ys = self._in_order({y for y, _ in cells}, [run.setting(self.y_key) if self.y_key else "" for run in runs])
-        means = {cell: mean(numbers) for cell, numbers in cells.items() if numbers}
-        self.table = numpy.array([[means.get((y, x), numpy.nan) for x in self.xs] for y in self.ys])
-        counts = sorted({len(v) for v in cells.values() if v})
+        values = {cell: one.get("median", one.get("mean")) for cell, one in known.items() if one["n"]}
+        for cell in self.open_cells:
+            values[cell] = max(run["outcomes"][self.value]["value"] for run in came[cell]["runs"] if self.value in run["outcomes"])
+        self.table = numpy.array([[numpy.nan if values.get((y, x)) is None else values[y, x] for x in self.xs] for y in self.ys])
+        counts = sorted(set(counts_of.values()))
         averaged = [key for key in differ if key not in (self.x_key, self.y_key)]
         if counts[-1] > 1:
             many = str(counts[0]) if counts[0] == counts[-1] else f"{counts[0]} to {counts[-1]}"
             over = f", over {listed(averaged)}" if averaged else ""
-            self.notes.append(f"A cell is the mean of {many} runs{over}.")
+            what = "median" if any("median" in one for one in known.values()) else "mean"
+            self.notes.append(f"A cell is the {what} of {many} runs{over}.")
         if self.open_cells:
-            self.notes.append("White: a run did not reach the target; the mean, with the time at its end, is a lower "
-                              "bound.")
-        if any(run.judged(self.value) != run.number(self.value) for run in runs):
-            self.notes.append("Runs that diverged count with the accuracy of chance.")
+            self.notes.append("White: too many runs did not reach the target to tell the median; it is longer than "
+                              "that, by their ends.")
+        if any(one["diverged"] for one in known.values()):
+            self.notes.append("Runs that diverged rank below all others: they reached nothing, and count with the accuracy of chance.")
         if lacking:
-            names = [marked(run.path.name, [run]) for run in lacking]
-            self.notes.append(f"Left out of the means, without the figure or an end: {listed(names, 3)}.")
+            names = [f"{run['run'].rsplit('/', 1)[-1]} ({run['status']})" for run in lacking]
+            self.notes.append(f"Left out, without the figure or an end: {listed(names, 3)}.")
         if numpy.isnan(self.table).any():
-            self.notes.append("Hatched: no run.")
+            self.notes.append("Hatched: no run, or all of them diverged." if any(one["diverged"] for one in known.values())
+                              else "Hatched: no run.")
         self.width = HALF if len(self.xs) <= 10 else FULL
         self.height = 1.9 + max(0.8, min(6.0, 0.32 * len(self.ys)))
 

@@ -1,13 +1,13 @@
-"""Run folders as Python sees them: found under paths, read with every fault told, grouped by configuration; and the
-interval over the seeds of a group. Needs Debian's python3-pandas."""
+"""Run folders as Python sees them: found under paths, read with every fault told, grouped by configuration. What they
+came to is asked of psctl runs. Needs Debian's python3-pandas."""
 
 import difflib
-import functools
 import json
 import math
 import os
 import pathlib
 import re
+import subprocess
 
 import pandas
 
@@ -71,12 +71,6 @@ class Run:
         value = self.summary.get(key)
         plain = isinstance(value, (int, float)) and not isinstance(value, bool)
         return value if plain and math.isfinite(value) else None
-
-    def judged(self, key):
-        """As number(), but a run that diverged has the accuracy of chance."""
-        if self.summary.get("diverged") and key.endswith("_accuracy") and self.number("classes"):
-            return 1 / self.number("classes")
-        return self.number(key)
 
     def setting(self, key):
         """A figure of the summary or, where it has none of that name, a value of the configuration, as people write it;
@@ -385,35 +379,21 @@ def confounded(groups):
     return [key for key in between if key not in within], list(within)
 
 
-def mean(values):
-    return math.fsum(values) / len(values)
-
-
-def t_interval(values, level=0.95):
-    """Mean, and half the width of its interval by Student's t; None for the width of fewer than two values."""
-    middle = mean(values)
-    if len(values) < 2:
-        return middle, None
-    variance = math.fsum((value - middle) ** 2 for value in values) / (len(values) - 1)
-    return middle, t_quantile((1 + level) / 2, len(values) - 1) * math.sqrt(variance / len(values))
-
-
-@functools.lru_cache(maxsize=None)
-def t_quantile(probability, freedom):
-    """The value that Student's t of so many degrees of freedom does not exceed with this probability, of at least one
-    half."""
-    constant = math.exp(math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2)) / math.sqrt(math.pi)
-
-    def tail(value):  # P(0 < t < value): with t = sqrt(freedom) tan(angle) the density is a power of a cosine
-        angle, pieces = math.atan(value / math.sqrt(freedom)), 400
-        width = angle / pieces
-        weights = (1 if i in (0, pieces) else 4 if i % 2 else 2 for i in range(pieces + 1))
-        return constant * width / 3 * math.fsum(w * math.cos(i * width) ** (freedom - 1) for i, w in enumerate(weights))
-
-    low, high = 0.0, 1.0
-    while tail(high) < probability - 0.5:
-        high *= 2
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (middle, high) if tail(middle) < probability - 0.5 else (low, middle)
-    return high
+def figures(groups, measures=(), target=None, curve=None):
+    """What psctl says that groups of runs came to, in their order: for each {"runs": [{"run", "status", "outcomes":
+    {measure: {"value", "censored", "diverged"}}}], "measures": {measure: {"n", "censored", "diverged", "mean" or
+    "median", "low", "high"}}, "curve": {"x", "mean", "low", "high"}}. `target`: another accuracy than the runs' own.
+    `curve`: two columns of evals.csv; the mean is of the runs that came to their end and did not diverge."""
+    members = [[str(run.path) for run in one.runs] for one in groups]
+    words = [os.environ.get("PSCTL", "psctl"), "runs", *dict.fromkeys(path for paths in members for path in paths),
+             "--format", "json", "--quiet", "--groups", "-"]
+    words += ["--columns", ",".join(measures)] if measures else []
+    words += ["--target", repr(target)] if target is not None else []
+    words += ["--curve", ",".join(curve)] if curve else []
+    try:
+        done = subprocess.run(words, input=json.dumps(members), capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise RunError(f"{words[0]}: {error.strerror}; the variable PSCTL names the program") from error
+    if done.returncode != 0:
+        raise RunError(done.stderr.strip().removeprefix("psctl: error: "))
+    return json.loads(done.stdout)

@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fmt/format.h>
 #include <unistd.h>
 #include <vector>
@@ -23,6 +24,10 @@ int plot(int argc, char** argv) {
   words.insert(words.end(), argv + 1, argv + argc);
   words.push_back(nullptr);
   ::setenv("PSCTL_PLOT_NAME", "psctl plot", 1);
+  std::error_code error;
+  if (const auto self = std::filesystem::read_symlink("/proc/self/exe", error); !error) {
+    ::setenv("PSCTL", self.c_str(), 1);  // it asks for what the runs came to
+  }
   ::execvp(python.c_str(), words.data());
   throw WorldError(
       fmt::format("psctl plot: {} cannot be started ({}); pictures need Debian's packages python3-matplotlib and "

@@ -1,12 +1,19 @@
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <fmt/format.h>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "arguments.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "results/curve.h"
 #include "results/filter.h"
+#include "results/outcome.h"
 #include "results/run.h"
 #include "terminal.h"
 #include "text_table.h"
@@ -15,16 +22,37 @@
 namespace psctl::app {
 namespace {
 
-const std::vector<std::string> kColumns = {
-    "run",           "status",     "label",         "stage",          "clock",
-    "seed",          "time_s",     "samples_per_s", "final_accuracy", "time_to_target_s",
-    "compute_share", "wait_share", "staleness_p99"};
+const std::vector<std::string> kColumns = {"run",
+                                           "status",
+                                           "label",
+                                           "stage",
+                                           "clock",
+                                           "seed",
+                                           "time_s",
+                                           "samples_per_s",
+                                           "final_accuracy",
+                                           "time_to_target_s",
+                                           "worker_s_to_target",
+                                           "samples_used",
+                                           "samples_discarded",
+                                           "samples_pending",
+                                           "samples_lost",
+                                           "compute_share",
+                                           "wait_share",
+                                           "staleness_p99"};
 
 struct Row {
   const results::Run* run = nullptr;  // none of what cannot be read
   std::vector<std::optional<std::string>> cells;
   std::optional<std::string> order;  // what it is sorted by
 };
+
+// Without links, so that a folder is known by whichever name it is given.
+std::string real_path(const std::string& path) {
+  std::error_code error;
+  const auto real = std::filesystem::canonical(path, error);
+  return error ? path : real.string();
+}
 
 // To be read: six digits.
 std::string rounded(const std::string& cell) {
@@ -52,7 +80,8 @@ void leave_out_empty(std::vector<Row>& rows, std::vector<std::string>& columns) 
   }
 }
 
-nlohmann::ordered_json as_json(const std::vector<Row>& rows, const std::vector<std::string>& columns) {
+nlohmann::ordered_json as_json(const std::vector<Row>& rows, const std::vector<std::string>& columns,
+                               const results::Horizon& horizon) {
   using Json = nlohmann::ordered_json;
   Json list = Json::array();
   for (const Row& row : rows) {
@@ -66,7 +95,73 @@ nlohmann::ordered_json as_json(const std::vector<Row>& rows, const std::vector<s
       const Json value = Json::parse(*row.cells[i], nullptr, false);  // a number, a flag or a list
       object[columns[i]] = is_text || value.is_discarded() ? Json(*row.cells[i]) : value;
     }
+    if (row.run) object["outcomes"] = results::outcomes_of(*row.run, horizon);
     list.push_back(std::move(object));
+  }
+  return list;
+}
+
+// --groups: what every group came to. `measures`: keys, as outcome() knows them.
+nlohmann::ordered_json groups_as_json(const std::string& path, const std::vector<results::Run>& runs,
+                                      const std::vector<std::string>& measures, std::optional<double> target,
+                                      const std::vector<std::string>& curve) {
+  using Json = nlohmann::ordered_json;
+  std::string text;
+  if (path == "-") {
+    text.assign(std::istreambuf_iterator<char>(std::cin), {});
+  } else {
+    std::ifstream file(path, std::ios::binary);
+    if (!file) throw UserError(fmt::format("--groups {}: cannot be opened", path));
+    text.assign(std::istreambuf_iterator<char>(file), {});
+  }
+  const auto asked = Json::parse(text, nullptr, false);
+  const auto refuse = [&](const std::string& why) { throw UserError(fmt::format("--groups {}: {}", path, why)); };
+  if (!asked.is_array()) refuse("expected a JSON list of groups, each a list of folders of runs");
+  std::map<std::string, const results::Run*> known;
+  for (const results::Run& run : runs) known.emplace(real_path(run.path()), &run);
+  std::vector<std::vector<const results::Run*>> groups;
+  std::vector<const results::Run*> all;
+  for (const Json& group : asked) {
+    if (!group.is_array()) refuse("expected a JSON list of groups, each a list of folders of runs");
+    std::vector<const results::Run*>& members = groups.emplace_back();
+    for (const Json& folder : group) {
+      const std::string name = folder.is_string() ? folder.get<std::string>() : folder.dump();
+      const auto found = known.find(real_path(name));
+      if (found == known.end()) refuse(fmt::format("{} is none of the runs", name));
+      members.push_back(found->second);
+      all.push_back(found->second);
+    }
+  }
+  const results::Horizon horizon = results::horizon_of(all);
+  // With another target than their own the times of runs come from their evaluations.
+  const auto came = [&](const results::Run& run, const std::string& measure) {
+    const bool other = target && measure == "time_to_target_s" && run.number("target_accuracy") != target;
+    return other ? results::time_to_accuracy(run, *target, horizon) : results::outcome(run, measure, horizon);
+  };
+  Json list = Json::array();
+  for (const auto& group : groups) {
+    Json members = Json::array(), figures = Json::object();
+    for (const results::Run* run : group) {
+      Json outcomes = Json::object();
+      for (const std::string& measure : measures) {
+        if (const auto outcome = came(*run, measure)) outcomes[measure] = *outcome;
+      }
+      members.push_back({{"run", run->path()}, {"status", name_of(run->status())}, {"outcomes", std::move(outcomes)}});
+    }
+    for (const std::string& measure : measures) {
+      std::vector<results::Outcome> outcomes;
+      for (const results::Run* run : group) {
+        if (const auto outcome = came(*run, measure)) outcomes.push_back(*outcome);
+      }
+      figures[measure] = results::standing_of(outcomes, results::is_time_to(measure));
+    }
+    list.push_back({{"runs", std::move(members)}, {"measures", std::move(figures)}});
+    if (curve.empty()) continue;
+    std::vector<const results::Run*> whole;
+    std::ranges::copy_if(group, std::back_inserter(whole), [](const results::Run* run) {
+      return run->status() == results::Status::kDone && !run->diverged();
+    });
+    list.back()["curve"] = results::mean_curve(whole, curve[0], curve[1]);
   }
   return list;
 }
@@ -96,7 +191,8 @@ int runs(int argc, char** argv) {
        .description =
            "A table of runs: those in the folders that are named, at any depth, or in results. Columns are what "
            "summary.json has (final_accuracy), keys of the configuration (strategy.staleness, stragglers.0.delay_ms), "
-           "run, status, label and stage. A run that failed, was interrupted, is not finished, cannot be read, or is "
+           "run, status, label and stage; --format json adds what each run came to (outcomes). A run that failed, was "
+           "interrupted, is not finished, cannot be read, or is "
            "missing from its sweep has that as its status.",
        .synopsis = "[DIR ...] [--columns KEY,...] [--where KEY=VALUE] [--sort KEY] [--top N]",
        .examples = "  psctl runs\n"
@@ -110,6 +206,11 @@ int runs(int argc, char** argv) {
                    {"reverse", Kind::kFlag, "the greatest first"},
                    {"top", Kind::kNumber, "only so many"},
                    {"format", Kind::kWord, kFormats, "table"},
+                   {"groups", Kind::kWord,
+                    "for scripts, with --format json: what groups of runs came to under the measures that --columns "
+                    "names; a file (-: standard input) with a JSON list of lists of folders"},
+                   {"target", Kind::kWord, "with --groups: the accuracy that time_to_target_s is the time to"},
+                   {"curve", Kind::kWord, "with --groups: X,Y: the mean of this column of evals.csv along that one"},
                    {"quiet", Kind::kFlag, "no notes, only the table"}},
        .positional = "folder"},
       argc, argv);
@@ -121,6 +222,9 @@ int runs(int argc, char** argv) {
     if (adds && columns.empty()) columns = kColumns;
     columns.push_back(adds ? column.substr(1) : column);
   }
+  if (columns.empty() && arguments->given("groups")) {
+    for (const results::Metric metric : results::kMetrics) columns.emplace_back(key_of(metric));
+  }
   if (columns.empty()) columns = kColumns;
   std::vector<results::Condition> conditions;
   for (const std::string& where : arguments->words("where")) conditions.push_back(results::parse_condition(where));
@@ -131,7 +235,8 @@ int runs(int argc, char** argv) {
   // A usual column need not be in any run; what was asked for must.
   if (!arguments->words("columns").empty()) {
     for (const std::string& column : columns) {
-      if (std::ranges::find(kColumns, column) == kColumns.end()) results::check_key(found.runs, column, "--columns");
+      const bool asked = std::ranges::find(kColumns, column) == kColumns.end() && !arguments->given("groups");
+      if (asked) results::check_key(found.runs, column, "--columns");
     }
   }
   for (const results::Condition& condition : conditions) results::check_key(found.runs, condition.key, "--where");
@@ -139,6 +244,21 @@ int runs(int argc, char** argv) {
   if (sorted) results::check_key(found.runs, arguments->word("sort"), "--sort");
 
   const std::vector<results::Run> chosen = results::matching(std::move(found.runs), conditions);
+  if (arguments->given("groups")) {
+    if (format != Format::kJson) throw UserError("psctl runs: --groups needs --format json");
+    std::vector<std::string> curve;
+    if (arguments->given("curve")) curve = parted_by_commas({arguments->word("curve")});
+    if (!curve.empty() && curve.size() != 2) throw UserError("--curve: expected two columns of evals.csv, X,Y");
+    std::optional<double> target;
+    if (arguments->given("target")) {
+      target = results::as_number(arguments->word("target"));
+      if (!target) throw UserError(fmt::format("--target {}: expected an accuracy", arguments->word("target")));
+    }
+    const auto groups = groups_as_json(arguments->word("groups"), chosen, columns, target, curve);
+    fmt::print("{}\n", groups.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+    std::fflush(stdout);
+    return 0;
+  }
   const std::vector<std::string> labels = results::labels(chosen);
   std::vector<Row> rows;
   for (std::size_t i = 0; i < chosen.size(); ++i) {
@@ -173,7 +293,8 @@ int runs(int argc, char** argv) {
   const bool for_people = format == Format::kTable || format == Format::kMarkdown;
   if (for_people && arguments->words("columns").empty()) leave_out_empty(rows, columns);
   if (format == Format::kJson) {
-    fmt::print("{}\n", as_json(rows, columns).dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+    fmt::print("{}\n", as_json(rows, columns, results::horizon_of(chosen))
+                           .dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
   } else {
     fmt::print("{}", to_text(as_table(rows, columns, format), format));
   }

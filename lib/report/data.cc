@@ -5,8 +5,6 @@
 #include <cmath>
 #include <filesystem>
 #include <fmt/format.h>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <mutex>
 #include <numeric>
@@ -19,7 +17,8 @@
 #include "base/text.h"
 #include "report/timeline.h"
 #include "results/columns.h"
-#include "stats/interval.h"
+#include "results/outcome.h"
+#include "results/run.h"
 
 namespace psctl::report {
 namespace {
@@ -41,18 +40,18 @@ struct Limits {
   std::size_t different = 60;  // values of a distribution
   TimelineLimits timeline;
 };
-// What the page calculates with, of a summary.
+// What the page shows as a number, of a summary.
 constexpr const char* kNumbers[] = {"time_s",        "time_to_target_s", "target_accuracy", "final_accuracy",
                                     "best_accuracy", "final_loss",       "updates",         "samples_per_s",
                                     "wait_share",    "compute_share",    "staleness_mean",  "evaluations_missed",
                                     "classes"};
 constexpr std::size_t kTimelinesForAll = 8, kTimelines = 24;
 
-std::optional<Json> read_json(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return {};
-  return Json::parse(std::string(std::istreambuf_iterator<char>(file), {}), nullptr, false);
-}
+// What the page shows of a group, over its runs that are done.
+constexpr const char* kMeasures[] = {"final_accuracy",  "time_to_target_s", "worker_s_to_target", "time_s",
+                                     "updates",         "samples_per_s",    "samples_used",       "samples_discarded",
+                                     "samples_pending", "samples_lost",     "wait_share",         "compute_share",
+                                     "staleness_mean",  "final_loss"};
 
 // Of six digits: more cannot be drawn, and would be carried by the page for nothing.
 Json number(double value) {
@@ -126,9 +125,11 @@ class Collector {
  private:
   struct Entry {
     const Run* run;
+    results::Run read;
     std::string label;
     Json summary, config, made;
     Json json = Json::object();
+    Json outcomes = Json::object();
     bool has_timeline = false;
     std::vector<std::string> problems = {};
   };
@@ -136,20 +137,35 @@ class Collector {
   void read_summaries() {
     std::map<std::string, std::string> seen;  // what a virtual run came to, and where it lies
     for (const Run& run : request_.runs) {
-      const std::string path = run.folder + "/summary.json";
-      auto summary = read_json(path);
-      if (!summary || !summary->is_object()) {
-        result_.problems.push_back(
-            {run.folder, summary ? "summary.json is damaged" : "there is no summary.json: the run did not end"});
+      const auto problem = [&](const std::string& text) { result_.problems.push_back({run.folder, text}); };
+      std::optional<results::Run> read;
+      std::optional<Json> summary;
+      try {
+        read = results::read_run(run.folder);
+        if (read) summary = read->whole_summary();
+      } catch (const UserError& fault) {
+        problem(fault.what());
         continue;
+      }
+      if (!read) {
+        problem("there is neither summary.json nor config.yaml");
+        continue;
+      }
+      if (read->status() == results::Status::kUnfinished) {
+        problem("there is no summary.json: the run did not end, or was killed; what it wrote is shown");
+        (*summary)["status"] = name_of(read->status());
+      } else if (const std::string lacking = results::lacking(*read);
+                 read->status() == results::Status::kDone && !lacking.empty()) {
+        problem(lacking);
       }
       Json config = Json::object();
       if (const auto found = summary->find("config"); found != summary->end() && found->is_object())
         flatten("", *found, config);
-      Json made = read_json(run.folder + "/made.json").value_or(Json::object());
-      if (!made.is_object()) {
-        result_.problems.push_back({run.folder, "made.json is damaged"});
-        made = Json::object();
+      Json made = Json::object();
+      try {
+        made = read->made();
+      } catch (const UserError& fault) {
+        problem(fault.what());
       }
       summary->erase("config");
       if (text_of(*summary, "clock") == "virtual") {  // a copy of it is no other seed
@@ -170,6 +186,7 @@ class Collector {
         }
       }
       Entry entry{.run = &run,
+                  .read = std::move(*read),
                   .label = run.label.empty() ? text_of(*summary, "strategy_label") : run.label,
                   .summary = std::move(*summary),
                   .config = std::move(config),
@@ -253,26 +270,23 @@ class Collector {
     }
   }
 
-  // Means of a group's runs that came to their end, and how sure they are; of what is not known of all of these there
-  // is none. A run that diverged is as good as guessing.
+  // What each run came to, and each group over its runs that are done.
   void measure() {
+    std::vector<const results::Run*> all;
+    for (const Entry& entry : entries_) all.push_back(&entry.read);
+    const results::Horizon horizon = results::horizon_of(all);
+    for (Entry& entry : entries_) entry.outcomes = results::outcomes_of(entry.read, horizon);
     for (Json& group : groups_) {
+      std::vector<const results::Run*> runs;
+      for (const Json& run : group["runs"]) runs.push_back(all[run.get<std::size_t>()]);
       Json& measures = group["measures"] = Json::object();
-      for (const char* key : {"final_accuracy", "time_s"}) {
-        std::vector<double> values;
-        for (const Json& run : group["runs"]) {
-          const Json& summary = entries_[run.get<std::size_t>()].summary;
-          if (text_of(summary, "status") != "done") continue;
-          const double classes = number_of(summary, "classes");
-          const bool guesses =
-              std::string_view(key) == "final_accuracy" && summary.value("diverged", Json()) == true && classes > 0;
-          values.push_back(guesses ? 1 / classes : number_of(summary, key));
+      for (const char* key : kMeasures) {
+        const results::Standing standing = results::standing_of(runs, key, horizon);
+        if (standing.n == 0) continue;
+        measures[key] = standing;
+        for (const char* figure : {"mean", "median", "low", "high"}) {
+          if (measures[key].contains(figure)) measures[key][figure] = number(number_of(measures[key], figure));
         }
-        if (values.size() < 2 || std::ranges::any_of(values, [](double value) { return !std::isfinite(value); }))
-          continue;
-        const stats::Interval interval = stats::interval(values);
-        measures[key] = {
-            {"mean", number(interval.mean)}, {"low", number(interval.low)}, {"high", number(interval.high)}};
       }
     }
   }
@@ -336,6 +350,7 @@ class Collector {
                   {"name", (folder.has_filename() ? folder : folder.parent_path()).filename().string()},
                   {"label", entry.label},
                   {"summary", std::move(summary)},
+                  {"outcomes", entry.outcomes},
                   {"config", differences(common_config_, entry.config)},
                   {"made", differences(common_made_, entry.made)}};
   }
@@ -467,7 +482,8 @@ class Collector {
       rows[i] = {.at = cell(2), .worker = static_cast<std::size_t>(cell(3)), .step = cell(4)};
       for (std::size_t part = 0; part < kPartCount; ++part) rows[i].parts[part] = cell(5 + part);
     }
-    const double time = number_of(entry.summary, "time_s");
+    double time = number_of(entry.summary, "time_s");
+    if (std::isnan(time) && !rows.empty()) time = std::ranges::max(rows, {}, &StepRow::at).at;  // it did not end
     entry.json["timeline"] = timeline(std::move(rows), workers, std::isfinite(time) ? time : 0, limits.timeline);
     if (!entry.json["timeline"].contains("cells")) return;
     const std::lock_guard lock(mutex_);

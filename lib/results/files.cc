@@ -8,8 +8,10 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "config/config.h"
 #include "results/columns.h"
 #include "results/run.h"
+#include "sync/registry.h"
 
 namespace psctl::results {
 namespace {
@@ -38,7 +40,10 @@ std::optional<std::uint64_t> rows_of(const std::string& path) {
 
 }  // namespace
 
-Json Run::whole_summary() const { return read_object(path_, "summary.json"); }
+Json Run::whole_summary() const {
+  if (status_ == Status::kUnfinished) return Json::parse(known_of_unfinished(path_));
+  return read_object(path_, "summary.json");
+}
 Json Run::made() const { return read_object(path_, "made.json"); }
 
 std::vector<Evaluation> Run::evals() const {
@@ -59,6 +64,22 @@ std::vector<Evaluation> Run::evals() const {
                 .samples = whole(columns[3][i])};
   }
   return evals;
+}
+
+std::string known_of_unfinished(const std::string& folder) {
+  const std::string path = folder + "/config.yaml";
+  Json known = Json::object();
+  try {
+    const config::RunConfig config = config::load_text(config::read_file(path), path).run;
+    known["strategy"] = config.strategy.name;
+    known["strategy_label"] = sync::label(config.strategy);
+    known["clock"] = config.clock == config::Clock::kVirtual ? "virtual" : "real";
+    known["seed"] = config.seed;
+    known["config"] = Json::parse(config::to_json(config));
+  } catch (const Error&) {
+    // cut off, or of another version of psctl
+  }
+  return known.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 std::string lacking(const Run& run) {

@@ -80,7 +80,7 @@ Looked look(const std::string& folder, bool descend) {
   }
   std::error_code error;
   if (fs::exists(joined(folder, "config.yaml"), error)) {
-    looked.run.emplace(Run::unfinished(folder));
+    looked.run.emplace(Run::unfinished(folder, known_of_unfinished(folder)));
     return looked;
   }
   if (!descend) return looked;

@@ -8,7 +8,6 @@
 
 #include "base/error.h"
 #include "results/filter.h"
-#include "stats/interval.h"
 #include "stats/survival.h"
 #include "stats/sustained.h"
 
@@ -63,6 +62,15 @@ Outcome reached_at(const Run& run, double time_s, std::span<const Evaluation> ev
   }
   outcome.resolution = evaluations.empty() ? evaluation_grid_s(run) : time_s - before;
   return outcome;
+}
+
+// None of a file that is damaged: the time to the target stands in the summary, too.
+std::vector<Evaluation> readable_evals(const Run& run) {
+  try {
+    return run.evals();
+  } catch (const WorldError&) {
+    return {};
+  }
 }
 
 // The version of the evaluation at which the run reached its target.
@@ -159,7 +167,7 @@ std::optional<Outcome> outcome(const Run& run, std::string_view measure, const H
   if (measure == "time_to_target_s") {
     if (!run.number("target_accuracy") || !end_s) return std::nullopt;
     if (run.diverged() || !number) return missed(run, *end_s, horizon.time_s);
-    return reached_at(run, *number, run.evals());
+    return reached_at(run, *number, readable_evals(run));
   }
   if (measure == "updates_to_target") {
     const auto updates = run.number("updates");
@@ -170,7 +178,15 @@ std::optional<Outcome> outcome(const Run& run, std::string_view measure, const H
   if (measure == "time_to_plateau_s") {
     if (!end_s) return std::nullopt;
     if (run.diverged() || run.text("stop") != "plateau") return missed(run, *end_s, horizon.time_s);
-    return reached_at(run, *end_s, run.evals());
+    return reached_at(run, *end_s, readable_evals(run));
+  }
+  if (measure == "worker_s_to_target") {
+    const auto workers = as_number(run.config("cluster.workers").value_or(""));
+    if (!run.number("target_accuracy") || !run.has(measure) || !end_s || !workers) return std::nullopt;
+    if (!run.diverged() && number) return plain(number);
+    Outcome never = missed(run, *end_s, horizon.time_s);
+    never.value *= *workers;
+    return never;
   }
   if (measure == "updates_per_s") return per_second(run, "updates");
   if (measure == "samples_per_s") return per_second(run, "samples_used");
@@ -230,7 +246,7 @@ stats::Bounds speed_of(const Outcome& time) {
 }
 
 Standing standing_of(std::span<const Outcome> outcomes, bool less_is_better) {
-  Standing standing{.n = outcomes.size()};
+  Standing standing{.n = outcomes.size(), .is_median = less_is_better};
   std::vector<stats::Time> times;
   std::vector<double> values;
   for (const Outcome& outcome : outcomes) {
@@ -240,8 +256,26 @@ Standing standing_of(std::span<const Outcome> outcomes, bool less_is_better) {
     values.push_back(outcome.value);
   }
   if (outcomes.empty()) return standing;
-  standing.centre = less_is_better ? stats::median_time(times) : std::optional(stats::mean(values));
+  if (less_is_better) {
+    standing.centre = stats::median_time(times);
+  } else if (standing.censored == 0) {
+    standing.centre = stats::mean(values);
+  }
+  if (standing.censored == 0 && outcomes.size() >= 2) standing.interval = stats::interval(values);
   return standing;
+}
+
+Standing standing_of(std::span<const Run* const> runs, std::string_view measure, const Horizon& horizon) {
+  std::vector<Outcome> outcomes;
+  for (const Run* run : runs) {
+    if (const auto came = outcome(*run, measure, horizon)) outcomes.push_back(*came);
+  }
+  return standing_of(outcomes, is_time_to(measure));
+}
+
+bool is_time_to(std::string_view measure) {
+  return measure == "time_to_target_s" || measure == "time_to_plateau_s" || measure == "updates_to_target" ||
+         measure == "worker_s_to_target";
 }
 
 bool ranks_before(const Standing& a, const Standing& b, bool less_is_better) {
@@ -251,6 +285,42 @@ bool ranks_before(const Standing& a, const Standing& b, bool less_is_better) {
   if (smaller_part(a.censored, b.censored) || smaller_part(b.censored, a.censored))
     return smaller_part(a.censored, b.censored);
   return smaller_part(a.diverged, b.diverged);
+}
+
+namespace {
+
+nlohmann::ordered_json number_or_null(std::optional<double> value) {
+  return value && std::isfinite(*value) ? nlohmann::ordered_json(*value) : nlohmann::ordered_json(nullptr);
+}
+
+}  // namespace
+
+void to_json(nlohmann::ordered_json& json, const Outcome& outcome) {
+  const bool none = outcome.diverged && !outcome.censored;  // an accuracy
+  json = {{"value", none ? nlohmann::ordered_json(nullptr) : number_or_null(outcome.value)},
+          {"censored", outcome.censored},
+          {"diverged", outcome.diverged}};
+}
+
+void to_json(nlohmann::ordered_json& json, const Standing& standing) {
+  const auto end_of = [&](double stats::Interval::*end) {
+    return number_or_null(standing.interval ? std::optional((*standing.interval).*end) : std::nullopt);
+  };
+  const bool none = standing.n == standing.diverged;
+  json = {{"n", standing.n},
+          {"censored", standing.censored},
+          {"diverged", standing.diverged},
+          {standing.is_median ? "median" : "mean", number_or_null(none ? std::nullopt : standing.centre)},
+          {"low", end_of(&stats::Interval::low)},
+          {"high", end_of(&stats::Interval::high)}};
+}
+
+nlohmann::ordered_json outcomes_of(const Run& run, const Horizon& horizon) {
+  nlohmann::ordered_json outcomes = nlohmann::ordered_json::object();
+  for (const Metric metric : kMetrics) {
+    if (const auto came = outcome(run, metric, horizon)) outcomes[key_of(metric)] = *came;
+  }
+  return outcomes;
 }
 
 }  // namespace psctl::results

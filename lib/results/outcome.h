@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstddef>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <span>
 #include <string_view>
 
 #include "results/run.h"
+#include "stats/interval.h"
 #include "stats/tests.h"
 
 namespace psctl::results {
@@ -43,6 +45,7 @@ struct Outcome {
 //   time_to_plateau_s  the time of a run that stop.plateau ended, else censored at its end;
 //   updates_per_s;
 //   samples_per_s      of samples that updates used; nothing of an older psctl, whose summaries do not tell them.
+//   worker_s_to_target the seconds of all workers until the target, censored at those of the whole run.
 // A run that diverged reached nothing: its times and updates are censored at the horizon, and its final accuracy is
 // that of guessing (1 / classes), or the horizon's if that is lower. Of its other measures of quality there are none.
 // Nothing where the run is not done, or does not tell.
@@ -63,11 +66,25 @@ stats::Bounds speed_of(const Outcome& time);
 // What a group of runs came to: of times the median by Kaplan and Meier, of all else the mean.
 struct Standing {
   std::size_t n = 0, censored = 0, diverged = 0;
+  bool is_median = false;
   std::optional<double> centre = {};  // nothing where n is 0, or too many are censored to tell
+  // Of the mean over the seeds, 95 %; nothing of fewer than two, or where any is censored.
+  std::optional<stats::Interval> interval = {};
 };
 Standing standing_of(std::span<const Outcome> outcomes, bool less_is_better);
+// Of the runs that are done and tell.
+Standing standing_of(std::span<const Run* const> runs, std::string_view measure, const Horizon& horizon);
+// Whether the runs of a group are told by their median under this measure, and less is better.
+bool is_time_to(std::string_view measure);
 // Whether `a` ranks before `b`: by the centre, an unknown one last; of equal ones by the smaller part that is censored,
 // then by the smaller part that diverged.
 bool ranks_before(const Standing& a, const Standing& b, bool less_is_better);
+
+// As psctl runs and psctl report hand them on: {"value", "censored", "diverged"}, and {"n", "censored", "diverged",
+// "mean" or "median", "low", "high"}, null where it is not known. The accuracy of a run that diverged is null.
+void to_json(nlohmann::ordered_json& json, const Outcome& outcome);
+void to_json(nlohmann::ordered_json& json, const Standing& standing);
+// Those of a run that it has: time_to_target_s, final_accuracy, samples_per_s.
+nlohmann::ordered_json outcomes_of(const Run& run, const Horizon& horizon);
 
 }  // namespace psctl::results

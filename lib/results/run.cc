@@ -175,7 +175,12 @@ Run::Run(std::string path, std::string_view summary) : path_(std::move(path)) {
                          : "summary.json has no status");
 }
 
-Run Run::unfinished(std::string path) { return Run(std::move(path)); }
+Run Run::unfinished(std::string path, std::string_view known) {
+  Run run(std::move(path));
+  SummaryReader reader(run);
+  if (!known.empty()) Json::sax_parse(known, &reader);
+  return run;
+}
 
 const Run::Field* Run::find(std::span<const Field> fields, std::string_view key) const {
   const auto found = std::ranges::find_if(fields, [&](const Field& field) { return key_of(field) == key; });

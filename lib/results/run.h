@@ -25,8 +25,8 @@ class Run {
  public:
   // The text of a summary.json. Throws UserError, with what is wrong in words that follow the path, if it is none.
   Run(std::string path, std::string_view summary);
-  // Of a folder that has no summary.
-  static Run unfinished(std::string path);
+  // Of a folder that has no summary. `known`: what there is of one, such as its configuration; may be empty.
+  static Run unfinished(std::string path, std::string_view known = {});
 
   const std::string& path() const { return path_; }  // as it was found, without a slash at the end
   Status status() const { return status_; }
@@ -35,7 +35,8 @@ class Run {
 
   // Of summary.json. Nothing where the key is absent or null, or the value of another type.
   std::optional<double> number(std::string_view key) const;
-  bool flag(std::string_view key) const;  // false where it is absent or null
+  bool flag(std::string_view key) const;                                // false where it is absent or null
+  bool has(std::string_view key) const { return find(summary_, key); }  // also as null
   bool diverged() const { return flag("diverged"); }
   std::optional<std::string_view> text(std::string_view key) const;
 
@@ -54,8 +55,9 @@ class Run {
   const std::vector<std::string>& stages() const { return stages_; }
   void add_stage(std::string stage) { stages_.push_back(std::move(stage)); }
 
-  // All of summary.json, with its configuration and its workers, and all of made.json; read anew each time. An empty
-  // object where there is no such file. Throws UserError, with what is wrong in words that follow the path.
+  // All of summary.json, with its configuration and its workers (of a run that is not finished the configuration), and
+  // all of made.json; read anew each time. An empty object where there is no such file. Throws UserError, with what is
+  // wrong in words that follow the path.
   nlohmann::ordered_json whole_summary() const;
   nlohmann::ordered_json made() const;
 
@@ -101,6 +103,10 @@ struct Found {
 // below it is looked at. Links to folders are not followed, except in `paths` themselves; nor are folders whose names
 // begin with a dot, unless they are runs. Throws UserError for a path that is no folder.
 Found find_runs(std::span<const std::string> paths);
+
+// Of a folder without a summary: JSON with the keys of one that its config.yaml tells. An empty object if that does not
+// say what a run needs.
+std::string known_of_unfinished(const std::string& folder);
 
 // What the folder of a run that is done lacks of the tables that its configuration asks for, with every row: "steps.csv
 // is missing", "steps.csv has 0 of 300 rows". Empty if it lacks nothing.

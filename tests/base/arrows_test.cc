@@ -17,7 +17,7 @@ using Folders = std::set<std::string>;
 const std::map<std::string, Folders> kArrows = {
     {"base", {}},
     {"stats", {"base"}},
-    {"results", {"base", "stats"}},
+    {"results", {"base", "config", "stats", "sync"}},
     {"delay", {"base"}},
     {"sync", {"base"}},
     {"verify", {"base", "sync"}},

@@ -485,7 +485,8 @@ class Hurt(Page):
         self.assertAlmostEqual(float(row["bsp", "20"][2].split(" ")[0]), (seen[20]["final_accuracy"] + 0.1) / 2, delta=1e-4)
 
     def test_a_median_that_is_not_known_is_not_told(self):
-        self.assertEqual(self.marks("target", "line.median"), 4)
+        # Of six groups one median is not known; of the run that was interrupted nothing counts.
+        self.assertEqual(self.marks("target", "line.median"), 5)
         row = dict(zip(zip(self.column("groups", "strategy"), self.column("groups", "delay_ms")), self.column("groups", "time to target, s")))
         self.assertEqual(row["bsp", "20"], "not known (1 of 2)")
         self.assertTrue(all(float(time) > 0 for (strategy, delay), time in row.items() if (strategy, delay) != ("bsp", "20")), row)

@@ -354,7 +354,7 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_read_is_named_and_the_rest_is_shown) {
   for (const char* name : {"runs/cut", "runs/damaged", "runs/killed"})
     BOOST_TEST(contains(process.error(), name), process.error());
   const Json data = data_of(read_file(folder / "out.html"));
-  BOOST_TEST(data["runs"].size() == 2U);
+  BOOST_TEST(data["runs"].size() == 3U);
   BOOST_TEST(data["problems"].size() == 3U);
 }
 

@@ -112,46 +112,40 @@ const panel_accuracy = new Panel("accuracy", "Learning", "Line: mean of the seed
 ]);
 panels.push(panel_accuracy);
 
-const with_target = (runs) => runs.filter((run) => run.summary.target_accuracy > 0);
-const has_reached = (run) => typeof run.summary.time_to_target_s === "number";
-// The middle of times of which some are only known to be longer than their run; Infinity where that leaves it open, NaN
-// where no run has a target.
-function median_with_open(runs) {
-  const ranked = with_target(runs).map((run) => [run.summary.time_to_target_s ?? run.summary.time_s ?? 0, !has_reached(run)])
-    .sort(([a, is_open], [b, b_open]) => a - b || is_open - b_open);
-  if (!ranked.length) return NaN;
-  const below = (ranked.length - 1) >> 1, above = ranked.length >> 1;
-  return ranked.slice(0, above + 1).some(([, is_open]) => is_open) ? Infinity : (ranked[below][0] + ranked[above][0]) / 2;
-}
-const told_median = (value, runs, tell) => (value !== Infinity ? tell(value) : runs.some(has_reached) ? "not known" : "not reached");
+// Runs that have a time to a target, reached or censored.
+const with_target = (runs) => runs.filter(to_target);
+const has_target = (group) => group.measures.time_to_target_s !== undefined;
+const told_median = (group, tell) => {
+  const {n, censored, median} = group.measures.time_to_target_s;
+  const part = censored ? ` (${n - censored} of ${n})` : "";
+  return (median !== null ? tell(median) : censored < n ? "not known" : "not reached") + part;
+};
 // Several are drawn below each other in a row, so that equal ones do not hide each other.
 const spread = (i, count, height) => (count > 1 ? (i / (count - 1) - 0.5) * height : 0);
 
 function draw_to_target(width) {
-  const groups = shown_groups().filter((group) => with_target(runs_of(group)).length);
+  const groups = shown_groups().filter(has_target);
   if (!groups.length) return "No run that is shown has a target (evaluate.target_accuracy).";
   const row = 34;
   const chart = new Chart(width, groups.length * row + 62, {left: label_room(groups.map(name_of), width), right: 98, top: 8, bottom: 46}, "time to the target accuracy");
-  const times = with_target(groups.flatMap(runs_of)).map((run) => run.summary.time_to_target_s ?? run.summary.time_s);
+  const times = with_target(groups.flatMap(runs_of)).map((run) => to_target(run).value);
   const x = linear(0, extent(times)[1], chart.left, chart.right);
   chart.x_axis(x, "time to target, s");
   groups.forEach((group, i) => {
     const middle = chart.top + (i + 0.5) * row, runs = with_target(runs_of(group)), {colour, mark: kind} = style_of(group.label);
     if (i % 2 === 0) chart.draw("rect", {class: "stripe", x: chart.left, y: middle - row / 2, width: chart.right - chart.left, height: row});
     chart.row_label(name_of(group), middle);
-    const median = median_with_open(runs);
-    if (Number.isFinite(median)) chart.draw("line", {class: "median", x1: x(median), x2: x(median), y1: middle - 13, y2: middle + 13});
+    const {n, censored, median} = group.measures.time_to_target_s;
+    if (median !== null) chart.draw("line", {class: "median", x1: x(median), x2: x(median), y1: middle - 13, y2: middle + 13});
     runs.forEach((run, j) => {
-      const reached = has_reached(run);
-      const time = reached ? run.summary.time_to_target_s : run.summary.time_s;
+      const {value: time, censored: open, diverged} = to_target(run), reached = !open;
       const [cx, cy] = [x(time), middle + spread(j, runs.length, 20)];
       if (!reached) chart.draw("path", {class: "open", d: `M${cx},${cy}h12m-4,-3l4,3l-4,3`, stroke: colour});
       chart.body.append(mark(kind === "cross" ? "circle" : kind, cx, cy, 4, {class: reached ? "reached" : "censored", fill: reached ? colour : "var(--page)", stroke: colour, "stroke-width": 1.6}));
-      chart.target(cx - 4, cy - 4, 8, 8, [name_of(group), `seed ${plain(run.summary.seed)}, target ${told(run.summary.target_accuracy)}`, reached ? `reached after ${seconds(time)}` : `not reached within ${seconds(time)}`]);
+      chart.target(cx - 4, cy - 4, 8, 8, [name_of(group), `seed ${plain(run.summary.seed)}, target ${told(run.summary.target_accuracy)}`, reached ? `reached after ${seconds(time)}` : diverged ? `diverged after ${seconds(run.summary.time_s)}: not reached` : `not reached within ${seconds(time)}`]);
     });
-    const reached = runs.filter(has_reached).length;
-    chart.draw("text", {class: "note", x: chart.right + 30, y: middle + 4}, `${reached} of ${runs.length}`);
+    chart.draw("text", {class: "note", x: chart.right + 30, y: middle + 4}, `${n - censored} of ${n}`);
   });
   return chart.node;
 }
-panels.push(new Panel("target", "Time to target", "A mark a run; open with an arrow: not reached by its end, so the time is longer than that. Bar: median of the seeds, where it is known. At the right: how many reached it.", draw_to_target));
+panels.push(new Panel("target", "Time to target", "A mark a run that came to its end; open with an arrow: not reached, so the time is longer than that (a run that diverged is drawn where the longest ended). Bar: median of the seeds (Kaplan and Meier), where it is known. At the right: how many reached it.", draw_to_target));

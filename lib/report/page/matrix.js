@@ -48,18 +48,15 @@ panels.push(new Panel("holds", "Who waits for whom", "A row a worker that waited
 const kMeasures = {
   final_accuracy: ["final accuracy", told, "high"], time_to_target_s: ["time to target (median)", seconds, "low"], time_s: ["time of the run", seconds, "low"],
   wait_share: ["share of waiting", percent, "low"], compute_share: ["share of computing", percent, "high"], staleness_mean: ["mean staleness", told, "low"],
-  samples_per_s: ["samples used per second", told, "high"], updates: ["updates", told, "high"], final_loss: ["final loss", told, "low"],
+  worker_s_to_target: ["worker-seconds to target (median)", told, "low"], samples_per_s: ["samples used per second", told, "high"], samples_used: ["samples used", told, "high"], updates: ["updates", told, "high"], final_loss: ["final loss", told, "low"],
 };
 const kStrategy = "strategy";
 // Those that some run has.
-const measures = Object.entries(kMeasures).filter(([key]) => (key === "time_to_target_s" ? with_target(page.runs).length : page.runs.some((run) => ended(run) && typeof judged(run, key) === "number")));
+const measures = Object.entries(kMeasures).filter(([key]) => page.groups.some((group) => group.measures[key]));
 Object.assign(state, {measure: measures[0]?.[0] ?? "time_s", rows: kStrategy, columns: page.axes[0]?.key ?? kStrategy});
 
-function measured(groups, key) {
-  const runs = groups.flatMap(runs_of).filter(ended);
-  if (key === "time_to_target_s") return median_with_open(runs);
-  return mean(runs.map((run) => judged(run, key)).filter((value) => typeof value === "number"));
-}
+// Of several configurations in one cell the mean, where it is known of each.
+const measured = (groups, key) => mean(groups.filter((group) => group.measures[key]).map((group) => figure_of(group, key)));
 function draw_sweep(width) {
   const values_of = (key) => (key === kStrategy ? labels.filter((label) => !state.hidden.has(label)) : page.axes.find((axis) => axis.key === key).values);
   const value_of = (group, key) => (key === kStrategy ? group.label : group.point[key]);
@@ -91,10 +88,10 @@ function draw_sweep(width) {
       const best = Number.isFinite(value) && value === (good === "high" ? high : low);
       chart.draw("rect", {class: "cell", x, y, width: side - 2, height: height - 2, fill: Number.isFinite(value) ? cell_fill(share) : "var(--cell-none)"});
       chart.draw("text", {class: best ? "value best" : "value", x: x + side / 2, y: y + height / 2 + 4, "text-anchor": "middle", fill: Number.isFinite(value) ? cell_ink(share) : "var(--ink)"},
-                 told_median(value, groups.flatMap(runs_of), (known) => tell(known, 3)));
+                 Number.isFinite(value) || !groups.some((group) => group.measures[state.measure]) ? tell(value, 3) : groups.every((group) => group.measures[state.measure]?.censored === group.measures[state.measure]?.n) ? "not reached" : "not known");
       const runs = groups.flatMap(runs_of);
       chart.target(x, y, side - 2, height - 2, [[row_names[i], columns[0] === null ? "" : column_names[j]].filter(Boolean).join(", "),
-        groups.length ? `${text}: ${value === Infinity ? "not reached by enough of the runs" : tell(value)}` : "no run is here", counted(runs.length, "run"), best ? "the best of those that are shown" : ""].filter(Boolean));
+        groups.length ? `${text}: ${tell(value)}` : "no run is here", counted(runs.length, "run"), best ? "the best of those that are shown" : ""].filter(Boolean));
     });
   });
   chart.draw("text", {class: "title", x: chart.left, y: chart.height - 8}, `${text}: faintest ${tell(low, 3)}, strongest ${tell(high, 3)}; bold is best`);

@@ -83,8 +83,10 @@ const whole = (run) => ended(run) && !run.summary.diverged;
 // Whether a model was looked at, and on which samples.
 const evaluated = (run) => Boolean(run.evals?.test_accuracy.some((accuracy) => accuracy !== null));
 const looked_at = [...new Set(page.runs.filter(evaluated).map((run) => run.config["evaluate.on"] || "test"))].join(" or ") || "test";
-// A figure of a run as it is judged: what diverged is as good as guessing.
-const judged = (run, key) => (run.summary.diverged && key.endsWith("_accuracy") && run.summary.classes > 0 ? 1 / run.summary.classes : run.summary[key]);
+// What psctl worked out of a group under a measure: its mean or median; NaN where it is not known.
+const figure_of = (group, key) => group.measures[key]?.median ?? group.measures[key]?.mean ?? NaN;
+// And of a run: {value, censored, diverged}; nothing of one that did not come to its end.
+const to_target = (run) => run.outcomes.time_to_target_s;
 const run_name = (run) => `${run.group.label}, ${[...page.axes.map((axis) => `${short_key(axis.key)} ${plain(run.group.point[axis.key])}`), `seed ${plain(run.summary.seed)}`].join(", ")}`;
 
 const panels = [];

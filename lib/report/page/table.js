@@ -28,28 +28,29 @@ const axis_columns = (point) => page.axes.map((axis) => [short_key(axis.key), (i
 
 const group_sort = {column: 0, down: false};
 const with_interval = (key, tell = told) => ({right: true, tell: (value, group) => {
-  const interval = group.measures?.[key];
+  const interval = group.measures[key];
   if (!interval || interval.low === null || interval.low === interval.high) return tell(value);
   return html("span", {}, tell(value), html("small", {}, ` ${tell(interval.low)} to ${tell(interval.high)}`));
 }});
 const part_of = (some, all) => (some < all ? `${some} of ${all}` : told(all));
-const mean_of = (key) => (group) => mean(runs_of(group).filter(ended).map((run) => judged(run, key)).filter((value) => typeof value === "number"));
+const of_group = (key) => (group) => figure_of(group, key);
 function draw_groups() {
   const groups = shown_groups();
   if (!groups.length) return why_nothing();
-  const targets = groups.some((group) => with_target(runs_of(group)).length);
+  const known = (...keys) => keys.some((key) => groups.some((group) => group.measures[key]));
   const columns = [
     ["strategy", (group) => group.label, words], ...axis_columns((group) => group.point), ["seeds", (group) => group.runs.length, {right: true, tell: (count, group) => part_of(runs_of(group).filter(ended).length, count)}],
-    ["final accuracy", mean_of("final_accuracy"), with_interval("final_accuracy")],
-    ...(targets ? [["time to target, s", (group) => median_with_open(runs_of(group).filter(ended)), {right: true, tell: (value, group) => told_median(value, runs_of(group).filter(ended), told) +
-      ((reached, all) => (reached < all ? ` (${reached} of ${all})` : ""))(...[has_reached, () => true].map((which) => with_target(runs_of(group).filter(ended)).filter(which).length))}]] : []),
-    ["time, s", mean_of("time_s"), with_interval("time_s")], ["updates", mean_of("updates"), numeric()], ["samples/s used", mean_of("samples_per_s"), numeric()],
-    ["waiting", mean_of("wait_share"), numeric(percent)], ["computing", mean_of("compute_share"), numeric(percent)], ["staleness", mean_of("staleness_mean"), numeric()],
+    ["final accuracy", of_group("final_accuracy"), {right: true, tell: (value, group) => (group.measures.final_accuracy?.diverged === group.measures.final_accuracy?.n && group.measures.final_accuracy ? "diverged" : with_interval("final_accuracy").tell(value, group))}],
+    ...(known("time_to_target_s") ? [["time to target, s", of_group("time_to_target_s"), {right: true, tell: (value, group) => (has_target(group) ? told_median(group, told) : told(NaN))}]] : []),
+    ...(known("worker_s_to_target") ? [["worker-seconds to target", of_group("worker_s_to_target"), numeric()]] : []),
+    ["time, s", of_group("time_s"), with_interval("time_s")], ["updates", of_group("updates"), numeric()], ["samples/s used", of_group("samples_per_s"), numeric()],
+    ...[["samples used", "samples_used"], ["discarded", "samples_discarded"], ["pending", "samples_pending"], ["lost", "samples_lost"]].filter(([, key]) => known(key)).map(([title, key]) => [title, of_group(key), numeric()]),
+    ["waiting", of_group("wait_share"), numeric(percent)], ["computing", of_group("compute_share"), numeric(percent)], ["staleness", of_group("staleness_mean"), numeric()],
     ["notices", (group) => [...new Set(runs_of(group).flatMap((run) => run.notices.map(([kind]) => kind)))].join(", "), {right: false, tell: (value) => value}],
   ];
   return sortable(columns, groups, group_sort, () => panel_groups.refresh(), () => ({}));
 }
-const panel_groups = new Panel("groups", "Side by side", "Means over the seeds, with the interval that holds the true mean with 95 %; the time to target is their median. Of runs that came to their end; what diverged counts as guessing.", draw_groups);
+const panel_groups = new Panel("groups", "Side by side", "Means over the seeds, with the interval that holds the true mean with 95 %; the time to target is their median. Of runs that came to their end. What diverged reached no target, and its accuracy is that of guessing, or the lowest of the others if that is lower.", draw_groups);
 panels.push(panel_groups);
 
 // ---- runs
