@@ -433,6 +433,7 @@ const auto& cluster_section() {
 
 const auto& straggler_section() {
   using delay::Law;
+  using delay::Phase;
   using delay::Rule;
   using delay::Target;
   const ListForm workers{.shortest = 1, .longest = kMostWorkers, .one_alone = false, .word = "all"};
@@ -476,6 +477,12 @@ const auto& straggler_section() {
                {.under = {"periodic"}, .required = true})
           .add("for_steps", &Rule::for_steps, whole(1), "steps at the beginning of each period that are slow",
                {.under = {"periodic"}})
+          .add(
+              "phase", &Rule::phase,
+              choice<Phase>({{"equal", Phase::kEqual}, {"drawn", Phase::kDrawn}, {"spread", Phase::kSpread}}),
+              "where a worker's periods begin; equal: all at the first step; drawn: each at a step drawn by seed, rule "
+              "and worker; spread: evenly over a period, in the order of workers",
+              {.under = {"periodic"}})
           .add("from_s", &Rule::from_s, number(between(0, kLongestSeconds)), "run time at which it begins",
                {.under = {"window"}})
           .add("to_s", &Rule::to_s, number(between(0, kLongestSeconds)), "run time at which it ends",
@@ -484,8 +491,15 @@ const auto& straggler_section() {
                {.under = {"markov", "periodic", "window"}, .required = true})
           .add("factor", &Rule::factor, number(between(1, 1e6)), "the computing takes so many times as long",
                {.under = {"slowdown"}, .required = true})
-          .add("file", &Rule::file, text(fault_of_any, "a path"), "CSV of worker,step,delay_ms",
+          .add("file", &Rule::file, text(fault_of_any, "a path"),
+               "CSV of worker,step,delay_ms; workers count from 0, steps from first_step; what has no row is not slow",
                {.under = {"trace"}, .required = true})
+          .add("first_step", &Rule::first_step, whole(0, 1),
+               "number of a worker's first step in the file; 1 as in steps.csv", {.under = {"trace"}})
+          .add("repeat", &Rule::repeat, flag(),
+               "true: after its last step in the file a worker begins the file again; false: its later steps are not "
+               "slow",
+               {.under = {"trace"}})
           .add("on", &Rule::on, choice<Target>({{"compute", Target::kCompute}, {"network", Target::kNetwork}}),
                "what is slow: the computing, or the push",
                {.under = {"constant", "uniform", "normal", "lognormal", "pareto", "exponential", "markov", "periodic",

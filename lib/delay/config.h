@@ -22,6 +22,9 @@ enum class Law {
   kTrace
 };
 enum class Target { kCompute, kNetwork };
+// Where the periods of the workers of a `periodic` rule begin: all at the first step, each at a step that is drawn by
+// (seed, rule, worker), or one after the other, spread evenly over a period in the order of the rule's workers.
+enum class Phase { kEqual, kDrawn, kSpread };
 
 // One rule: who is slowed down, and by what law. Only the numbers of its own law are used.
 struct Rule {
@@ -35,9 +38,12 @@ struct Rule {
   double scale_ms = 0, shape = 1;       // pareto: scale_ms * u^(-1/shape)
   double enter = 0, leave = 1;          // markov: probability a step of entering and of leaving a slow spell
   Step every_steps = 1, for_steps = 1;  // periodic: the first for_steps of every every_steps
+  Phase phase = Phase::kEqual;          // periodic
   double from_s = 0, to_s = 0;          // window: steps that begin at from_s <= t < to_s of run time
   double factor = 1;                    // slowdown: the computing takes factor times as long
   std::string file;                     // trace: CSV of worker,step,delay_ms
+  Step first_step = 1;                  // trace: the number of a worker's first step in the file, 0 or 1
+  bool repeat = false;                  // trace: after its last step in the file a worker begins the file again
 };
 
 }  // namespace psctl::delay

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,12 +30,16 @@ class Stragglers {
  public:
   // Reads the files of `trace` rules: throws UserError naming file and line.
   //
-  // Such a file begins with the line `worker,step,delay_ms`; every other line holds a worker's number, a step from 0
-  // and a delay of 0 to kLongestDelay. No (worker, step) may stand there twice. Steps that are not there are not
-  // slow; lines of workers that the rule does not name have no effect.
+  // Such a file begins with the line `worker,step,delay_ms`; every other line holds a worker's number, a step from
+  // Rule::first_step and a delay of 0 to kLongestDelay. No (worker, step) may stand there twice. Steps that are not
+  // there are not slow; lines of workers that the rule does not name have no effect.
   Stragglers(const std::vector<Rule>& rules, WorkerId worker, std::uint64_t seed);
-  // The same for workers 0 to `workers` - 1, with every file read once.
+  // The same for workers 0 to `workers` - 1, with every file read once. Lines of other workers are faults.
   static std::vector<Stragglers> every(const std::vector<Rule>& rules, std::size_t workers, std::uint64_t seed);
+
+  // What the user should know of how the rules are read: who has no line in a trace, and where a trace ends before the
+  // `steps` that every worker takes, if that is known. Throws as above.
+  static std::vector<std::string> notices(const std::vector<Rule>& rules, std::optional<Step> steps);
 
   // Of the worker's mini-batch number `step`, from 0, that begins at `now`. Any order of calls; ascending is fast.
   Slowness at(Step step, Instant now);
@@ -45,6 +50,8 @@ class Stragglers {
     Rule rule;
     std::uint64_t place = 0;  // among all rules; part of the key
     std::shared_ptr<const Trace> trace;
+    Step offset = 0;    // periodic: the step of a period at which it begins
+    Step period = 0;    // trace: the worker's steps in the file, up to the last
     bool slow = false;  // markov: whether step next_step - 1 is in a slow spell
     Step next_step = 0;
   };

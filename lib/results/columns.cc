@@ -9,6 +9,7 @@
 #include <limits>
 #include <string_view>
 
+#include "base/csv.h"
 #include "base/error.h"
 
 namespace psctl::results {
@@ -33,40 +34,17 @@ double number(std::string_view cell, const std::string& path, std::size_t line) 
   return value;
 }
 
-class Line {
- public:
-  explicit Line(std::string_view text) : rest_(text) {}
-  bool has_cell() const { return !ended_; }
-  std::string_view next_cell() {
-    const std::size_t comma = rest_.find(',');
-    const std::string_view cell = rest_.substr(0, comma);
-    ended_ = comma == std::string_view::npos;
-    if (!ended_) rest_.remove_prefix(comma + 1);
-    return cell;
-  }
-
- private:
-  std::string_view rest_;
-  bool ended_ = false;
-};
-
 }  // namespace
 
 std::vector<Column> read_columns(const std::string& path, const std::vector<std::string>& names) {
   const std::string text = read_whole(path);
-  std::string_view rest(text);
-  const auto next_line = [&] {
-    const std::size_t end = rest.find('\n');
-    const std::string_view line = rest.substr(0, end);
-    rest.remove_prefix(end + 1);
-    return line;
-  };
-  if (rest.find('\n') == std::string_view::npos) throw WorldError(path + ": is empty");
+  CsvReader reader(text);
+  if (!reader.next() || !reader.has_end()) throw WorldError(path + ": is empty");
   // Where in the answer the columns of the file go.
   constexpr std::size_t kNowhere = std::numeric_limits<std::size_t>::max();
   std::vector<std::size_t> places;
-  for (Line header(next_line()); header.has_cell();) {
-    const auto found = std::ranges::find(names, header.next_cell());
+  for (const std::string_view name : reader.cells()) {
+    const auto found = std::ranges::find(names, name);
     places.push_back(found == names.end() ? kNowhere : static_cast<std::size_t>(found - names.begin()));
   }
   for (std::size_t i = 0; i < names.size(); ++i) {
@@ -74,13 +52,11 @@ std::vector<Column> read_columns(const std::string& path, const std::vector<std:
       throw WorldError(fmt::format("{}: there is no column {}", path, names[i]));
   }
   std::vector<Column> columns(names.size());
-  for (std::size_t row = 2; rest.find('\n') != std::string_view::npos; ++row) {
-    Line line(next_line());
-    for (const std::size_t place : places) {
-      if (!line.has_cell())
-        throw WorldError(fmt::format("{}:{}: the line has fewer cells than the first one", path, row));
-      const std::string_view cell = line.next_cell();
-      if (place != kNowhere) columns[place].push_back(number(cell, path, row));
+  while (reader.next() && reader.has_end()) {
+    if (reader.cells().size() < places.size())
+      throw WorldError(fmt::format("{}:{}: the line has fewer cells than the first one", path, reader.number()));
+    for (std::size_t i = 0; i < places.size(); ++i) {
+      if (places[i] != kNowhere) columns[places[i]].push_back(number(reader.cells()[i], path, reader.number()));
     }
   }
   return columns;

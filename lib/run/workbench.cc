@@ -101,8 +101,9 @@ std::string Workbench::why_dense() const {
 }
 
 std::vector<std::string> Workbench::notices() const {
-  if (timing_only()) return {};
-  std::vector<std::string> notices = data_.notices;
+  auto notices = delay::Stragglers::notices(config_.stragglers, config_.stop.steps_per_worker);
+  if (timing_only()) return notices;
+  notices.insert(notices.begin(), data_.notices.begin(), data_.notices.end());
   const std::size_t cores = std::max(1U, std::thread::hardware_concurrency());
   if (config_.clock == config::Clock::kReal && config_.cluster.threads_per_worker > cores) {
     notices.push_back(

@@ -309,6 +309,7 @@ class Random {
       case delay::Law::kPeriodic:
         rule.every_steps = whole(1, 100);
         rule.for_steps = whole(1, rule.every_steps);
+        rule.phase = static_cast<delay::Phase>(whole(0, 2));
         rule.delay_ms = number(100);
         break;
       case delay::Law::kWindow:
@@ -321,6 +322,8 @@ class Random {
         break;
       case delay::Law::kTrace:
         rule.file = text();
+        rule.first_step = whole(0, 1);
+        rule.repeat = coin();
         break;
     }
     return rule;

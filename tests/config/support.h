@@ -53,7 +53,7 @@ PSCTL_EQUALITY(OptimizerConfig, kind, learning_rate, weight_decay, momentum, bet
 
 namespace psctl::delay {
 PSCTL_EQUALITY(Rule, workers, law, on, delay_ms, min_ms, max_ms, mean_ms, sd_ms, median_ms, sigma, scale_ms, shape,
-               enter, leave, every_steps, for_steps, from_s, to_s, factor, file)
+               enter, leave, every_steps, for_steps, phase, from_s, to_s, factor, file, first_step, repeat)
 }  // namespace psctl::delay
 
 namespace psctl::lead {

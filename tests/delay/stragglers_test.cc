@@ -229,6 +229,44 @@ BOOST_AUTO_TEST_CASE(periodic_slows_the_first_steps_of_every_period) {
              boost::test_tools::per_element());
 }
 
+BOOST_AUTO_TEST_CASE(periods_begin_at_equal_drawn_or_spread_steps) {
+  Rule rule = rule_of(Law::kPeriodic);
+  rule.delay_ms = 3;
+  rule.every_steps = 4;
+  rule.for_steps = 1;
+  rule.workers = {WorkerId{3}, WorkerId{0}, WorkerId{1}, WorkerId{2}};
+  const auto begins = [&](Phase phase, std::uint64_t seed) {
+    rule.phase = phase;
+    std::vector<Step> firsts;
+    for (Stragglers& each : Stragglers::every({rule}, 4, seed)) {
+      std::vector<Step> slow;
+      for (Step step = 0; step < 40; ++step) {
+        if (each.at(step, kStart).compute > Duration::zero()) slow.push_back(step);
+      }
+      BOOST_TEST(slow.size() == 10U);
+      for (std::size_t i = 1; i < slow.size(); ++i) BOOST_TEST(slow[i] == slow[i - 1] + 4);
+      firsts.push_back(slow.front());
+    }
+    return firsts;
+  };
+  BOOST_TEST(begins(Phase::kEqual, 1) == (std::vector<Step>{0, 0, 0, 0}), boost::test_tools::per_element());
+  // In the order of the rule: worker 3 is the first.
+  BOOST_TEST(begins(Phase::kSpread, 1) == (std::vector<Step>{1, 2, 3, 0}), boost::test_tools::per_element());
+  std::set<Step> drawn;
+  for (std::uint64_t seed = 0; seed < 50; ++seed) {
+    const auto once = begins(Phase::kDrawn, seed);
+    BOOST_TEST(once == begins(Phase::kDrawn, seed), boost::test_tools::per_element());
+    drawn.insert(once.begin(), once.end());
+  }
+  BOOST_TEST(drawn.size() == 4U);
+  rule.every_steps = 10;
+  rule.for_steps = 3;
+  rule.workers = {WorkerId{0}, kWorker, WorkerId{2}};
+  rule.phase = Phase::kSpread;  // at 0, 3 and 6
+  BOOST_TEST(delays_ms({rule}, 14) == (std::vector<double>{0, 0, 0, 3, 3, 3, 0, 0, 0, 0, 0, 0, 0, 3}),
+             boost::test_tools::per_element());
+}
+
 BOOST_AUTO_TEST_CASE(a_window_slows_the_steps_that_begin_in_it_to_the_nanosecond) {
   Rule rule = rule_of(Law::kWindow);
   rule.delay_ms = 3;
@@ -359,7 +397,7 @@ BOOST_AUTO_TEST_CASE(the_draws_are_pinned_because_recorded_results_rest_on_them)
 }
 
 BOOST_AUTO_TEST_CASE(all_workers_at_once_are_slow_as_each_alone) {
-  const TraceFile file("worker,step,delay_ms\n0,1,5\n2,0,6\n");
+  const TraceFile file("worker,step,delay_ms\n0,2,5\n2,1,6\n");
   Rule trace = file.rule(), drawn = exponential(10);
   trace.workers = drawn.workers = {WorkerId{0}, WorkerId{2}};
   auto all = Stragglers::every({trace, drawn}, 3, 9);
@@ -378,7 +416,8 @@ BOOST_AUTO_TEST_SUITE(traces)
 
 BOOST_AUTO_TEST_CASE(a_trace_gives_the_delays_of_its_lines_in_any_order_and_none_elsewhere) {
   for (const char* text :
-       {"worker,step,delay_ms\n1,3,2.5\n0,0,9\n1,0,1e1\n", "worker,step,delay_ms\r\n1,0,10\r\n1,3,2.5"}) {
+       {"worker,step,delay_ms\n1,4,2.5\n0,1,9\n1,1,1e1\n", "worker,step,delay_ms\r\n1,1,10\r\n1,4,2.5",
+        "\xEF\xBB\xBF\"worker\",\"step\",\"delay_ms\"\n1,1,10\n1,4,2.5\n\n"}) {
     const TraceFile file(text);
     BOOST_TEST(delays_ms({file.rule()}, 5) == (std::vector<double>{10, 0, 0, 2.5, 0}),
                boost::test_tools::per_element());
@@ -386,7 +425,7 @@ BOOST_AUTO_TEST_CASE(a_trace_gives_the_delays_of_its_lines_in_any_order_and_none
 }
 
 BOOST_AUTO_TEST_CASE(a_trace_may_slow_the_network_and_add_to_other_rules) {
-  const TraceFile file("worker,step,delay_ms\n1,0,4\n");
+  const TraceFile file("worker,step,delay_ms\n1,1,4\n");
   Rule rule = file.rule();
   rule.on = Target::kNetwork;
   Rule other = constant(1);
@@ -411,16 +450,16 @@ BOOST_AUTO_TEST_CASE(every_fault_of_a_trace_is_told_with_its_line) {
   BOOST_TEST(fault_of(std::string(1000, 'x')) ==
              "line 1: expected the header 'worker,step,delay_ms', found '" + std::string(60, 'x') + "'...");
   for (const char* line : {"", "1", "1,2", "1,2,3,4", "1;2;3"}) {
-    BOOST_TEST(fault_of(header + "0,0,1\n" + line + "\n") ==
+    BOOST_TEST(fault_of(header + "0,1,1\n" + line + "\n0,2,1\n") ==
                fmt::format("line 3: expected three values, worker,step,delay_ms, found '{}'", line));
   }
   for (const char* worker : {"", "-1", "+1", " 1", "1.0", "one", "4294967296"}) {
     BOOST_TEST(fault_of(header + worker + ",2,3\n") ==
                fmt::format("line 2: expected a worker's number, from 0, found '{}'", worker));
   }
-  for (const char* step : {"", "-1", "2.5", "1e3", "18446744073709551616"}) {
+  for (const char* step : {"", "-1", "2.5", "1e3", "18446744073709551616", "18446744073709551615"}) {
     BOOST_TEST(fault_of(header + "1," + step + ",3\n") ==
-               fmt::format("line 2: expected a step, from 0, found '{}'", step));
+               fmt::format("line 2: expected a step, from 1, found '{}'", step));
   }
   for (const char* delay : {"", "-0.1", "nan", "inf", "1e400", "1000000001", "3ms", "0x10"}) {
     BOOST_TEST(fault_of(header + "1,2," + delay + "\n") ==
@@ -428,7 +467,76 @@ BOOST_AUTO_TEST_CASE(every_fault_of_a_trace_is_told_with_its_line) {
   }
   BOOST_TEST(fault_of(header + "1,2,3\n0,2,3\n1,2,4\n") ==
              "line 4: expected every step of a worker once, found step 2 of worker 1 as on line 2");
-  BOOST_TEST(fault_of(header + "4294967295,18446744073709551615,1000000000\n") == "no fault");
+  BOOST_TEST(fault_of(header + "1,0,3\n") ==
+             "line 2: step 0, but steps are counted from 1, as in steps.csv; where the file counts from 0, add "
+             "first_step: 0");
+  BOOST_TEST(fault_of(header + "4294967295,1000000000000000000,1000000000\n") == "no fault");
+}
+
+BOOST_AUTO_TEST_CASE(a_trace_counts_its_steps_from_first_step) {
+  const TraceFile file("worker,step,delay_ms\n1,1,4\n1,2,5\n");
+  Rule rule = file.rule();
+  BOOST_TEST(delays_ms({rule}, 4) == (std::vector<double>{4, 5, 0, 0}), boost::test_tools::per_element());
+  rule.first_step = 0;
+  BOOST_TEST(delays_ms({rule}, 4) == (std::vector<double>{0, 4, 5, 0}), boost::test_tools::per_element());
+  rule.repeat = true;
+  BOOST_TEST(delays_ms({rule}, 7) == (std::vector<double>{0, 4, 5, 0, 4, 5, 0}), boost::test_tools::per_element());
+  rule.first_step = 1;
+  BOOST_TEST(delays_ms({rule}, 5) == (std::vector<double>{4, 5, 4, 5, 4}), boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(each_worker_repeats_its_own_steps) {
+  const TraceFile file("worker,step,delay_ms\n0,1,4\n0,3,6\n1,1,7\n1,2,8\n");
+  Rule rule = file.rule();
+  rule.workers = {WorkerId{0}, WorkerId{1}, WorkerId{2}};
+  rule.repeat = true;
+  const auto of = [&](std::uint32_t worker) {
+    std::vector<double> delays;
+    for (Step step = 0; step < 5; ++step) {
+      delays.push_back(to_ms(Stragglers::every({rule}, 3, 1)[worker].at(step, kStart).compute));
+    }
+    return delays;
+  };
+  BOOST_TEST(of(0) == (std::vector<double>{4, 0, 6, 4, 0}), boost::test_tools::per_element());
+  BOOST_TEST(of(1) == (std::vector<double>{7, 8, 7, 8, 7}), boost::test_tools::per_element());
+  BOOST_TEST(of(2) == (std::vector<double>{0, 0, 0, 0, 0}), boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(rows_of_workers_that_do_not_exist_are_refused) {
+  const TraceFile file("worker,step,delay_ms\n1,1,4\n4,1,5\n");
+  const auto found = [&](std::size_t workers) -> std::string {
+    try {
+      Stragglers::every({file.rule()}, workers, 1);
+    } catch (const UserError& error) {
+      return error.what();
+    }
+    return "no fault";
+  };
+  BOOST_TEST(found(5) == "no fault");
+  BOOST_TEST(found(4) == "stragglers: " + file.path() +
+                             ": line 3: there is no worker 4; cluster.workers: 4 are counted from 0; remove such rows");
+}
+
+BOOST_AUTO_TEST_CASE(a_notice_tells_where_a_trace_ends_and_who_is_not_in_it) {
+  const TraceFile file("worker,step,delay_ms\n0,5,4\n1,1,4\n1,2,5\n");
+  Rule rule = file.rule();
+  using Notices = std::vector<std::string>;
+  BOOST_TEST(Stragglers::notices({rule}, {}) ==
+                 Notices{fmt::format("stragglers.0: {} ends after 2 steps of a worker: later steps are not slow; with "
+                                     "repeat: true the worker begins it again",
+                                     file.path())},
+             boost::test_tools::per_element());
+  BOOST_TEST(Stragglers::notices({rule}, 2).empty());
+  rule.workers.insert(rule.workers.end(), {WorkerId{0}, WorkerId{2}, WorkerId{3}});
+  BOOST_TEST(Stragglers::notices({constant(1), rule}, 3) ==
+                 (Notices{fmt::format("stragglers.1: {} has no rows of 2 of the rule's 4 workers: they are not slow",
+                                      file.path()),
+                          fmt::format("stragglers.1: {} ends after 2 to 5 steps of a worker: later steps are not slow; "
+                                      "with repeat: true the worker begins it again",
+                                      file.path())}),
+             boost::test_tools::per_element());
+  rule.repeat = true;
+  BOOST_TEST(Stragglers::notices({rule}, {}).size() == 1U);
 }
 
 BOOST_AUTO_TEST_CASE(a_trace_that_cannot_be_read_is_named) {
