@@ -43,8 +43,9 @@ void replace_files(Json& value, const std::string& key) {
 }
 
 std::string configuration_digest(const config::RunConfig& config) {
+  const Json resolved = Json::parse(config::to_json(config));
   Json shapes = Json::object();
-  for (const auto& [key, value] : Json::parse(config::to_json(config)).items()) {
+  for (const auto& [key, value] : resolved.items()) {
     if (may_differ(key)) continue;
     const bool of_data = key == "data.test" || key == "data.validation";  // whose content has a digest of its own
     Json kept = of_data && value.is_string() ? Json("a file") : value;

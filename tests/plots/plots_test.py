@@ -65,7 +65,7 @@ base:
 studies:
   share:
     says: steps alone
-    seeds: 2
+    seeds: 3
     network: {step_ms: 20, parts: [0.1, 0.5]}
     settings: {h1: {says: as given}, h2: {says: slower, change: {cluster.compute_ms: [20, 30, 90]}}}
     contenders: {bsp: bsp, asp: asp}
@@ -91,7 +91,7 @@ studies:
   choice:
     says: two clusters
     rates: search
-    seeds: 2
+    seeds: 3
     settings: {alike: {says: as given}, one_slow: {says: slower, change: {cluster.compute_ms: [10, 12, 60]}}}
     contenders: {bsp: bsp, asp: asp, ssp: ssp}
 claims:
