@@ -672,9 +672,13 @@ class HeatMap(Picture):
     def prepare(self):
         runs = [run for run in runs_of(self.groups)]
         bare = [run for run in runs if not run.config]
-        if bare:
+        if len(bare) == len(runs):
             raise RunError(f"{self.name}: {bare[0].path / 'summary.json'} has no configuration" +
                            (f", nor have {len(bare) - 1} more" if bare[1:] else ""))
+        if bare:
+            names = [marked(run.path.name, [run]) for run in bare]
+            self.notes.append(f"Left out, {len(bare)} of {len(runs)} without a summary: {listed(names, 3)}.")
+        runs = [run for run in runs if run.config]
         differ = varying(runs)
         free = [key for key in differ if key != "seed"]
         for key in (self.options.x, self.options.y):

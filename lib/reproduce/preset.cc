@@ -308,7 +308,9 @@ void read_study(const std::string& name, const Node& node, const std::string& pa
   read_settings(map, study);
   map.each_entry("contenders", [&](const std::string& contender, const Node& value, const std::string& at) {
     if (number_in(contender)) map.fault(value, at, "a contender whose name is a number would be read as one");
-    study.contenders.push_back({.name = contender, .strategy = config::to_line(value)});
+    // A text as it would be typed, without the quotes of YAML.
+    const bool text = value.kind == Node::Kind::kScalar;
+    study.contenders.push_back({.name = contender, .strategy = text ? value.text : config::to_line(value)});
   });
   if (study.contenders.empty()) map.fault(node, path + ".contenders", "is missing");
   for (const Contender& contender : study.contenders) {

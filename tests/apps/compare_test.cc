@@ -269,7 +269,7 @@ BOOST_AUTO_TEST_CASE(runs_that_were_trained_are_compared_and_one_seed_shows_noth
 
 BOOST_AUTO_TEST_CASE(backup_workers_whose_pushes_come_too_late_are_not_faster) {
   const App app;
-  for (const char* strategy : {"bsp", "{name: backup, backups: 2}"}) {
+  for (const char* strategy : {"bsp", "{name: backup, backups: 6}"}) {
     for (int seed = 1; seed <= 3; ++seed) {
       app.train({"clock=virtual", "cluster={workers: 8, compute_ms: 10}", "stop={samples: 20000}", "model={kind: none}",
                  "stragglers=[{workers: all, kind: exponential, delay_ms: 5}]", "evaluate={}", "data={batch_size: 10}",
@@ -278,11 +278,11 @@ BOOST_AUTO_TEST_CASE(backup_workers_whose_pushes_come_too_late_are_not_faster) {
   }
   const auto json = Json::parse(psctl_says(app.folder(), {"compare", app.out(), "--format", "json"}).out);
   const auto& rate = json["metrics"]["samples_per_s"]["against_baseline"][0];
-  BOOST_TEST(rate["first"] == "backup(backups=2)");
+  BOOST_TEST(rate["first"] == "backup(backups=6)");
   BOOST_TEST(rate["verdict"] == "worse");
   BOOST_TEST(rate["value"]["high"] < 1);
   for (const auto& group : json["groups"]) {
-    BOOST_TEST((group["unused_share"] > 0.3) == (group["label"] == "backup(backups=2)"), group.dump());
+    BOOST_TEST((group["unused_share"] > 0.3) == (group["label"] == "backup(backups=6)"), group.dump());
   }
 }
 

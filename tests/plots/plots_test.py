@@ -85,7 +85,6 @@ base:
   cluster: {workers: 3, compute_ms: [10, 12, 25]}
   stop: {epochs: 2}
   evaluate: {every_epochs: 0.25, target_accuracy: 0.7}
-classes: 3
 search: {rates: [0.02, 0.05], seeds: 1, validation: 100, widen: 0}
 studies:
   choice:

@@ -51,6 +51,9 @@ void write_run(const std::string& folder, std::size_t workers, std::size_t steps
     }
   }
   summary.update(more);
+  const Json of_workers = summary["workers"];  // they stand last, as psctl writes them
+  summary.erase("workers");
+  summary["workers"] = of_workers;
   write_file(folder + "/summary.json", summary.dump());
   write_file(folder + "/steps.csv", rows);
   write_file(
