@@ -190,6 +190,7 @@ class Reader {
     const std::uint64_t settled = ledger_.account().samples().settled();
     act();
     if (ledger_.account().samples().settled() > settled) run_.done = now;
+    if (run_.done == now) run_.updates_done = ledger_.account().made();
   }
 
   void joined(const LoggedRow& row) {
@@ -341,7 +342,10 @@ class Reader {
   Followed& followed(WorkerId worker) { return followed_[worker.value]; }
 
   void finish() {
-    if (stops_by_work(run_.stop)) run_.done = run_.end;
+    if (stops_by_work(run_.stop)) {
+      run_.done = run_.end;
+      run_.updates_done = ledger_.account().made();
+    }
     ledger_.ended(run_.end);
     for (std::size_t i = 0; i < followed_.size(); ++i) {
       end_hold(followed_[i], run_.end);

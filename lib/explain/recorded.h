@@ -61,6 +61,7 @@ struct Recorded {
   std::string stop;                        // why it ended; empty: nobody knows
   Instant end{};                           // the stop, or the last row of the log
   Instant done{};                          // the last instant at which samples were used or discarded
+  std::uint64_t updates_done = 0;          // that had been made by then
   std::uint64_t mini_batches = 0;          // that had been used or discarded by then: the run's work
   sync::Setting setting;                   // what the strategy was made with
   std::optional<std::size_t> model_bytes;  // none: nobody knows
@@ -97,8 +98,8 @@ inline bool stops_by_work(std::string_view reason) {
   return reason == "samples" || reason == "epochs" || reason == "steps_per_worker";
 }
 
-// Throws UserError for a folder that holds no run with a decision log and a push in it; WorldError where the log is
-// not what this psctl would have decided.
+// Throws UserError for a folder that holds no run with a decision log and a push that was used or discarded;
+// WorldError where the log is not what this psctl would have decided.
 Recorded read(const std::string& folder);
 
 // "12.345 s", "45.6 ms", "780 us": three digits or more, for people.

@@ -228,8 +228,10 @@ namespace {
 
 bool gives_the_run(const Recorded& run, const Times& times, const std::atomic<bool>* interrupted) {
   const Played replay = play(run, times, run.config.strategy, interrupted);
-  const Played recorded = as_recorded(run);
-  return replay.time == recorded.time && replay.pushes == recorded.pushes && replay.updates == recorded.updates;
+  // It ends when the work is done; the run itself may have gone on, with pushes that nothing used.
+  const auto pushes = std::ranges::count_if(run.pushes, [&](const Push& push) { return push.at <= run.done; });
+  return replay.time == run.done - Instant{} && replay.pushes == static_cast<std::uint64_t>(pushes) &&
+         replay.updates == run.updates_done;
 }
 
 }  // namespace
@@ -367,8 +369,9 @@ Costs costs_of(const Recorded& run, const Times& times, const std::atomic<bool>*
     const WorkerId worker(static_cast<std::uint32_t>(asked[i]));
     const Played played = play(run, times, run.config.strategy, interrupted, worker);
     const std::lock_guard lock(mutex);
-    const Duration time =
-        from_seconds(played.seconds_per_sample() * to_seconds(costs.replay.time) / costs.replay.seconds_per_sample());
+    // Of as much work: the last pushes of the one bring more samples than those of the other.
+    const Duration time = from_seconds(to_seconds(played.time) * static_cast<double>(costs.replay.samples.settled()) /
+                                       static_cast<double>(played.samples.settled()));
     costs.costs[i] = {.worker = worker,
                       .with_median = time,
                       .cost = costs.replay.time - time,

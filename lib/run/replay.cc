@@ -417,11 +417,14 @@ class Replay {
       const std::optional<lead::Alarm> alarm = lead_.next_alarm();
       if (!alarm || alarm->at > now) return;
       if (alarm->kind == lead::AlarmKind::kStop && alarm->at < now) {
+        // A real clock rings late: at the instant that the log has.
+        if (logged_->kind == LoggedRow::Kind::kStop && !lead_.setup().virtual_clock) return;
         lead_.ring(alarm->at);
         return;
       }
-      if (alarm->kind != lead::AlarmKind::kLeave) return;
-      if (lead_.present(alarm->worker) || preview_.leaves(alarm->worker)) return;
+      if (alarm->kind != lead::AlarmKind::kLeave || lead_.present(alarm->worker)) return;
+      // It may yet join at this instant, and leave then.
+      if (alarm->at == now && lead_.expected(alarm->worker) && preview_.leaves(alarm->worker)) return;
       carry_out(lead_.ring(now));
     }
   }

@@ -129,7 +129,9 @@ BOOST_AUTO_TEST_CASE(a_run_that_was_killed_is_explained_up_to_the_last_whole_lin
     if (output.code == 0) continue;
     ++refused;
     BOOST_TEST(output.code == 2, output.error);
-    BOOST_TEST((contains(output.error, "holds no push") || contains(output.error, "no decision log")), output.error);
+    BOOST_TEST((contains(output.error, "no push was used or discarded before its end") ||
+                contains(output.error, "no decision log")),
+               output.error);
     BOOST_TEST(cut < 1000);
   }
   BOOST_TEST(refused >= 1);

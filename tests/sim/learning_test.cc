@@ -184,8 +184,9 @@ BOOST_AUTO_TEST_CASE(evaluation_happens_at_time_0_on_the_grid_and_at_the_end) {
     for (int i = 0; i < 3; ++i) std::getline(fields, field, ',');
     epochs.push_back(field);
   }
-  const std::vector<std::string> expected = {"0.000000", "0.500000", "1.000000", "1.500000",
-                                             "2.000000", "2.500000", "3.000000"};
+  // A round is one instant and 80 of the 1200 samples: half an epoch is full with the 8th, an epoch with the 15th.
+  const std::vector<std::string> expected = {"0.000000", "0.533333", "1.000000", "1.533333",
+                                             "2.000000", "2.533333", "3.000000"};
   BOOST_TEST(epochs == expected, boost::test_tools::per_element());
 }
 
