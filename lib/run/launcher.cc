@@ -39,6 +39,9 @@ constexpr auto kStatusPatience = std::chrono::milliseconds(300);
 // lead server to write the account. All of it stays below the 5 s within which a run ends on the busiest machine.
 constexpr auto kGrace = std::chrono::milliseconds(1500);
 constexpr auto kLeadGrace = std::chrono::milliseconds(3500);
+// The same once this process itself is interrupted: all of it stays below the 2 s within which a run is to end then.
+constexpr auto kInterruptedGrace = std::chrono::milliseconds(1000);
+constexpr auto kInterruptedLeadGrace = std::chrono::milliseconds(1500);
 // Signals to a process and to this one within this time have one sender.
 constexpr auto kTogether = std::chrono::milliseconds(500);
 // The lead server notices by itself that a process is gone; after this it is told to end.
@@ -252,12 +255,12 @@ class Launch {
         if (!std::exchange(lead_told_, true)) lead().signal(SIGTERM);
         if (!told_) tell_the_others();
       }
-      if (ending_ && now > *ending_ + kGrace) {
+      if (ending_ && now > *ending_ + (interrupted_ ? kInterruptedGrace : kGrace)) {
         for (const auto& child : children_) {
           if (child.get() != &lead()) child->end();
         }
       }
-      if (ending_ && now > *ending_ + kLeadGrace) lead().end();
+      if (ending_ && now > *ending_ + (interrupted_ ? kInterruptedLeadGrace : kLeadGrace)) lead().end();
       look_at_status();
       std::this_thread::sleep_for(kPoll);
     }

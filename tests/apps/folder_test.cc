@@ -281,6 +281,8 @@ BOOST_AUTO_TEST_CASE(a_folder_is_one_runs_and_holds_nothing_of_an_earlier_one) {
   write_file(folder + "/model-9.f32.123.new", "half");
   write_file(folder + "/notes.txt", "the user's own");
   Process endless(app.folder(), arguments({"stop={epochs: 1000000}", "trace.steps=false"}));
+  // The decisions of the first run have pushes as well: those of this one are there after its own configuration is.
+  BOOST_TEST_REQUIRE(eventually(Seconds(20), [&] { return contains(read_file(folder + "/config.yaml"), "1000000"); }));
   BOOST_TEST_REQUIRE(eventually(Seconds(20), [&] {
     return std::filesystem::exists(folder + "/decisions.csv") && contains(read_file(folder + "/decisions.csv"), "push");
   }));
