@@ -154,7 +154,8 @@ class Verbs(unittest.TestCase):
         self.assertIn("killed", error)
         words, _ = self.words_of("accuracy")
         legend = " ".join(words)
-        self.assertIn(f"bsp: final accuracy {MEANS['bsp']:.3f}", legend)
+        # The killed run is a group of its own, so this one is told apart by the name of a run.
+        self.assertIn(f"bsp (bsp-1): final accuracy {MEANS['bsp']:.3f}", legend)
         self.assertIn(f"asp: final accuracy {MEANS['asp']:.3f}", legend)
         words, _ = self.words_of("target")
         self.assertIn("Left out, 2 of 11: failed (failed), killed (unfinished).", " ".join(words))
