@@ -224,7 +224,7 @@ double per_second(const Played& played) {
   return each > 0 ? 1 / each : 0;
 }
 
-// The time of a sample, in those of the recorded run.
+// The time of a used sample, in those of the recorded run.
 double relative(const Recorded& run, const Played& played) {
   const double recorded = explain::as_recorded(run).seconds_per_sample();
   return recorded > 0 ? played.seconds_per_sample() / recorded : 0;
@@ -413,8 +413,7 @@ void print_csv(const Recorded& run, const explain::Hold& hold) {
 
 constexpr const char* kPlayedColumns =
     "run,what,strategy,time_s,samples_per_s,relative,wait_share,updates,pushes,mini_batches,samples,samples_used,"
-    "samples_discarded,"
-    "samples_pending,samples_lost,samples_given_up,staleness_mean,staleness_p99,staleness_max,stop\n";
+    "samples_discarded,samples_pending,samples_lost,samples_given_up,staleness_mean,staleness_p99,staleness_max,stop\n";
 
 struct Line {
   const char* what;  // recorded | replay | as
@@ -439,10 +438,10 @@ void print_lines(const Recorded& run, const explain::Times& times, const std::ve
     }
   }
   fmt::print(
-      "\nTime is that of the same work; the percentage compares the time of a sample with that of `recorded`. "
-      "`replay`\n"
-      "is the recorded strategy on the same times: it should take as long as `recorded`. Accuracy cannot be known: no\n"
-      "gradient is computed.\n");
+      "\nTime is that of the same work. samples/s counts samples that got into the model; the percentage compares\n"
+      "the time of one with that of `recorded`. `replay` is the recorded strategy on the same times: it should take "
+      "as\n"
+      "long as `recorded`. Accuracy cannot be known: no gradient is computed.\n");
   if (times.laws_alone) {
     fmt::print(
         "Played are the laws of the virtual cluster, as for a run made under that strategy: it would take exactly as\n"

@@ -255,6 +255,14 @@ data: {batch_size: 10}
   }
 }
 
+BOOST_AUTO_TEST_CASE(only_samples_that_got_into_the_model_count_as_work) {
+  const Runs runs;
+  const Recorded run = read(runs.make({"strategy=bsp", "stop={samples: 9600}"}));
+  const Played played = play(run, times_of(run), strategy("backup"));
+  BOOST_TEST(played.samples.discarded > 0U);
+  BOOST_TEST(played.seconds_per_sample() == to_seconds(played.time) / static_cast<double>(played.samples.used));
+}
+
 BOOST_AUTO_TEST_CASE(what_the_end_cut_off_counts_its_transfers_once) {
   const Runs runs;
   // Worker 1 computes for 10 ms and pushes for 30 ms; its second mini-batch was cut off while it was pushed.
