@@ -267,7 +267,7 @@ BOOST_AUTO_TEST_CASE(runs_that_were_trained_are_compared_and_one_seed_shows_noth
   BOOST_TEST(json["blocks"] == Json({"seed=1", "seed=2", "seed=3"}));
 }
 
-BOOST_AUTO_TEST_CASE(backup_workers_whose_pushes_come_too_late_are_not_faster) {
+BOOST_AUTO_TEST_CASE(backup_workers_whose_pushes_come_too_late_are_slower) {
   const App app;
   for (const char* strategy : {"bsp", "{name: backup, backups: 6}"}) {
     for (int seed = 1; seed <= 3; ++seed) {
