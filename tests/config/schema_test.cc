@@ -76,8 +76,9 @@ BOOST_AUTO_TEST_CASE(every_default_in_the_schema_can_be_given_and_changes_nothin
     if (key.at("default").is_null() || path.find(".N.") != std::string::npos) continue;
     std::vector<std::string> overrides;
     if (key.contains("only_with")) {
-      const auto& [where, kinds] = *key.at("only_with").items().begin();
-      overrides.push_back(where + "=" + kinds.at(0).get<std::string>());
+      const auto only_with = key.at("only_with").begin();
+      const std::string& where = only_with.key();
+      overrides.push_back(where + "=" + only_with.value().at(0).get<std::string>());
       if (where == "optimizer.schedule.kind") overrides.emplace_back("optimizer.schedule.factor=0.5");
     }
     if (path.starts_with("stop.plateau.")) overrides.emplace_back("stop.plateau={}");
