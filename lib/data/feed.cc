@@ -9,9 +9,10 @@
 #include <oneapi/tbb/info.h>
 #include <oneapi/tbb/task_arena.h>
 #include <oneapi/tbb/task_group.h>
-#include <time.h>
 #include <utility>
 #include <vector>
+
+#include "base/processor_time.h"
 
 namespace psctl::data {
 namespace {
@@ -24,13 +25,6 @@ constexpr std::size_t kMostAhead = 64;
 
 std::size_t bytes_of(const Samples& samples, std::size_t batch_size) {
   return samples.size() == 0 ? 0 : samples.first_byte(samples.size()) / samples.size() * batch_size;
-}
-
-// What this thread has used of a core.
-Duration own_processor_time() {
-  timespec time{};
-  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
 }
 
 }  // namespace
@@ -62,7 +56,7 @@ struct Feed::Ahead {
   }
 
   void fill() {
-    const Duration used_before = own_processor_time() - processor_time.load();
+    const Duration used_before = thread_processor_time() - processor_time.load();
     std::unique_lock lock(mutex);
     while (!over && !error && assembled < used + ring.size()) {
       Batch& batch = ring[assembled % ring.size()];
@@ -73,7 +67,7 @@ struct Feed::Ahead {
       } catch (...) {
         thrown = std::current_exception();
       }
-      processor_time = own_processor_time() - used_before;
+      processor_time = thread_processor_time() - used_before;
       lock.lock();
       error = thrown;
       if (!error) ++assembled;

@@ -8,24 +8,17 @@
 #include <optional>
 #include <sched.h>
 #include <span>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/processor_time.h"
 #include "base/sha256.h"
+#include "rpc/patience.h"
 
 namespace psctl::rpc {
 namespace {
 
-// What this process has used of the processors: at idle priority wall time says little.
-Duration processor_time() {
-  timespec time{};
-  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
-  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
-}
-
 using std::chrono::steady_clock;
 
-constexpr auto kLookAround = std::chrono::milliseconds(50);
 constexpr auto kAskEvery = std::chrono::seconds(1);
 
 // Takes nothing from workers that compute. When `run_is_over` nobody does, and on a busy machine idle priority is next
@@ -44,7 +37,7 @@ std::optional<learn::Evaluator::Result> look(const learn::Evaluator& evaluator, 
     });
     try {
       auto ask = steady_clock::now() + kAskEvery;
-      while (seen.wait_for(kLookAround) == std::future_status::timeout) {
+      while (seen.wait_for(kCheckPeriod) == std::future_status::timeout) {
         if (terminated) give_up = true;
         if (steady_clock::now() < ask) continue;
         ask = steady_clock::now() + kAskEvery;
@@ -98,7 +91,7 @@ void evaluate(const EvaluationSetup& setup, const learn::Model& model, const lea
       if (!clients[i]->receive_pull(ranges[i]).tensor) throw WorldError("a server sent no model to evaluate");
     }
     at_hand = static_cast<Version>(order.version);
-    const Duration used_before = processor_time();
+    const Duration used_before = process_processor_time();
     if (order.keep) keep(at_hand, snapshot.values());
     learn::Evaluator::Result seen{};
     if (order.evaluate) {
@@ -112,7 +105,7 @@ void evaluate(const EvaluationSetup& setup, const learn::Model& model, const lea
     result.train_loss = seen.train_loss;
     result.test_loss = seen.test.loss;
     result.test_accuracy = seen.test.accuracy;
-    result.compute_ns = (processor_time() - used_before).count();
+    result.compute_ns = (process_processor_time() - used_before).count();
     result.__set_evaluated(order.evaluate);
     result.__set_model_digest(sha256(std::as_bytes(snapshot.values())));
     clients[0]->evaluated(result);

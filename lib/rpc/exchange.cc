@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "rpc/patience.h"
 #include "sync/events.h"
 
 namespace psctl::rpc {
@@ -14,8 +15,6 @@ namespace {
 
 using std::chrono::steady_clock;
 
-// Who waits for the courier looks this often whether it is to end.
-constexpr auto kLookAround = std::chrono::milliseconds(50);
 
 void check_release(const wire::ReplyHeader& release) {
   const auto most = static_cast<std::int64_t>(sync::kAnyNumber);
@@ -186,7 +185,7 @@ void Courier::send(Message message) {
 Response Courier::wait(const std::atomic<bool>& terminated) {
   std::unique_lock lock(mutex_);
   while (!back_) {
-    changed_.wait_for(lock, kLookAround);
+    changed_.wait_for(lock, kCheckPeriod);
     if (terminated && !cut_) {
       cut_ = true;
       changed_.notify_all();

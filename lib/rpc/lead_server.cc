@@ -28,7 +28,6 @@ constexpr auto kHoldAnswer = std::chrono::seconds(5);
 constexpr auto kRefusedPatience = std::chrono::seconds(5);
 constexpr auto kFarewell = std::chrono::seconds(10);
 constexpr auto kFarewellWhenInterrupted = std::chrono::milliseconds(700);
-constexpr auto kLookAround = std::chrono::milliseconds(50);
 constexpr auto kFlushPeriod = std::chrono::milliseconds(500);
 // An idle stream of orders asks this often whether its server is still there.
 constexpr auto kSignOfLife = std::chrono::milliseconds(500);
@@ -808,7 +807,7 @@ void LeadServer::Impl::wait_for_goodbyes(Lock& lock, const std::atomic<bool>& te
   auto give_up = steady_clock::now() + (orderly() ? Duration(kFarewell) : Duration(kFarewellWhenInterrupted));
   const auto left = [](const Slot& slot) { return !slot.came || slot.gone; };
   while (!std::ranges::all_of(slots_, left) && steady_clock::now() < give_up) {
-    changed_.wait_for(lock, kLookAround);
+    changed_.wait_for(lock, kCheckPeriod);
     if (terminated) give_up = std::min(give_up, steady_clock::now() + Duration(kFarewellWhenInterrupted));
   }
 }
@@ -816,7 +815,7 @@ void LeadServer::Impl::wait_for_goodbyes(Lock& lock, const std::atomic<bool>& te
 // An evaluation may take as long as it takes, if only its process says now and then that it is there.
 void LeadServer::Impl::wait_for_evaluations(Lock& lock, const std::atomic<bool>& terminated) {
   while (looks_open() > 0 && failure_.empty() && evaluator_ && !terminated) {
-    changed_.wait_for(lock, kLookAround);
+    changed_.wait_for(lock, kCheckPeriod);
     if (steady_clock::now() - evaluator_heard_ > setup_.patience.stall) {
       fail(silent_evaluator());
     }

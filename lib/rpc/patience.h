@@ -17,6 +17,9 @@ struct Patience {
   Duration silence = std::chrono::seconds(7200);  // for the push of a worker that computes
 };
 
+// A wait that has no signal of its own checks this often whether it is to end.
+constexpr auto kCheckPeriod = std::chrono::milliseconds(50);
+
 // Tries for as long as `patience`, then throws the last RpcError; at once if a server is there that is not of this run.
 // Returns nothing once `given_up` is true.
 std::unique_ptr<Client> connect_patiently(const Address& address, const ClientOptions& options, Duration patience,

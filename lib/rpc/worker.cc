@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/processor_time.h"
 #include "data/feed.h"
 #include "learn/local_worker.h"
 #include "learn/tensor.h"
@@ -21,13 +22,6 @@ namespace psctl::rpc {
 namespace {
 
 using std::chrono::steady_clock;
-
-// What this thread has used of a core.
-Duration processor_time() {
-  timespec time{};
-  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
-}
 
 // Sleeps to the point, unless a signal sets `terminated`.
 void sleep_until(steady_clock::time_point until, const std::atomic<bool>& terminated) {
@@ -155,10 +149,10 @@ class Work {
         stragglers_.at(begun_, Instant(std::chrono::duration_cast<Duration>(begin - began_)));
     ++begun_;
     network_delay_ = slowness.network;
-    const Duration used_before = processor_time() + feed_.processor_time();
+    const Duration used_before = thread_processor_time() + feed_.processor_time();
     const double loss = compute(batch);
     without_core_ += std::max(Duration::zero(),
-                              steady_clock::now() - begin - (processor_time() + feed_.processor_time() - used_before));
+                              steady_clock::now() - begin - (thread_processor_time() + feed_.processor_time() - used_before));
     bool in_time = steady_clock::now() <= end;
     if (slowness.factor > 1 && in_time) {
       const auto measured = steady_clock::now() - begin;
