@@ -310,11 +310,6 @@ float sum_lanes(const float* lanes) {
   return sums[0];
 }
 
-float* at_least(std::optional<Tensor>& tensor, std::size_t size) {
-  if (!tensor || tensor->size() < size) tensor.emplace(size);
-  return tensor->data();
-}
-
 }  // namespace
 
 void Planes::reshape(data::Shape shape, std::size_t border) {

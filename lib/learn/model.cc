@@ -41,15 +41,6 @@ constexpr std::size_t kMostWrittenOut = std::size_t{1} << 18;
 
 std::size_t evaluation_chunk_of(ModelKind kind) { return kind == ModelKind::kMlp ? 256 : chunk_of(kind); }
 
-PSCTL_CLONES void add(float* __restrict sum, const float* __restrict values, std::size_t size) {
-  for (std::size_t i = 0; i < size; ++i) sum[i] += values[i];
-}
-
-float* at_least(std::optional<Tensor>& tensor, std::size_t size) {
-  if (!tensor || tensor->size() < size) tensor.emplace(size);
-  return tensor->data();
-}
-
 std::string grouped(std::size_t number) {
   std::string digits = std::to_string(number);
   for (std::size_t at = digits.size(); at > 3; at -= 3) digits.insert(at - 3, 1, ',');

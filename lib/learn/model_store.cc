@@ -22,10 +22,6 @@ PSCTL_CLONES void scale(float* __restrict sum, const float* __restrict push, flo
   for (std::size_t i = 0; i < size; ++i) sum[i] = weight * push[i];
 }
 
-PSCTL_CLONES void add(float* __restrict sum, const float* __restrict push, std::size_t size) {
-  for (std::size_t i = 0; i < size; ++i) sum[i] += push[i];
-}
-
 PSCTL_CLONES void add_scaled(float* __restrict sum, const float* __restrict push, float weight, std::size_t size) {
   for (std::size_t i = 0; i < size; ++i) sum[i] += weight * push[i];
 }

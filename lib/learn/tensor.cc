@@ -5,6 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/clones.h"
+
 namespace psctl::learn {
 namespace {
 
@@ -48,6 +50,15 @@ std::shared_ptr<Tensor> TensorPool::take() {
 std::size_t TensorPool::made() const {
   const std::lock_guard lock(shelf_->mutex);
   return shelf_->made;
+}
+
+float* at_least(std::optional<Tensor>& tensor, std::size_t size) {
+  if (!tensor || tensor->size() < size) tensor.emplace(size);
+  return tensor->data();
+}
+
+PSCTL_CLONES void add(float* __restrict sum, const float* __restrict values, std::size_t size) {
+  for (std::size_t i = 0; i < size; ++i) sum[i] += values[i];
 }
 
 }  // namespace psctl::learn

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 
 namespace psctl::learn {
@@ -41,5 +42,11 @@ class TensorPool {
   std::size_t size_;
   std::shared_ptr<Shelf> shelf_;
 };
+
+// The tensor's floats; it is made anew, not initialised, where it is smaller than `size`.
+float* at_least(std::optional<Tensor>& tensor, std::size_t size);
+
+// sum[i] += values[i]; they do not overlap.
+void add(float* sum, const float* values, std::size_t size);
 
 }  // namespace psctl::learn
