@@ -437,7 +437,7 @@ std::string as_csv(const Comparison& comparison, bool all_pairs) {
   return to_text(table, Format::kCsv);
 }
 
-void check_output(const std::string& path) {
+void check_output_file(const std::string& path) {
   const std::filesystem::path file(path);
   std::error_code ignored;
   if (!file.has_filename() || std::filesystem::is_directory(file, ignored)) {
@@ -481,7 +481,7 @@ int compare(int argc, char** argv) {
   if (arguments->words("run").empty()) {
     throw UserError("psctl compare: name runs, or a folder with runs in it; psctl compare --help tells more");
   }
-  if (arguments->given("output")) check_output(arguments->word("output"));
+  if (arguments->given("output")) check_output_file(arguments->word("output"));
   std::vector<results::Condition> conditions;
   for (const std::string& where : arguments->words("where")) conditions.push_back(results::parse_condition(where));
   const bool all_pairs = arguments->flag("pairs");

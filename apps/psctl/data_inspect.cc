@@ -14,6 +14,8 @@
 namespace psctl::app {
 namespace {
 
+using Json = nlohmann::ordered_json;
+
 using data::Part;
 using data::PartFacts;
 
@@ -125,7 +127,6 @@ void print_inspection(const data::Prepared& prepared, const data::Inspection& in
 }
 
 std::string inspection_json(const data::Prepared& prepared, const data::Inspection& inspection) {
-  using Json = nlohmann::ordered_json;
   const data::Description& description = prepared.description();
   const auto& [channels, height, width] = description.shape;
   Json json = {{"file", prepared.name()},

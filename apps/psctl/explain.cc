@@ -18,13 +18,13 @@ using explain::Played;
 using explain::Recorded;
 using Json = nlohmann::ordered_json;
 
-enum class Format { kTable, kJson, kCsv };
+enum class AnswerFormat { kTable, kJson, kCsv };
 
 struct Wish {
   std::optional<WorkerId> worker;
   std::optional<Step> step;
   std::vector<std::string> alternatives;
-  Format format = Format::kTable;
+  AnswerFormat format = AnswerFormat::kTable;
   bool quiet = false;
 };
 
@@ -497,7 +497,7 @@ class Explainer {
   }
 
   void finish() const {
-    if (wish_.format != Format::kJson || first_) return;
+    if (wish_.format != AnswerFormat::kJson || first_) return;
     fmt::print("{}\n", pages_.dump(2, ' ', false, Json::error_handler_t::replace));
   }
 
@@ -559,17 +559,17 @@ class Explainer {
   void show(Table table, Csv csv, Page page) {
     const bool first = std::exchange(first_, false);
     switch (wish_.format) {
-      case Format::kTable:
+      case AnswerFormat::kTable:
         if (!first) fmt::print("\n");
         table();
         break;
-      case Format::kCsv:
+      case AnswerFormat::kCsv:
         if (first) {
           fmt::print("{}", wish_.worker ? kHoldColumns : wish_.alternatives.empty() ? kStoryColumns : kPlayedColumns);
         }
         csv();
         break;
-      case Format::kJson:
+      case AnswerFormat::kJson:
         pages_.push_back(page());
         break;
     }
@@ -616,9 +616,9 @@ int explain(int argc, char** argv) {
   Wish wish{.worker = {}, .step = {}, .alternatives = arguments->words("as"), .quiet = arguments->flag("quiet")};
   const std::string& format = arguments->word("format");
   if (format == "json") {
-    wish.format = Format::kJson;
+    wish.format = AnswerFormat::kJson;
   } else if (format == "csv") {
-    wish.format = Format::kCsv;
+    wish.format = AnswerFormat::kCsv;
   } else if (format != "table") {
     throw UserError(fmt::format("psctl explain: --format {}: table, json or csv", format));
   }

@@ -79,7 +79,7 @@ void open_closed_streams() {
 }
 
 // A table of which a part is on a full disk is no success. Who closed the terminal or the pipe wants no more of it.
-void check_output() {
+void check_standard_output() {
   if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return;
   if (errno == EIO || errno == EPIPE) return;
   throw psctl::WorldError(fmt::format("cannot write to the standard output: {}", std::strerror(errno)));
@@ -106,7 +106,7 @@ int main(int argc, char** argv) {
   psctl::learn::use_one_blas_thread();
   try {
     const int code = dispatch(argc, argv);
-    if (code == 0) check_output();
+    if (code == 0) check_standard_output();
     return code;
   } catch (const psctl::Interrupted&) {
     psctl::app::print_error("interrupted before anything was begun");

@@ -22,6 +22,8 @@
 namespace psctl::app {
 namespace {
 
+using Json = nlohmann::ordered_json;
+
 const std::vector<std::string> kColumns = {"run",
                                            "status",
                                            "label",
@@ -80,9 +82,8 @@ void leave_out_empty(std::vector<Row>& rows, std::vector<std::string>& columns) 
   }
 }
 
-nlohmann::ordered_json as_json(const std::vector<Row>& rows, const std::vector<std::string>& columns,
+Json as_json(const std::vector<Row>& rows, const std::vector<std::string>& columns,
                                const results::Horizon& horizon) {
-  using Json = nlohmann::ordered_json;
   Json list = Json::array();
   for (const Row& row : rows) {
     Json object = Json::object();
@@ -105,7 +106,6 @@ nlohmann::ordered_json as_json(const std::vector<Row>& rows, const std::vector<s
 nlohmann::ordered_json groups_as_json(const std::string& path, const std::vector<results::Run>& runs,
                                       const std::vector<std::string>& measures, std::optional<double> target,
                                       const std::vector<std::string>& curve) {
-  using Json = nlohmann::ordered_json;
   std::string text;
   if (path == "-") {
     text.assign(std::istreambuf_iterator<char>(std::cin), {});

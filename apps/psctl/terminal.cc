@@ -35,20 +35,18 @@ std::string waiting_text(const lead::Progress& progress, std::size_t workers) {
                      progress.waiting.size() > 1 ? "" : "s");
 }
 
-using Json = nlohmann::json;
-
 // Of more workers than that, the table shows those that held the others most.
 constexpr std::size_t kMostRows = 16;
 constexpr std::size_t kFewRows = 8;
 constexpr std::size_t kHeldByShown = 2;
 
 // "3 12.50 s, 1 0.20 s, others 0.01 s"
-std::string held_by_text(const Json& worker) {
+std::string held_by_text(const nlohmann::json& worker) {
   std::string text;
   double shown = 0;
-  const Json& charges = worker["held_by"];
+  const nlohmann::json& charges = worker["held_by"];
   for (std::size_t i = 0; i < std::min(charges.size(), kHeldByShown); ++i) {
-    const Json& charge = charges[i];
+    const nlohmann::json& charge = charges[i];
     const double seconds = charge["s"].get<double>();
     shown += seconds;
     text += fmt::format("{}{} {:.2f} s", text.empty() ? "" : ", ",
@@ -58,18 +56,18 @@ std::string held_by_text(const Json& worker) {
   return fmt::format("{}, others {:.2f} s", text, worker["wait_s"].get<double>() - shown);
 }
 
-void print_workers(const Json& workers) {
-  std::vector<const Json*> rows;
-  for (const Json& worker : workers) rows.push_back(&worker);
+void print_workers(const nlohmann::json& workers) {
+  std::vector<const nlohmann::json*> rows;
+  for (const nlohmann::json& worker : workers) rows.push_back(&worker);
   if (rows.size() > kMostRows) {
     std::ranges::stable_sort(rows, std::greater<>(),
-                             [](const Json* worker) { return (*worker)["held_others_s"].get<double>(); });
+                             [](const nlohmann::json* worker) { return (*worker)["held_others_s"].get<double>(); });
     rows.resize(kFewRows);
   }
   fmt::print("{:>6} {:>8} {:>9} {:>8} {:>9} {:>8} {:>8} {:>8} {:>8} {:>9}  {}\n", "worker", "steps", "computing",
              "data s", "compute s", "delay s", "push s", "wait s", "pull s", "staleness", "held by");
-  for (const Json* row : rows) {
-    const Json& w = *row;
+  for (const nlohmann::json* row : rows) {
+    const nlohmann::json& w = *row;
     fmt::print("{:>6} {:>8} {:>7.0f} % {:>8.2f} {:>9.2f} {:>8.2f} {:>8.2f} {:>8.2f} {:>8.2f} {:>9.2f}  {}\n",
                w["worker"].get<int>(), w["steps"].get<std::uint64_t>(), w["compute_share"].get<double>() * 100,
                w["data_s"].get<double>(), w["compute_s"].get<double>(), w["delay_s"].get<double>(),
@@ -83,21 +81,21 @@ void print_workers(const Json& workers) {
 }
 
 // Who kept the others waiting; where nobody waited, who was clearly slower than the rest.
-std::string straggler_text(const Json& workers) {
+std::string straggler_text(const nlohmann::json& workers) {
   constexpr double kTinyShare = 1e-4;     // of the workers' time: nobody would call that waiting
   constexpr double kClearlySlower = 1.2;  // times the median
   double wait = 0, wall = 0;
-  const Json* straggler = nullptr;
+  const nlohmann::json* straggler = nullptr;
   struct StepTime {
     double mean = 0;      // with what was done of a step at the end
     double at_least = 0;  // as if that step had been whole
     int worker = 0;
   };
   std::vector<StepTime> step_times;
-  for (const Json& worker : workers) {
+  for (const nlohmann::json& worker : workers) {
     wait += worker["wait_s"].get<double>();
     wall += worker["wall_s"].get<double>();
-    const auto held = [](const Json& w) { return w["held_others_s"].get<double>(); };
+    const auto held = [](const nlohmann::json& w) { return w["held_others_s"].get<double>(); };
     if (!straggler || held(worker) > held(*straggler)) straggler = &worker;
     const double time = worker["wall_s"].get<double>() - worker["wait_s"].get<double>();
     const double steps = worker["steps"].get<double>();

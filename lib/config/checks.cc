@@ -184,7 +184,7 @@ class Checks {
     for (std::size_t i = 0; i < cluster.hosts.size(); ++i) {
       const std::string path = fmt::format("cluster.hosts.{}", i);
       if (!seen.insert(cluster.hosts[i]).second && sound(path)) {
-        fault(path, fmt::format("{} is given twice; each server needs its own", quoted(cluster.hosts[i])));
+        fault(path, fmt::format("{} is given twice; each server needs its own", in_quotes(cluster.hosts[i])));
       }
     }
     if (!faults_.cover("cluster.hosts") && !cluster.bind.empty() && cluster.hosts.empty()) {

@@ -35,7 +35,7 @@ bool Faults::touch(std::string_view path) const {
 }
 
 std::string Faults::name_of(std::uint32_t source) const {
-  return source == 0 ? file_ : "override " + quoted(overrides_[source - 1]);
+  return source == 0 ? file_ : "override " + in_quotes(overrides_[source - 1]);
 }
 
 std::vector<std::string> Faults::told() const {
@@ -52,7 +52,7 @@ std::vector<std::string> Faults::told() const {
   return told;
 }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   std::string shown = "'";
   for (const char character : text) {
     const auto byte = static_cast<unsigned char>(character);

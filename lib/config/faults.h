@@ -48,6 +48,6 @@ class Faults {
 };
 
 // Foreign text in a message: in quotes, short, without control characters.
-std::string quoted(std::string_view text);
+std::string in_quotes(std::string_view text);
 
 }  // namespace psctl::config

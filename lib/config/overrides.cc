@@ -20,7 +20,7 @@ struct Override {
 };
 
 // Thrown when an override cannot be applied.
-struct Refused {
+struct RefusedOverride {
   std::string path;
   std::string message;
 };
@@ -67,7 +67,7 @@ std::string kind_of_node(const Node& node) {
     case Node::Kind::kMap:
       return "a map";
     case Node::Kind::kScalar:
-      return quoted(node.text);
+      return in_quotes(node.text);
     case Node::Kind::kNull:
       break;
   }
@@ -98,9 +98,9 @@ class Walk {
     const Field* field = at_.section ? at_.section->find(part, std::nullopt) : nullptr;
     Node* next = at_.node->find(part);
     if (!next) {
-      if (!create) throw Refused{path, fmt::format("{} is not given, so there is nothing to remove", path)};
+      if (!create) throw RefusedOverride{path, fmt::format("{} is not given, so there is nothing to remove", path)};
       if (field && field->value->is_list())
-        throw Refused{path, fmt::format("{0} has no elements; +{0}=VALUE adds one", path)};
+        throw RefusedOverride{path, fmt::format("{0} has no elements; +{0}=VALUE adds one", path)};
       Node map = Node::map();
       map.place = place_;
       at_.node->entries.push_back({part, place_, std::move(map)});
@@ -119,7 +119,7 @@ class Walk {
       node = std::move(map);
     }
     if (node.kind != Node::Kind::kMap && node.kind != Node::Kind::kList) {
-      throw Refused{at_.path, fmt::format("{} is {}: it has no keys below", at_.path, kind_of_node(node))};
+      throw RefusedOverride{at_.path, fmt::format("{} is {}: it has no keys below", at_.path, kind_of_node(node))};
     }
   }
 
@@ -127,10 +127,10 @@ class Walk {
     const std::size_t count = at_.node->items.size();
     const auto index = index_of(part);
     if (!index) {
-      throw Refused{at_.path, fmt::format("{0} is a list; name an element by its number, as in {0}.0", at_.path)};
+      throw RefusedOverride{at_.path, fmt::format("{0} is a list; name an element by its number, as in {0}.0", at_.path)};
     }
     if (*index >= count) {
-      throw Refused{at_.path, fmt::format("{0} has {1} element{2}, counted from 0; +{0}=VALUE adds one", at_.path,
+      throw RefusedOverride{at_.path, fmt::format("{0} has {1} element{2}, counted from 0; +{0}=VALUE adds one", at_.path,
                                           count, count == 1 ? "" : "s")};
     }
     return *index;
@@ -190,7 +190,7 @@ void add(Walk& walk, const Override& change, Place place) {
     const Field* field = parent.section ? parent.section->find(key, std::nullopt) : nullptr;
     const bool has_default = field && field->value->is_list() && field->default_in_schema;
     if (has_default && to_line(*field->default_in_schema) != "[]") {
-      throw Refused{
+      throw RefusedOverride{
           change.path,
           fmt::format("{0} is not given, and its default is not empty; give the whole list, {0}=[...]", change.path)};
     }
@@ -201,7 +201,7 @@ void add(Walk& walk, const Override& change, Place place) {
   walk.descend(key, false);
   Node& list = *walk.at().node;
   if (list.kind != Node::Kind::kList) {
-    throw Refused{change.path, fmt::format("{} is {}, not a list: there is nothing to add to; give a list, {}=[...]",
+    throw RefusedOverride{change.path, fmt::format("{} is {}, not a list: there is nothing to add to; give a list, {}=[...]",
                                            change.path, kind_of_node(list), change.path)};
   }
   list.items.push_back(change.value);
@@ -216,7 +216,7 @@ void remove(Walk& walk, const Override& change) {
     const auto index = static_cast<std::ptrdiff_t>(walk.index_in_list(key));
     parent.node->items.erase(parent.node->items.begin() + index);
   } else if (std::erase_if(parent.node->entries, [&](const Entry& entry) { return entry.key == key; }) == 0) {
-    throw Refused{change.path, fmt::format("{} is not given, so there is nothing to remove", change.path)};
+    throw RefusedOverride{change.path, fmt::format("{} is not given, so there is nothing to remove", change.path)};
   }
 }
 
@@ -241,7 +241,7 @@ void apply_overrides(Node& root, const std::vector<std::string>& overrides, Faul
           remove(walk, *change);
           break;
       }
-    } catch (const Refused& refused) {
+    } catch (const RefusedOverride& refused) {
       faults.add(place, refused.path, refused.message);
     }
   }

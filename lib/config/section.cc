@@ -154,7 +154,7 @@ void Section::refuse_key(const Entry& entry, const std::string& path, const std:
   }
   const std::string meant = likely_meant(entry.key, path, known);
   faults.add(entry.place, key_path,
-             fmt::format("unknown key {}; {}known here: {}", quoted(key_path),
+             fmt::format("unknown key {}; {}known here: {}", in_quotes(key_path),
                          meant.empty() ? "" : fmt::format("did you mean {}? ", meant), enumerate(known)));
 }
 

@@ -98,7 +98,7 @@ std::string_view hint(std::string_view message) {
 }
 
 // Thrown through the parser to end it.
-struct Refused {
+struct RefusedText {
   Place place;
   std::string message;
 };
@@ -125,7 +125,7 @@ class Builder final : public YAML::EventHandler {
 
   void OnDocumentStart(const YAML::Mark& mark) override {
     if (begun_)
-      throw Refused{place(mark),
+      throw RefusedText{place(mark),
                     "a second YAML document begins here; a configuration is one, with its keys in one column"};
     begun_ = true;
   }
@@ -145,7 +145,7 @@ class Builder final : public YAML::EventHandler {
   }
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     const auto found = anchored_.find(anchor);
-    if (found == anchored_.end()) throw Refused{place(mark), "an alias to a value that contains it; write it out"};
+    if (found == anchored_.end()) throw RefusedText{place(mark), "an alias to a value that contains it; write it out"};
     if (static_cast<int>(open_.size()) + height(found->second) > kDeepest) too_deep(mark);
     complete(copy(found->second, mark), 0);
   }
@@ -174,12 +174,12 @@ class Builder final : public YAML::EventHandler {
   };
 
   [[noreturn]] void too_deep(const YAML::Mark& mark) const {
-    throw Refused{place(mark), fmt::format("nested more than {} levels deep", kDeepest)};
+    throw RefusedText{place(mark), fmt::format("nested more than {} levels deep", kDeepest)};
   }
 
   void check_tag(const YAML::Mark& mark, const std::string& tag) {
     if (tag.empty() || tag == "?" || tag == "!") return;
-    faults_.add(place(mark), "", fmt::format("a YAML tag, {}; remove it", quoted(tag)));
+    faults_.add(place(mark), "", fmt::format("a YAML tag, {}; remove it", in_quotes(tag)));
   }
 
   void check_anchor(const YAML::Mark& mark, YAML::anchor_t anchor) {
@@ -192,7 +192,7 @@ class Builder final : public YAML::EventHandler {
     check_anchor(mark, anchor);
     if (static_cast<int>(open_.size()) >= kDeepest) too_deep(mark);
     if (!open_.empty() && open_.back().node.kind == Node::Kind::kMap && !open_.back().entry) {
-      throw Refused{place(mark), "a list or a map stands where a key is expected; is a bracket or a quote left open?"};
+      throw RefusedText{place(mark), "a list or a map stands where a key is expected; is a bracket or a quote left open?"};
     }
     node.place = place(mark);
     open_.push_back({.node = std::move(node), .anchor = anchor, .entry = {}});
@@ -207,7 +207,7 @@ class Builder final : public YAML::EventHandler {
   void count(std::size_t bytes, Place place) {
     bytes_ += bytes;
     if (++nodes_ > kMostNodes || bytes_ > kMostBytes) {
-      throw Refused{place, fmt::format("more than {} values once its aliases are written out", kMostNodes)};
+      throw RefusedText{place, fmt::format("more than {} values once its aliases are written out", kMostNodes)};
     }
   }
 
@@ -233,7 +233,7 @@ class Builder final : public YAML::EventHandler {
     if (parent.node.kind == Node::Kind::kList) {
       parent.node.items.push_back(std::move(node));
     } else if (!parent.entry) {
-      if (node.kind != Node::Kind::kScalar) throw Refused{node.place, "nothing stands where a key is expected"};
+      if (node.kind != Node::Kind::kScalar) throw RefusedText{node.place, "nothing stands where a key is expected"};
       begin_entry(parent, std::move(node));
     } else {
       // The parser places what is not there at whatever comes next.
@@ -246,7 +246,7 @@ class Builder final : public YAML::EventHandler {
 
   void begin_entry(Open& map, Node key) {
     if (key.plain && key.text == "<<") {
-      throw Refused{key.place, "a YAML merge key, '<<', which psctl does not know; write the keys out"};
+      throw RefusedText{key.place, "a YAML merge key, '<<', which psctl does not know; write the keys out"};
     }
     auto& keys = keys_[open_.size()];
     if (map.node.entries.empty()) keys.clear();
@@ -255,7 +255,7 @@ class Builder final : public YAML::EventHandler {
     if (!is_new) {
       const Place before = first->second;
       faults_.add(key.place, "",
-                  fmt::format("key {} is given twice{}; keep one", quoted(key.text),
+                  fmt::format("key {} is given twice{}; keep one", in_quotes(key.text),
                               before.line > 0 ? fmt::format(", first at line {}", before.line) : ""));
     }
     map.entry = Entry{.key = std::move(key.text), .place = key.place, .value = {}};
@@ -344,7 +344,7 @@ std::optional<Node> parse_document(std::string_view text, std::uint32_t source, 
     // After nothing, yaml-cpp may go on for ever with further documents of nothing.
     if (root->kind != Node::Kind::kNull) parser.HandleNextDocument(builder);
     return root;
-  } catch (const Refused& refused) {
+  } catch (const RefusedText& refused) {
     faults.add(refused.place, "", refused.message);
   } catch (const YAML::Exception& error) {
     faults.add(builder.place(error.mark), "", fmt::format("not valid YAML: {}{}", error.msg, hint(error.msg)));

@@ -18,7 +18,7 @@ std::string found(const Node& node) {
     case Node::Kind::kNull:
       return "nothing";
     case Node::Kind::kScalar:
-      return node.plain ? quoted(node.text) : "the text " + quoted(node.text);
+      return node.plain ? in_quotes(node.text) : "the text " + in_quotes(node.text);
     case Node::Kind::kList:
       return "a list";
     case Node::Kind::kMap:
@@ -61,7 +61,7 @@ std::string told_whole_range(Number minimum, Number maximum) {
 }
 
 void refuse_range(const Node& node, const std::string& path, Faults& faults, const std::string& allowed) {
-  faults.add(node.place, path, fmt::format("{}: {} is out of range; allowed: {}", path, quoted(node.text), allowed));
+  faults.add(node.place, path, fmt::format("{}: {} is out of range; allowed: {}", path, in_quotes(node.text), allowed));
 }
 
 template <class Number>
@@ -75,7 +75,7 @@ std::optional<Number> read_whole(const Node& node, const std::string& path, Faul
   const char* const end = node.text.data() + node.text.size();
   const auto [stopped, error] = std::from_chars(node.text.data(), end, value);
   if (error == std::errc::result_out_of_range && maximum == std::numeric_limits<Number>::max()) {
-    faults.add(node.place, path, fmt::format("{}: {} does not fit into 64 bits", path, quoted(node.text)));
+    faults.add(node.place, path, fmt::format("{}: {} does not fit into 64 bits", path, in_quotes(node.text)));
     return std::nullopt;
   }
   if (error != std::errc() || stopped != end || value < minimum || value > maximum) {
@@ -98,7 +98,7 @@ std::optional<double> read_number(const Node& node, const std::string& path, Fau
     return std::nullopt;
   }
   if (error == std::errc::result_out_of_range) {
-    faults.add(node.place, path, fmt::format("{}: {} does not fit into a double", path, quoted(node.text)));
+    faults.add(node.place, path, fmt::format("{}: {} does not fit into a double", path, in_quotes(node.text)));
     return std::nullopt;
   }
   if (!range.contains(value)) {
@@ -213,7 +213,7 @@ class Text final : public Value {
     }
     const std::string fault = general_fault(node.text);
     if (!fault.empty()) {
-      faults.add(node.place, path, fmt::format("{}: {} {}", path, quoted(node.text), fault));
+      faults.add(node.place, path, fmt::format("{}: {} {}", path, in_quotes(node.text), fault));
     } else {
       *static_cast<std::string*>(target) = node.text;
     }
@@ -358,7 +358,7 @@ std::optional<std::size_t> read_choice(const Node& node, const std::string& path
   if (chosen != choices.end()) return static_cast<std::size_t>(chosen - choices.begin());
   const std::string near = node.text.size() > 100 ? std::string() : nearest(node.text, choices);
   faults.add(node.place, path,
-             fmt::format("{}: {} is not known; {}it is one of {}", path, quoted(node.text),
+             fmt::format("{}: {} is not known; {}it is one of {}", path, in_quotes(node.text),
                          near.empty() ? "" : fmt::format("did you mean {}? ", near), enumerate(choices, "or")));
   return std::nullopt;
 }

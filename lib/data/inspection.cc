@@ -18,7 +18,7 @@ namespace {
 
 namespace tbb = oneapi::tbb;
 
-constexpr Part kParts[] = {Part::kTrain, Part::kValidation, Part::kTest};
+constexpr Part kEveryPart[] = {Part::kTrain, Part::kValidation, Part::kTest};
 constexpr std::size_t kBytesAtOnce = std::size_t{1} << 20;  // of a task
 
 // 64 bits in which every bit of the values has a say, by multiplying eight bytes at a time into 128 bits.
@@ -169,7 +169,7 @@ void look_at(const Dataset& set, Block& block) {
 Inspection inspect(const Prepared& prepared, const std::function<void(double)>& progress, std::size_t most_compared) {
   std::vector<std::optional<Dataset>> sets;
   double total = 0, done = 0;
-  for (const Part part : kParts) {
+  for (const Part part : kEveryPart) {
     const auto samples = prepared.part(part);
     sets.push_back(samples ? std::optional(Dataset(samples)) : std::nullopt);
     if (samples) total += static_cast<double>(samples->rows.size()) + 1;
@@ -181,7 +181,7 @@ Inspection inspect(const Prepared& prepared, const std::function<void(double)>& 
   for (std::size_t number = 0; number < sets.size(); ++number) {
     if (!sets[number]) continue;
     const Dataset& set = *sets[number];
-    PartFacts facts{.part = kParts[number], .samples = set.size()};
+    PartFacts facts{.part = kEveryPart[number], .samples = set.size()};
     facts.class_counts.resize(set.classes());
     for (const std::uint32_t label : set.labels()) ++facts.class_counts[label];
     Block whole;

@@ -22,10 +22,6 @@ namespace {
 
 __extension__ using Wide = unsigned __int128;
 
-std::string hex(const Sha256Bytes& bytes) {
-  return fmt::format("{:02x}", fmt::join(std::span(reinterpret_cast<const unsigned char*>(bytes.data()), 32), ""));
-}
-
 class Mapping {
  public:
   Mapping(int descriptor, std::size_t bytes, const std::string& name) : bytes_(bytes) {

@@ -29,7 +29,7 @@ enum Stream : std::uint64_t {
 constexpr std::uint64_t kMostDense = std::uint64_t{1} << 22;    // features of dense samples
 constexpr std::uint64_t kMostSparse = std::uint64_t{1} << 32;   // features of sparse samples
 constexpr std::uint64_t kMostNumbers = std::uint64_t{1} << 24;  // in the matrices of a law
-constexpr std::uint64_t kMostSamples = UINT32_MAX;              // of a part
+constexpr std::uint64_t kMostInPart = UINT32_MAX;              // of a part
 constexpr std::uint64_t kMostEntries = std::uint64_t{1} << 16;
 constexpr std::uint64_t kMostSimplex = 256;  // classes; turning more corners takes long
 
@@ -407,9 +407,9 @@ void check(const SyntheticConfig& config) {
     throw UserError(
         fmt::format("--{}: expected at most {} with --{} {}, found {}", option, kMostNumbers / two, other, two, one));
   };
-  whole("samples", 1, kMostSamples, config.samples);
-  whole("validation", 0, kMostSamples, config.validation);
-  whole("test", 0, kMostSamples, config.test);
+  whole("samples", 1, kMostInPart, config.samples);
+  whole("validation", 0, kMostInPart, config.validation);
+  whole("test", 0, kMostInPart, config.test);
   if (config.kind == SyntheticKind::kSparse) {
     whole("features", 2, kMostSparse, config.features);
     whole("entries", 1, kMostEntries, config.entries);

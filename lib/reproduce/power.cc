@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::size_t kExperiments = 300, kFewExperiments = 100;
 constexpr std::size_t kMostComparisons = 24;  // that are simulated of a claim
-constexpr double kRounding = 1e-9;
+constexpr double kSimulatedRounding = 1e-9;
 
 // A learning curve, in parts of the reference's run: accuracy `kLevel` less what falls by e every `kTime`.
 constexpr double kLevel = 0.85, kGuessing = 0.1, kTime = 0.15;
@@ -134,7 +134,7 @@ class Simulation {
     for (std::size_t i = 0; i < curve.accuracy.size(); ++i) looks.push_back({i, curve.accuracy[i]});
     const auto first = stats::first_sustained(looks, target);
     if (!first) return {.value = curve.end, .censored = true};
-    const double time = std::max(curve.time[*first], kRounding);
+    const double time = std::max(curve.time[*first], kSimulatedRounding);
     return {.value = time, .resolution = *first > 0 ? time - curve.time[*first - 1] : time};
   }
 
@@ -156,10 +156,10 @@ class Simulation {
         subject.push_back(reached(curve(std::exp(seen), draws), target));
         rival.push_back(reached(reference, target));
       } else if (claim_.scale == Scale::kRatio) {
-        subject.push_back({.value = std::exp(seen), .resolution = kRounding});
-        rival.push_back({.value = 1, .resolution = kRounding});
+        subject.push_back({.value = std::exp(seen), .resolution = kSimulatedRounding});
+        rival.push_back({.value = 1, .resolution = kSimulatedRounding});
       } else {
-        subject.push_back({.value = seen, .resolution = kRounding});
+        subject.push_back({.value = seen, .resolution = kSimulatedRounding});
         rival.push_back({.value = 0});
       }
     }

@@ -510,13 +510,13 @@ void read_claim(const Node& node, const std::string& path, Preset& preset, const
     map.fault(node, map.at("measure"),
               study->kind != StudyKind::kRuns
                   ? fmt::format("planners of {} tell {} alone", study->name, planner_measure(study->kind))
-                  : fmt::format("runs of {} tell no {}{}", study->name, config::quoted(claim.measure),
+                  : fmt::format("runs of {} tell no {}{}", study->name, config::in_quotes(claim.measure),
                                 near.empty() ? "" : fmt::format(" (did you mean {}?)", near)));
   }
   for (const auto* profiles : {&claim.profiles, &grown}) {
     for (const std::string& profile : *profiles) {
       if (!known_studies.at(claim.study).contains(profile))
-        map.fault(node, path, fmt::format("{} is no setting of {}", config::quoted(profile), claim.study));
+        map.fault(node, path, fmt::format("{} is no setting of {}", config::in_quotes(profile), claim.study));
     }
   }
   const auto profile_there = [&](const std::string& profile) {

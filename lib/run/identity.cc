@@ -19,7 +19,6 @@
 namespace psctl::run {
 namespace {
 
-using Json = nlohmann::json;
 
 // What says where things are, or how long to wait for them, and shapes no result.
 bool may_differ(const std::string& key) {
@@ -34,7 +33,7 @@ bool may_differ(const std::string& key) {
 }
 
 // Delay traces by their content.
-void replace_files(Json& value, const std::string& key) {
+void replace_files(nlohmann::json& value, const std::string& key) {
   if (value.is_structured()) {
     for (const auto& [inner, element] : value.items()) replace_files(element, inner);
   } else if (value.is_string() && (key == "file" || key.ends_with(".file"))) {
@@ -43,16 +42,16 @@ void replace_files(Json& value, const std::string& key) {
 }
 
 std::string configuration_digest(const config::RunConfig& config) {
-  const Json resolved = Json::parse(config::to_json(config));
-  Json shapes = Json::object();
+  const nlohmann::json resolved = nlohmann::json::parse(config::to_json(config));
+  nlohmann::json shapes = nlohmann::json::object();
   for (const auto& [key, value] : resolved.items()) {
     if (may_differ(key)) continue;
     const bool of_data = key == "data.test" || key == "data.validation";  // whose content has a digest of its own
-    Json kept = of_data && value.is_string() ? Json("a file") : value;
+    nlohmann::json kept = of_data && value.is_string() ? nlohmann::json("a file") : value;
     replace_files(kept, key);
     shapes[key] = std::move(kept);
   }
-  const std::string text = shapes.dump(-1, ' ', false, Json::error_handler_t::replace);
+  const std::string text = shapes.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   return sha256(std::as_bytes(std::span(text)));
 }
 

@@ -247,7 +247,7 @@ Grid read_file(const std::string& path, Wrong& wrong) {
       grid.exclude = points_of(entry.value, path, entry.key, wrong);
     } else if (entry.key != "grid") {
       wrong.add(fmt::format("{}: unknown key {}; expected grid, include or exclude", place_in(path, entry.place),
-                            config::quoted(entry.key)));
+                            config::in_quotes(entry.key)));
     } else if (entry.value.kind != Node::Kind::kMap) {
       wrong.add(fmt::format("{}: grid: expected a map of keys, each with a list of values",
                             place_in(path, entry.value.place)));

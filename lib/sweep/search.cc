@@ -9,7 +9,6 @@ namespace psctl::sweep {
 namespace {
 
 using results::Metric;
-using results::Outcome;
 
 // The run in this folder if it is done.
 std::optional<results::Run> read_done(const std::string& folder) {
@@ -45,8 +44,8 @@ std::vector<Trial> read_trials(std::span<const Candidate> candidates) {
     }
   }
   const results::Horizon horizon = results::horizon_of(compared);
-  const Outcome no_accuracy{.value = compared.empty() ? 0 : horizon.accuracy, .diverged = true};
-  const Outcome no_time{.value = horizon.time_s, .censored = true, .diverged = true};
+  const results::Outcome no_accuracy{.value = compared.empty() ? 0 : horizon.accuracy, .diverged = true};
+  const results::Outcome no_time{.value = horizon.time_s, .censored = true, .diverged = true};
   std::vector<Trial> trials;
   for (std::size_t i = 0; i < candidates.size(); ++i) {
     Trial& trial = trials.emplace_back(Trial{.value = candidates[i].value});

@@ -11,7 +11,7 @@
 namespace psctl::verify {
 namespace {
 
-constexpr std::size_t kMostWakes = 100'000;  // in a run
+constexpr std::size_t kMostWakesInRun = 100'000;  // in a run
 constexpr Duration kMillisecond = std::chrono::milliseconds(1);
 
 Draws draws_of(std::uint64_t seed, std::uint64_t number) {
@@ -52,7 +52,7 @@ class Clock {
     for (;;) {
       const auto deadline = trial_.deadline();
       if (deadline && (coming_.empty() || *deadline < coming_.begin()->at)) {
-        if (++wakes > kMostWakes) throw deadlines_for_ever();
+        if (++wakes > kMostWakesInRun) throw deadlines_for_ever();
         handle(*deadline, sync::Woke{});
         continue;
       }

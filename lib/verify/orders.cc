@@ -11,7 +11,7 @@ namespace psctl::verify {
 namespace {
 
 constexpr auto kNoLimit = std::numeric_limits<std::size_t>::max();
-constexpr std::size_t kMostWakes = 30;
+constexpr std::size_t kMostWakesInOrder = 30;
 
 // What can happen next: one event.
 struct Act {
@@ -138,7 +138,7 @@ class Explorer {
   // A worker that has made its last push leaves at once.
   std::uint64_t carry_out(Trial& trial, const sync::Event& event, Instant& now) {
     if (std::holds_alternative<sync::Woke>(event)) {
-      if (++wakes_ > kMostWakes) throw deadlines_for_ever();
+      if (++wakes_ > kMostWakesInOrder) throw deadlines_for_ever();
       now = trial.deadline().value();
       trial.handle(now, event);
       return trial.story().back().digest;
