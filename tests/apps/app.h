@@ -21,11 +21,18 @@
 
 #include "support/folder.h"
 #include "support/paths.h"
+#include "support/text.h"
 
 namespace psctl::test {
 
 using std::chrono::steady_clock;
 using Seconds = std::chrono::duration<double>;
+using Overrides = std::vector<std::string>;  // KEY=VALUE each
+
+inline Overrides operator+(Overrides left, const Overrides& right) {
+  left.insert(left.end(), right.begin(), right.end());
+  return left;
+}
 
 // Looks again and again until it holds or the time is over.
 inline bool eventually(Seconds limit, const std::function<bool()>& holds) {
@@ -36,8 +43,6 @@ inline bool eventually(Seconds limit, const std::function<bool()>& holds) {
   }
   return true;
 }
-
-inline bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 // A process with its output in files. Killed when it is let go.
 class Process {

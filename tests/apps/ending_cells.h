@@ -9,13 +9,6 @@
 
 namespace psctl::test {
 
-using Overrides = std::vector<std::string>;
-
-inline Overrides operator+(Overrides left, const Overrides& right) {
-  left.insert(left.end(), right.begin(), right.end());
-  return left;
-}
-
 inline void check_readable(const std::string& run) {
   for (const char* file : {"steps.csv", "evals.csv", "decisions.csv", "workers.csv"}) {
     if (std::filesystem::exists(run + "/" + file)) read_table(run + "/" + file);

@@ -6,13 +6,6 @@
 
 namespace psctl::test {
 
-using Overrides = std::vector<std::string>;
-
-inline Overrides operator+(Overrides left, const Overrides& right) {
-  left.insert(left.end(), right.begin(), right.end());
-  return left;
-}
-
 struct Told {
   int code = -1;
   std::string out, error;

@@ -5,13 +5,6 @@
 namespace psctl::test {
 namespace {
 
-using Overrides = std::vector<std::string>;
-
-Overrides operator+(Overrides left, const Overrides& right) {
-  left.insert(left.end(), right.begin(), right.end());
-  return left;
-}
-
 const Overrides kDelays = {"+stragglers={workers: [1], kind: uniform, min_ms: 0, max_ms: 8}",
                            "+stragglers={workers: [2], kind: constant, delay_ms: 5, on: network}"};
 

@@ -79,7 +79,7 @@ BOOST_AUTO_TEST_CASE(the_next_batch_is_assembled_while_one_is_in_use) {
   const std::vector<std::byte> before = batch.rows;
   go_on.set_value();
   BOOST_TEST(feed.next().size() == 1U);
-  BOOST_TEST((before == test::batch_of(dataset, BatchOrder(first(4), 1, WorkerId(0), 1).batch(0)).rows));
+  BOOST_TEST((before == psctl::test::batch_of(dataset, BatchOrder(first(4), 1, WorkerId(0), 1).batch(0)).rows));
 }
 
 BOOST_AUTO_TEST_CASE(of_large_batches_each_is_assembled_while_the_one_before_it_is_in_use) {

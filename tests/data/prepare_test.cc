@@ -12,6 +12,7 @@
 #include "data/load.h"
 #include "support/batches.h"
 #include "support/folder.h"
+#include "support/text.h"
 
 using namespace psctl;
 using namespace psctl::data;
@@ -62,7 +63,7 @@ struct Place {
   }
 };
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+using test::contains;
 
 std::string refusal(const DataConfig& config) {
   try {

@@ -6,6 +6,7 @@
 
 #include "base/random.h"
 #include "lead/lead.h"
+#include "lead/instants.h"
 #include "support/folder.h"
 #include "sync/registry.h"
 
@@ -15,7 +16,7 @@ using std::chrono::milliseconds;
 
 namespace {
 
-Instant at(std::int64_t ms) { return Instant(milliseconds(ms)); }
+using test::at;
 WorkerId id(std::size_t worker) { return WorkerId(static_cast<std::uint32_t>(worker)); }
 
 std::unique_ptr<sync::Strategy> strategy(const std::string& name,

@@ -3,6 +3,7 @@
 #include <boost/test/unit_test.hpp>
 #include <nlohmann/json.hpp>
 
+#include "lead/instants.h"
 #include "support/folder.h"
 #include "sync/registry.h"
 
@@ -11,7 +12,7 @@ using namespace psctl::lead;
 
 namespace {
 
-Instant at(std::int64_t ms) { return Instant(std::chrono::milliseconds(ms)); }
+using test::at;
 
 Lead lead_of(Setup setup, const char* strategy) {
   return Lead(std::move(setup),

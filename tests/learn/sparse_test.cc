@@ -48,7 +48,7 @@ Samples samples(std::size_t count, std::size_t features, std::size_t most, std::
           data::Dataset(data::samples_of({.width = features}, kClasses, values, labels))};
 }
 
-std::vector<std::uint32_t> first(std::size_t count) {
+std::vector<std::uint32_t> first_samples(std::size_t count) {
   std::vector<std::uint32_t> rows(count);
   for (std::size_t i = 0; i < count; ++i) rows[i] = static_cast<std::uint32_t>(i);
   return rows;
@@ -99,13 +99,13 @@ BOOST_AUTO_TEST_CASE(the_gradient_on_sparse_samples_is_that_of_the_same_samples_
   Workspace workspace;
   for (const std::size_t count : {1, 5, 64, 150}) {
     Coordinates touched;
-    const double loss = model.gradient(parameters, test::batch_of(sparse, first(count)), touched, workspace);
+    const double loss = model.gradient(parameters, test::batch_of(sparse, first_samples(count)), touched, workspace);
     std::vector<float> spread_out(parameters.size()), plain(parameters.size()), direct(parameters.size(), 9.0F);
     spread(touched, spread_out);
-    const double plain_loss = model.gradient(parameters, test::batch_of(dense, first(count)), plain, workspace);
+    const double plain_loss = model.gradient(parameters, test::batch_of(dense, first_samples(count)), plain, workspace);
     BOOST_TEST(std::abs(loss - plain_loss) < 1e-5);
     for (std::size_t i = 0; i < plain.size(); ++i) BOOST_TEST(std::abs(spread_out[i] - plain[i]) < 1e-5);
-    BOOST_TEST(model.gradient(parameters, test::batch_of(sparse, first(count)), direct, workspace) == loss);
+    BOOST_TEST(model.gradient(parameters, test::batch_of(sparse, first_samples(count)), direct, workspace) == loss);
     BOOST_TEST(same_bits(direct, spread_out));
   }
 }
@@ -117,10 +117,10 @@ BOOST_AUTO_TEST_CASE(it_is_the_slope_of_the_loss_in_double_precision) {
   const std::vector<float> parameters = random_floats(model.parameter_count(), 3);
   const reference::Network network(kLogistic, {.width = kFeatures}, kClasses);
   const std::vector<double> slopes =
-      network.gradient({parameters.begin(), parameters.end()}, dense, first(sparse.size()));
+      network.gradient({parameters.begin(), parameters.end()}, dense, first_samples(sparse.size()));
   Workspace workspace;
   std::vector<float> gradient(parameters.size());
-  model.gradient(parameters, test::batch_of(sparse, first(sparse.size())), gradient, workspace);
+  model.gradient(parameters, test::batch_of(sparse, first_samples(sparse.size())), gradient, workspace);
   for (std::size_t i = 0; i < slopes.size(); ++i) BOOST_TEST(std::abs(gradient[i] - slopes[i]) < 1e-5);
 }
 
@@ -130,7 +130,7 @@ BOOST_AUTO_TEST_CASE(the_coordinates_ascend_and_are_those_of_the_features_that_a
   const Model model(kLogistic, {.width = kFeatures}, kClasses);
   Workspace workspace;
   Coordinates touched;
-  model.gradient(random_floats(model.parameter_count(), 4), test::batch_of(sparse, first(20)), touched, workspace);
+  model.gradient(random_floats(model.parameter_count(), 4), test::batch_of(sparse, first_samples(20)), touched, workspace);
   std::set<std::uint32_t> expected;
   for (std::uint32_t sample = 0; sample < 20; ++sample) {
     for (const data::Entry& entry : sparse.entries(sample)) {
@@ -159,7 +159,7 @@ BOOST_AUTO_TEST_CASE(a_batch_of_empty_samples_touches_the_biases_alone) {
   const Model model(kLogistic, {.width = 50}, kClasses);
   Workspace workspace;
   Coordinates touched;
-  model.gradient(random_floats(model.parameter_count(), 6), test::batch_of(empty, first(2)), touched, workspace);
+  model.gradient(random_floats(model.parameter_count(), 6), test::batch_of(empty, first_samples(2)), touched, workspace);
   BOOST_TEST_REQUIRE(touched.size() == kClasses);
   BOOST_TEST(touched.front().index == 50 * kClasses);
 }
@@ -245,7 +245,7 @@ BOOST_AUTO_TEST_CASE(a_worker_pushes_coordinates_where_they_are_smaller_and_else
   for (const auto& [features, smaller] : {std::pair{4000UL, true}, std::pair{10UL, false}}) {
     const auto [sparse, dense] = samples(64, features, 8);
     const Model model(kLogistic, {.width = features}, kClasses);
-    const auto batches = [&] { return data::BatchOrder(first(64), 16, WorkerId(0), 1); };
+    const auto batches = [&] { return data::BatchOrder(first_samples(64), 16, WorkerId(0), 1); };
     Trainer trainer(model, sparse, batches(), kSgd, {}, true), other(model, sparse, batches(), kSgd, {});
     const auto parameters = std::make_shared<Tensor>(model.parameter_count());
     std::ranges::copy(random_floats(parameters->size(), 10), parameters->data());

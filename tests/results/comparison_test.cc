@@ -9,6 +9,7 @@
 #include "base/random.h"
 #include "results/filter.h"
 #include "results/support.h"
+#include "support/text.h"
 
 using namespace psctl;
 using namespace psctl::results;
@@ -17,7 +18,7 @@ using psctl::test::summary_of;
 
 namespace {
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+using test::contains;
 
 class Runs {
  public:

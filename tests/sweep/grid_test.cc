@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "support/folder.h"
+#include "support/text.h"
 #include "sweep/plan.h"
 
 using namespace psctl;
@@ -52,7 +53,7 @@ struct Sweep {
   Planner planner;
 };
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+using test::contains;
 
 }  // namespace
 

@@ -6,13 +6,14 @@
 
 #include "base/error.h"
 #include "support/folder.h"
+#include "support/text.h"
 
 using namespace psctl;
 using namespace psctl::sweep;
 
 namespace {
 
-Trial trial(double value, const std::vector<double>& accuracies) {
+Trial trial_of(double value, const std::vector<double>& accuracies) {
   Trial trial{.value = value};
   for (const double accuracy : accuracies) trial.accuracy.push_back({.value = accuracy});
   return trial;
@@ -28,7 +29,7 @@ std::string fault_of(const TuneRequest& request) {
   return "none";
 }
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+using test::contains;
 
 }  // namespace
 
@@ -37,8 +38,8 @@ BOOST_AUTO_TEST_SUITE(tune)
 BOOST_AUTO_TEST_CASE(how_sensitive_a_strategy_is_is_told_by_the_values_around_its_best) {
   Choice choice{.label = "bsp",
                 .point = {},
-                .trials = {trial(0.01, {0.50}), trial(0.03, {0.895}), trial(0.1, {0.90}), trial(0.3, {0.893}),
-                           trial(1, {0.2}), trial(3, {0.9})},
+                .trials = {trial_of(0.01, {0.50}), trial_of(0.03, {0.895}), trial_of(0.1, {0.90}), trial_of(0.3, {0.893}),
+                           trial_of(1, {0.2}), trial_of(3, {0.9})},
                 .best = 2};
   BOOST_TEST(choice.factor_within_point() == 10, boost::test_tools::tolerance(1e-12));
   BOOST_TEST(choice.loss_one_step() == 0.007, boost::test_tools::tolerance(1e-9));

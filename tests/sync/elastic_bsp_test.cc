@@ -1,6 +1,7 @@
 #include <boost/test/unit_test.hpp>
 #include <set>
 
+#include "sync/drive.h"
 #include "sync/registry.h"
 #include "sync/turnover.h"
 
@@ -17,7 +18,7 @@ std::unique_ptr<Strategy> elastic(const Given& given) {
   return make({.name = "elastic_bsp", .parameters = Parameters(values)}, Setting{.workers = 5});
 }
 
-Instant at(std::int64_t count) { return Instant(Duration(count)); }
+using test::at;
 
 // What one push did.
 struct Happening {

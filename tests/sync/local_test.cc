@@ -1,6 +1,7 @@
 #include <boost/test/unit_test.hpp>
 #include <set>
 
+#include "sync/drive.h"
 #include "sync/registry.h"
 #include "sync/turnover.h"
 
@@ -18,10 +19,10 @@ std::unique_ptr<Strategy> make_with(const std::string& name, const Given& given)
   return make({.name = name, .parameters = Parameters(values)}, Setting{.workers = 5});
 }
 
-Instant at(std::int64_t count) { return Instant(Duration(count)); }
+using test::at;
 
 // A cluster whose workers have all joined at time 0.
-Synchronizer started(const std::string& name, const Given& given, std::uint32_t workers) {
+Synchronizer all_joined(const std::string& name, const Given& given, std::uint32_t workers) {
   Synchronizer sync(make_with(name, given), workers, workers);
   for (std::uint32_t worker = 0; worker < workers; ++worker) sync.handle(at(0), Joined{WorkerId(worker)});
   return sync;
@@ -119,7 +120,7 @@ void check_turnover(const std::string& name, const Given& given, test::TurnoverR
 BOOST_AUTO_TEST_SUITE(local_strategies)
 
 BOOST_AUTO_TEST_CASE(local_sgd_averages_after_every_period) {
-  Synchronizer sync = started("local_sgd", {{"period", std::int64_t{3}}}, 2);
+  Synchronizer sync = all_joined("local_sgd", {{"period", std::int64_t{3}}}, 2);
   for (const Worker& worker : sync.cluster().workers()) BOOST_TEST(worker.local_steps == 3U);
   BOOST_TEST(sync.handle(at(1), Pushed{.worker = WorkerId(1), .steps = 3}).empty());
   const auto outcomes = sync.handle(at(2), Pushed{.worker = WorkerId(0), .steps = 3});
@@ -195,7 +196,7 @@ BOOST_AUTO_TEST_CASE(wbsp_commits_with_the_slowest_push_or_on_arrival) {
 }
 
 BOOST_AUTO_TEST_CASE(wbsp_with_a_fixed_slowest_commits_with_worker_1_and_without_it_when_all_have_pushed) {
-  Synchronizer sync = started("wbsp", {{"slowest", std::string("fixed")}}, 3);
+  Synchronizer sync = all_joined("wbsp", {{"slowest", std::string("fixed")}}, 3);
   const auto push = [&](std::int64_t now, std::uint32_t worker) {
     return all_of<Apply>(sync.handle(at(now), Pushed{.worker = WorkerId(worker)}));
   };
@@ -236,7 +237,7 @@ BOOST_AUTO_TEST_CASE(wbsp_counts_a_worker_that_left_after_its_push_and_a_joiner_
 }
 
 BOOST_AUTO_TEST_CASE(wbsp_with_overlap_asks_for_a_push_as_soon_as_there_is_a_step) {
-  Synchronizer sync = started("wbsp", {{"overlap", true}, {"rebase", std::string("reapply")}}, 2);
+  Synchronizer sync = all_joined("wbsp", {{"overlap", true}, {"rebase", std::string("reapply")}}, 2);
   BOOST_TEST(sync.strategy().traits().overlap);
   BOOST_TEST((sync.strategy().traits().rebase == Traits::Rebase::kReapply));
   for (const Worker& worker : sync.cluster().workers()) {
@@ -297,7 +298,7 @@ class Rounds {
   };
 
   Rounds(const Given& given, std::vector<Speed> speeds)
-      : speeds_(std::move(speeds)), sync_(started("pcp", given, static_cast<std::uint32_t>(speeds_.size()))) {}
+      : speeds_(std::move(speeds)), sync_(all_joined("pcp", given, static_cast<std::uint32_t>(speeds_.size()))) {}
 
   // All push what they were released for; returns what the next round asks for: steps, and steps during the
   // synchronization.

@@ -1,6 +1,7 @@
 #include <boost/test/unit_test.hpp>
 #include <set>
 
+#include "sync/drive.h"
 #include "sync/registry.h"
 #include "sync/synchronizer.h"
 
@@ -9,7 +10,7 @@ using namespace psctl::sync;
 
 namespace {
 
-Instant at(std::int64_t count) { return Instant(Duration(count)); }
+using test::at;
 
 std::vector<Apply> applies(std::span<const Outcome> outcomes) {
   std::vector<Apply> found;

@@ -3,6 +3,7 @@
 #include <boost/test/unit_test.hpp>
 #include <functional>
 
+#include "sync/drive.h"
 #include "sync/registry.h"
 
 using namespace psctl;
@@ -10,7 +11,7 @@ using namespace psctl::sync;
 
 namespace {
 
-Instant at(std::int64_t count) { return Instant(Duration(count)); }
+using test::at;
 
 Synchronizer with(const char* name, std::size_t workers, std::size_t start_size) {
   return Synchronizer(make({.name = name, .parameters = defaults(*find(name))}, {}), workers, start_size);

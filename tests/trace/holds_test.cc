@@ -19,7 +19,7 @@ std::ostream& operator<<(std::ostream& out, const Charge& charge) {
 
 namespace {
 
-Instant at(std::int64_t ns) { return Instant(Duration(ns)); }
+Instant at_ns(std::int64_t ns) { return Instant(Duration(ns)); }
 WorkerId id(std::uint64_t worker) { return WorkerId(static_cast<std::uint32_t>(worker)); }
 Charge to(std::uint32_t worker, std::int64_t ns) { return {WorkerId(worker), Duration(ns)}; }
 Charge to_deadline(std::int64_t ns) { return {std::nullopt, Duration(ns)}; }
@@ -28,13 +28,13 @@ Charge to_deadline(std::int64_t ns) { return {std::nullopt, Duration(ns)}; }
 struct Story {
   explicit Story(std::size_t workers) : holds(workers) {}
   void push(std::int64_t ns, std::uint32_t worker) {
-    now = at(ns);
+    now = at_ns(ns);
     holds.event(now, std::vector{WorkerId(worker)});
     holds.begin(now, WorkerId(worker));
   }
   void waited_for(const std::vector<WorkerId>& workers) { holds.event(now, workers); }
   void wake(std::int64_t ns) {
-    now = at(ns);
+    now = at_ns(ns);
     holds.event(now, {});
   }
   void release(std::initializer_list<std::uint32_t> workers) {
@@ -165,7 +165,7 @@ BOOST_AUTO_TEST_CASE(a_deadline_is_nobodys) {
 BOOST_AUTO_TEST_CASE(who_was_not_there_yet_held_nobody) {
   Story story(3);
   story.push(1, 0);
-  story.now = at(4);
+  story.now = at_ns(4);
   story.holds.event(story.now, std::vector{id(2)});
   story.holds.came(id(1));
   story.holds.event(story.now, std::vector{id(1)});
