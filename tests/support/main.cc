@@ -1,7 +1,7 @@
 // The main of every test program.
-#define BOOST_TEST_MODULE PSCTL_TEST_NAME
 #include <boost/test/unit_test.hpp>
 #include <cstdlib>
+#include <filesystem>
 
 #include "support/folder.h"
 #include "support/paths.h"
@@ -20,3 +20,12 @@ struct OwnCache {
 }  // namespace
 
 BOOST_TEST_GLOBAL_FIXTURE(OwnCache);
+
+int main(int argc, char* argv[]) {
+  static const std::string name = std::filesystem::path(argv[0]).filename().string().substr(std::size("test_") - 1);
+  const auto set_name = [] {
+    boost::unit_test::framework::master_test_suite().p_name.value = name;
+    return true;
+  };
+  return boost::unit_test::unit_test_main(set_name, argc, argv);
+}
