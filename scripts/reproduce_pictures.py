@@ -1,24 +1,40 @@
 #!/usr/bin/python3
-"""Draws what psctl reproduce found, from the tables in its folder: claims.png, every claim's effect and where it would
-be held; network.png, what a push and a pull's part of a step does to the share of computing; guide.png, how much
-sooner than BSP each strategy is at the target on each cluster of the guide.
+"""Draws what psctl reproduce found, from the tables in its folder: claims-PAPER.png, the effect that each claim of a
+paper is about and the range in which it would be held; network.png, the share of computing by the cost of a transfer;
+guide.png, the time to the target of each strategy on each cluster of the guide, relative to BSP's.
 
 Usage: reproduce_pictures.py FOLDER
 """
 
 import csv
+import json
 import math
 import sys
+import textwrap
 from collections import defaultdict
 from pathlib import Path
 
 import matplotlib
 
 matplotlib.use("Agg")
+import matplotlib.patches  # noqa: E402
 import matplotlib.pyplot as plt  # noqa: E402
+import matplotlib.ticker  # noqa: E402
 
 COLOURS = {"held": "#1b7f3b", "not held": "#b3261e", "inconclusive": "#7a7a7a"}
+MARKERS = {"held": "o", "not held": "X", "inconclusive": "o"}
 OWN_BEST = "each its best"  # as psctl reproduce calls it
+SCALES = {"difference": "difference (points; counts as they are)", "log_ratio": "ratio"}
+# Contenders of the guide that are a strategy with other than its default parameters.
+STRATEGIES = {"asp_mean": "asp, update_scale: mean", "wbsp_overlap": "wbsp, overlap: true", "backup": "backup, backups: 1"}
+# The guide's clusters: eight workers, 100 ms a step and a little noise.
+CLUSTERS = {
+    "equal": "identical\nworkers",
+    "transient": "a quarter of\nall steps takes\n2x as long",
+    "one_slow": "one worker\nis always\n3x slower",
+    "half_slow": "half of the\nworkers are\n2x slower",
+    "slow_network": "slow network:\ntransfers take\nas long as a step",
+}
 
 
 def read(path):
@@ -30,45 +46,73 @@ def number(text, otherwise=math.nan):
     return float(text) if text else otherwise
 
 
-def draw_claims(rows, path):
-    """One line a claim and a mode. Effects are scaled so that a claim's own bound or unit is visible: times as
-    percent of the rival's, shares and accuracies in points."""
-    rows = [row for row in rows if row["effect"]]
-    if not rows:
+def label_of(claim, says, rates):
+    """The claim in words, then how the learning rates were chosen."""
+    return textwrap.fill(says.get(claim, claim), 74) + ("" if rates == "given" else f" ({rates})")
+
+
+def set_ticks(axis, left, right):
+    """Ticks at round numbers, written as plain numbers, on axes that may be logarithmic."""
+    scale = axis.get_xscale()
+    if scale == "log" and right / left > 10:
+        ticks = [digit * 10.0**power for power in range(-6, 7) for digit in (1, 2, 5)]
+    elif scale == "symlog":
+        ticks = [sign * size for size in (0, 2, 5, 10, 20, 50, 100) for sign in (-1, 1)]
+    else:
+        ticks = matplotlib.ticker.MaxNLocator(7).tick_values(left, right)
+    axis.set_xticks(sorted({tick for tick in ticks if left <= tick <= right}))
+    axis.xaxis.set_major_formatter("{x:g}")
+    axis.xaxis.set_minor_locator(matplotlib.ticker.NullLocator())
+
+
+def draw_panel(axis, rows, says, scale):
+    """One line a claim and a choice of rates: the tightest comparison, its interval, and the range in which the claim holds."""
+    if scale == "log_ratio":
+        axis.set_xscale("log")
+    ranges = []
+    for place, row in enumerate(rows):
+        y = len(rows) - place
+        unit = 100 if row["measure"] in ("final_accuracy", "compute_share") else 1
+        value = math.exp if scale == "log_ratio" else lambda x, unit=unit: x * unit
+        middle, low, high = (value(number(row[key])) for key in ("effect", "low", "high"))
+        bounds = [number(row[key], end) for key, end in (("bound_low", -math.inf), ("bound_high", math.inf))]
+        ranges.append((y, *(value(bound) if math.isfinite(bound) else None for bound in bounds)))
+        axis.plot([low, high], [y, y], color=COLOURS[row["verdict"]], linewidth=2, zorder=3)
+        axis.plot([middle], [y], marker=MARKERS[row["verdict"]], color=COLOURS[row["verdict"]], markersize=7, zorder=4,
+                  markerfacecolor="white" if row["verdict"] == "inconclusive" else COLOURS[row["verdict"]])
+    if scale != "log_ratio" and max(map(abs, axis.get_xlim())) > 30:
+        axis.set_xscale("symlog", linthresh=5)
+    left, right = axis.get_xlim()
+    for y, low, high in ranges:
+        low, high = left if low is None else low, right if high is None else high
+        axis.fill_between([low, high], y - 0.4, y + 0.4, color="#dcebdc", linewidth=0, zorder=1)
+    axis.set_xlim(left, right)
+    set_ticks(axis, left, right)
+    axis.set_yticks(range(len(rows), 0, -1), [label_of(row["claim"], says, row["rates"]) for row in rows], fontsize=8)
+    axis.set_ylim(0.4, len(rows) + 0.6)
+    axis.grid(axis="x", color="#dddddd")
+    axis.axvline(1 if scale == "log_ratio" else 0, color="#555555", linewidth=0.8, zorder=2)
+    axis.set_xlabel(SCALES[scale])
+
+
+def draw_claims(rows, says, path):
+    """The claims of one paper. `says`: claim -> its sentence."""
+    parts = [(scale, [row for row in rows if row["effect"] and row["scale"] == scale]) for scale in SCALES]
+    parts = [part for part in parts if part[1]]
+    if not parts:
         return
-    panels = [("difference", "difference (points; counts as they are)"), ("log_ratio", "ratio (log scale)")]
-    parts = [(title, scale, [row for row in rows if row["scale"] == scale]) for scale, title in panels]
-    parts = [part for part in parts if part[2]]
-    heights = [len(part[2]) for part in parts]
-    figure, axes = plt.subplots(len(parts), 1, figsize=(10, 1.6 + 0.24 * sum(heights)), squeeze=False,
+    heights = [len(part[1]) + 1 for part in parts]
+    figure, axes = plt.subplots(len(parts), 1, figsize=(11, 0.9 + 0.42 * sum(heights)), squeeze=False,
                                 gridspec_kw={"height_ratios": heights}, layout="constrained")
-    for axis, (title, scale, some) in zip(axes[:, 0], parts):
-        for place, row in enumerate(some):
-            y = len(some) - place
-            unit = 100 if row["measure"] in ("final_accuracy", "compute_share") else 1
-            value = math.exp if scale == "log_ratio" else lambda x, unit=unit: x * unit
-            middle, low, high = (value(number(row[key])) for key in ("effect", "low", "high"))
-            colour = COLOURS[row["verdict"]]
-            # What it must keep to, where that is a bound.
-            bound_low, bound_high = number(row["bound_low"], -math.inf), number(row["bound_high"], math.inf)
-            for bound, mark in ((bound_low, ">"), (bound_high, "<")):
-                if math.isfinite(bound):
-                    axis.plot([value(bound)], [y], marker=mark, color="#333333", markersize=6, linestyle="none", zorder=3)
-            axis.plot([low, high], [y, y], color=colour, linewidth=2)
-            axis.plot([middle], [y], marker="o", color=colour, markersize=4)
-        labels = [row["claim"] + ("" if row["rates"] == "given" else f" ({row['rates']})") for row in some]
-        axis.set_yticks(range(len(some), 0, -1), labels, fontsize=7)
-        axis.set_ylim(0.2, len(some) + 0.8)
-        axis.grid(axis="x", color="#dddddd")
-        axis.set_xlabel(title)
-        if scale == "log_ratio":
-            axis.set_xscale("log")
-        else:
-            axis.set_xscale("symlog", linthresh=5)
-    handles = [plt.Line2D([], [], color=colour, linewidth=2, label=word) for word, colour in COLOURS.items()]
-    axes[0][0].legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False)
-    figure.suptitle("The tightest comparison of each claim, 95 %; > and < are the bounds that it must keep to", fontsize=10)
-    figure.savefig(path, dpi=130)
+    for axis, (scale, some) in zip(axes[:, 0], parts):
+        draw_panel(axis, some, says, scale)
+    handles = [plt.Line2D([], [], color=colour, linewidth=2, marker=MARKERS[word], label=word,
+                          markerfacecolor="white" if word == "inconclusive" else colour)
+               for word, colour in COLOURS.items()]
+    handles.append(matplotlib.patches.Patch(color="#dcebdc", label="range in which the claim is held"))
+    axes[0][0].legend(handles=handles, loc="lower right", bbox_to_anchor=(1, 1), ncols=4, frameon=False, fontsize=9)
+    figure.suptitle(f"{rows[0]['paper']}: the tightest comparison of each claim, with its 95 % interval", fontsize=10)
+    figure.savefig(path, dpi=110)
     plt.close(figure)
 
 
@@ -87,7 +131,7 @@ def draw_shares(axis, rows):
     ticks = sorted({part for points in curves.values() for part, _ in points if part > 0})
     axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks], fontsize=7)
     axis.minorticks_off()
-    axis.set_xlabel("a push and a pull, % of a step")
+    axis.set_xlabel("time of a push and a pull, % of a step")
     axis.grid(color="#dddddd")
 
 
@@ -113,17 +157,19 @@ def draw_network(rows, path):
     plt.close(figure)
 
 
-def speed_up_text(comparison, outcome):
-    """What stands in a cell: how many times sooner than BSP, and whether that is more than luck."""
-    if int(outcome["censored"]) == int(outcome["n"]):
+def cell_text(comparison, outcome):
+    """What stands in a cell: the time to the target relative to BSP's with its interval, or how many runs reached it."""
+    n, missed = int(outcome["n"]), int(outcome["censored"])
+    if missed == n:
         return "not\nreached"
-    times = f"{math.exp(-number(comparison['effect'])):.2g}×"
-    if int(outcome["censored"]):
-        return f"{int(outcome['n']) - int(outcome['censored'])} of {outcome['n']}\nreached"
-    return times if comparison["verdict"] != "inconclusive" else f"({times})"
+    if missed:
+        return f"{n - missed} of {n}\nreached"
+    middle, low, high = (math.exp(number(comparison[key])) for key in ("effect", "low", "high"))
+    return f"{middle:.2f}\n[{low:.2f}, {high:.2f}]"
 
 
 def draw_guide(comparisons, outcomes, path):
+    """Time to the target relative to BSP's: strategies by clusters, one panel for each choice of learning rates."""
     rows = [row for row in comparisons if row["claim"] == "guide-sooner" and row["effect"]]
     if not rows:
         return
@@ -138,29 +184,29 @@ def draw_guide(comparisons, outcomes, path):
         return sum(number(cells[modes[0], setting, subject]["effect"]) for setting in settings)
 
     subjects = sorted(dict.fromkeys(row["subject"] for row in rows), key=overall)
-    figure, axes = plt.subplots(1, len(modes), figsize=(11, 0.9 + 0.36 * len(subjects)), sharey=True, squeeze=False,
+    figure, axes = plt.subplots(1, len(modes), figsize=(14, 1.6 + 0.42 * len(subjects)), sharey=True, squeeze=False,
                                 layout="constrained")
     for axis, mode in zip(axes[0], modes):
         values = [[0.0] * len(settings) for _ in subjects]
         for y, subject in enumerate(subjects):
             for x, setting in enumerate(settings):
                 row, outcome = cells[mode, setting, subject], of[mode, setting, subject]
-                text = speed_up_text(row, outcome)
+                text = cell_text(row, outcome)
                 reached = "reached" not in text
                 values[y][x] = -number(row["effect"]) / math.log(2) if reached else -2.0
-                sure = reached and row["verdict"] != "inconclusive"
-                dark = abs(values[y][x]) > 1.4
-                axis.text(x, y, text, ha="center", va="center", fontsize=8 if reached else 6,
-                          color="white" if dark else "black" if sure else "#555555",
-                          fontweight="bold" if reached and row["verdict"] == "held" else "normal")
+                shown = reached and row["verdict"] != "inconclusive"
+                axis.text(x, y, text, ha="center", va="center", fontsize=7, fontweight="bold" if shown else "normal",
+                          color="white" if abs(values[y][x]) > 1.4 else "black" if shown else "#666666")
         axis.imshow(values, cmap="RdBu", vmin=-2.2, vmax=2.2, aspect="auto")
-        axis.set_xticks(range(len(settings)), [setting.replace("_", "\n") for setting in settings], fontsize=8)
-        axis.set_yticks(range(len(subjects)), subjects, fontsize=8)
+        axis.set_xticks(range(len(settings)), [CLUSTERS.get(setting, setting) for setting in settings], fontsize=8)
+        axis.set_yticks(range(len(subjects)), [STRATEGIES.get(subject, subject) for subject in subjects], fontsize=8)
         axis.tick_params(length=0)
-        axis.set_title("each strategy at its own best rate" if mode == OWN_BEST else "one rate for all: BSP's best",
-                       fontsize=10)
-    figure.suptitle("How many times sooner than BSP at the target; (in brackets): no difference shown", fontsize=11)
-    figure.savefig(path, dpi=130)
+        axis.set_title("each strategy at its own best learning rate" if mode == OWN_BEST
+                       else "one learning rate for all: BSP's best", fontsize=10)
+    figure.suptitle("Time to the target accuracy relative to BSP's, with 95 % intervals (below 1: faster than BSP).\n"
+                    "Bold: a difference was shown. Grey: no difference shown. Red: the target was not reached within the run.",
+                    fontsize=10)
+    figure.savefig(path, dpi=120)
     plt.close(figure)
 
 
@@ -168,7 +214,10 @@ def main(words):
     if len(words) != 1:
         sys.exit(__doc__)
     folder = Path(words[0])
-    draw_claims(read(folder / "claims.csv"), folder / "claims.png")
+    claims = read(folder / "claims.csv")
+    says = {claim["id"]: claim["says"] for claim in json.loads((folder / "claims.json").read_text())["claims"]}
+    for paper in dict.fromkeys(row["paper"] for row in claims):
+        draw_claims([row for row in claims if row["paper"] == paper], says, folder / f"claims-{paper}.png")
     outcomes = read(folder / "outcomes.csv")
     draw_network(outcomes, folder / "network.png")
     draw_guide(read(folder / "comparisons.csv"), outcomes, folder / "guide.png")

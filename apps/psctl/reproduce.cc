@@ -100,11 +100,23 @@ void print_list(const std::vector<Preset>& presets) {
   }
 }
 
-constexpr const char* kPictures[] = {"guide.png", "claims.png", "network.png"};
+// What reproduce_pictures.py draws, as far as it is there: the guide, the claims paper by paper, the network.
+std::vector<std::string> pictures_in(const std::string& folder) {
+  std::vector<std::string> claims;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(folder, ignored)) {
+    const std::string name = entry.path().filename();
+    if (name.starts_with("claims-") && name.ends_with(".png")) claims.push_back(name);
+  }
+  std::ranges::sort(claims);
+  if (fs::exists(folder + "/guide.png")) claims.insert(claims.begin(), "guide.png");
+  if (fs::exists(folder + "/network.png")) claims.emplace_back("network.png");
+  return claims;
+}
 
 void remove_pictures(const std::string& folder) {
   std::error_code ignored;
-  for (const char* name : kPictures) fs::remove(folder + "/" + name, ignored);
+  for (const std::string& name : pictures_in(folder)) fs::remove(folder + "/" + name, ignored);
 }
 
 // Draws what the tables say. A picture that cannot be drawn is no reason to withhold the tables.
@@ -119,11 +131,7 @@ std::vector<std::string> draw(const std::string& folder) {
     while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
     }
   if (status != 0) print_notice(fmt::format("no pictures: {} {} failed; they need python3-matplotlib", python, script));
-  std::vector<std::string> pictures;
-  for (const char* name : kPictures) {
-    if (status == 0 && fs::exists(folder + "/" + name)) pictures.emplace_back(name);
-  }
-  return pictures;
+  return status == 0 ? pictures_in(folder) : std::vector<std::string>();
 }
 
 constexpr const char* kTables[] = {"claims.csv", "comparisons.csv", "outcomes.csv",

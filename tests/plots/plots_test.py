@@ -704,7 +704,7 @@ class Plots(unittest.TestCase):
         self.assertNotIn("no pictures", said)
         out = out / "reproduce"
         report = (out / "report.md").read_text()
-        for name in ("claims", "network", "guide"):
+        for name in ("claims-guide", "claims-wbsp", "network", "guide"):
             self.assertIn(f"]({name}.png)", report)
             image = matplotlib.image.imread(out / f"{name}.png")
             self.assertGreater((image[..., :3] < 0.9).any(axis=2).mean(), 0.01, name)
@@ -712,19 +712,21 @@ class Plots(unittest.TestCase):
         # The same from the tables, as words and curves.
         claims, outcomes = (reproduce_pictures.read(out / f"{name}.csv") for name in ("claims", "outcomes"))
         picture = self.folder / "picture.svg"
-        reproduce_pictures.draw_claims(claims, picture)
-        words = labels(picture)
-        for row in claims:
-            self.assertIn(row["claim"] + ("" if row["rates"] == "given" else f" ({row['rates']})"), words)
-        for verdict in {row["verdict"] for row in claims}:
-            self.assertIn(reproduce_pictures.COLOURS[verdict], picture.read_text())
+        for paper in {row["paper"] for row in claims}:
+            of_paper = [row for row in claims if row["paper"] == paper]
+            reproduce_pictures.draw_claims(of_paper, {row["claim"]: "says " + row["claim"] for row in claims}, picture)
+            words = labels(picture)
+            for row in of_paper:
+                self.assertIn("says " + row["claim"] + ("" if row["rates"] == "given" else f" ({row['rates']})"), words)
+            for verdict in {row["verdict"] for row in of_paper}:
+                self.assertIn(reproduce_pictures.COLOURS[verdict], picture.read_text())
         reproduce_pictures.draw_network(outcomes, picture)
         words = labels(picture)
         for word in ("share: h1", "share: h2", "bsp", "asp", "10", "50"):
             self.assertIn(word, words)
         reproduce_pictures.draw_guide(reproduce_pictures.read(out / "comparisons.csv"), outcomes, picture)
         words = labels(picture)
-        for word in ("each strategy at its own best rate", "one rate for all: BSP's best", "asp", "ssp", "alike"):
+        for word in ("each strategy at its own best learning rate", "one learning rate for all: BSP's best", "asp", "ssp", "alike"):
             self.assertEqual(words.count(word), 2 if word == "alike" else 1, word)
 
         # Nothing of another preset's network stands under WBSP's figures.
