@@ -143,8 +143,8 @@ void write_report(const std::string& folder, const Campaign& campaign, const rep
   trace::write_whole(folder + "/comparisons.csv", reproduce::comparisons_csv(verdicts));
   trace::write_whole(folder + "/outcomes.csv", reproduce::outcomes_csv(campaign, verdicts));
   trace::write_whole(folder + "/rates.csv", reproduce::rates_csv(campaign));
-  made.pictures = draw(folder);
   trace::write_whole(folder + "/claims.json", reproduce::json(campaign, verdicts, made));
+  made.pictures = draw(folder);
   trace::write_whole(folder + "/report.md", reproduce::markdown(campaign, verdicts, made));
   if (publish.empty()) return;
   remove_pictures(publish);
