@@ -5,12 +5,18 @@
 #include <initializer_list>
 #include <map>
 #include <set>
+#include <utility>
 
 #include "config/schema.h"
 #include "sync/registry.h"
 
 namespace psctl::config {
 namespace {
+
+bool is_loopback(std::string_view host) {
+  const std::string_view name = host.substr(0, host.rfind(':'));
+  return name == "localhost" || name == "[::1]" || name.starts_with("127.");
+}
 
 class Checks {
  public:
@@ -55,9 +61,25 @@ class Checks {
       if (sound("checkpoint.every_updates") && run_.checkpoint.every_updates > 0) {
         fault("checkpoint.every_updates", "has no effect with model.kind: none: there is no model to keep; remove it");
       }
+      check_transfers();
     } else if (sound("data.source") && run_.data.source.empty()) {
       faults_.add(place_of(root_, "data.source"), "data.source",
                   "data.source is missing; give a known name (psctl data list), or a path");
+    }
+  }
+
+  // Without bytes a transfer takes its latency, whatever the bandwidth.
+  void check_transfers() {
+    if (!sound("model.parameters") || run_.simulation.parameters > 0) return;
+    const sim::NetworkConfig& network = run_.simulation.network;
+    for (const auto& [key, mbps] : {std::pair("bandwidth_mbps", network.bandwidth_mbps),
+                                    std::pair("server_bandwidth_mbps", network.server_bandwidth_mbps)}) {
+      const std::string path = joined("cluster.network", key);
+      if (sound(path) && mbps > 0) {
+        fault(path,
+              "has no effect with model.kind: none, whose transfers carry nothing; give model.parameters, the "
+              "size of the model, or remove it");
+      }
     }
   }
 
@@ -185,6 +207,15 @@ class Checks {
       const std::string path = fmt::format("cluster.hosts.{}", i);
       if (!seen.insert(cluster.hosts[i]).second && sound(path)) {
         fault(path, fmt::format("{} is given twice; each server needs its own", in_quotes(cluster.hosts[i])));
+      }
+    }
+    for (std::size_t i = 0; i < cluster.hosts.size() && !faults_.touch("cluster.bind"); ++i) {
+      const std::string path = fmt::format("cluster.hosts.{}", i);
+      if (cluster.bind.empty() && sound(path) && !is_loopback(cluster.hosts[i])) {
+        fault(path,
+              fmt::format("{} is beyond loopback; give cluster.bind, the address of this machine that the servers "
+                          "listen on, or use localhost",
+                          in_quotes(cluster.hosts[i])));
       }
     }
     if (!faults_.cover("cluster.hosts") && !cluster.bind.empty() && cluster.hosts.empty()) {

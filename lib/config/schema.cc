@@ -32,6 +32,7 @@ constexpr std::size_t kMostRules = 65536;
 constexpr std::size_t kMostLayers = 64;
 constexpr std::size_t kWidestLayer = 1 << 20;
 constexpr std::size_t kLongestName = 100;
+constexpr std::size_t kMostParameters = 1'000'000'000'000;
 
 bool is_letter_or_digit(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); }
 
@@ -68,9 +69,15 @@ std::string fault_of_host(std::string_view host) {
   return has_port && is_name ? "" : "is not HOST:PORT, as in node1:9000 or [::1]:9000";
 }
 
+std::string fault_of_address(std::string_view address) {
+  const bool in_brackets = address.starts_with('[') && address.ends_with(']');
+  const bool is_address = address.find_first_of(" /") == std::string_view::npos &&
+                          (in_brackets || address.find(':') == std::string_view::npos);
+  return is_address ? "" : "is no address without a port, as in 0.0.0.0 or [::]";
+}
+
 const auto& model_section() {
   using learn::ConvConfig;
-  using learn::ModelConfig;
   using learn::ModelKind;
   using learn::Save;
   static const auto conv =
@@ -80,23 +87,30 @@ const auto& model_section() {
           .add("padding", &ConvConfig::padding, whole(0, 1024), "zeros around the image, on each side")
           .add("pool", &ConvConfig::pool, whole(1, 1024), "side of the max pooling after the ReLU; 1: none");
   static const auto section =
-      SectionOf<ModelConfig>()
-          .kind("kind", &ModelConfig::kind,
+      SectionOf<RunConfig>()
+          .kind("kind", [](RunConfig & run) -> auto& { return run.model.kind; },
                 choice<ModelKind>({{"logistic", ModelKind::kLogistic},
                                    {"mlp", ModelKind::kMlp},
                                    {"cnn", ModelKind::kCnn},
                                    {"none", ModelKind::kNone}}),
                 "what is trained; none: timing only, on the virtual clock", {.required = true})
-          .add("conv", &ModelConfig::conv, list(map(conv), {.shortest = 1, .longest = kMostLayers}),
-               "convolutions, first to last",
+          .add("conv", [](RunConfig & run) -> auto& { return run.model.conv; },
+               list(map(conv), {.shortest = 1, .longest = kMostLayers}), "convolutions, first to last",
                {.under = {"cnn"}, .initial = "[{filters: 6, kernel: 5, padding: 2, pool: 2}]"})
-          .add("hidden", &ModelConfig::hidden, list(whole(1, kWidestLayer), {.shortest = 1, .longest = kMostLayers}),
-               "widths of the hidden layers", {.under = {"mlp"}, .initial = "[256, 128]"})
-          .add("hidden", &ModelConfig::hidden, list(whole(1, kWidestLayer), {.shortest = 0, .longest = kMostLayers}),
+          .add("hidden", [](RunConfig & run) -> auto& { return run.model.hidden; },
+               list(whole(1, kWidestLayer), {.shortest = 1, .longest = kMostLayers}), "widths of the hidden layers",
+               {.under = {"mlp"}, .initial = "[256, 128]"})
+          .add("hidden", [](RunConfig & run) -> auto& { return run.model.hidden; },
+               list(whole(1, kWidestLayer), {.shortest = 0, .longest = kMostLayers}),
                "widths of the dense layers between the convolutions and the output",
                {.under = {"cnn"}, .initial = "[120, 84]"})
-          .add("save", &ModelConfig::save, choice<Save>({{"none", Save::kNone}, {"final", Save::kFinal}}),
-               "final: the last model is kept in the run's folder", {.under = {"logistic", "mlp", "cnn"}});
+          .add("save", [](RunConfig & run) -> auto& { return run.model.save; },
+               choice<Save>({{"none", Save::kNone}, {"final", Save::kFinal}}),
+               "final: the last model is kept in the run's folder", {.under = {"logistic", "mlp", "cnn"}})
+          .add("parameters", [](RunConfig & run) -> auto& { return run.simulation.parameters; },
+               whole(0, kMostParameters),
+               "size of the model, 4 bytes each, for the time that transfers take; 0: they carry nothing",
+               {.under = {"none"}});
   return section;
 }
 
@@ -415,9 +429,11 @@ const auto& cluster_section() {
           .add(
               "hosts", [](RunConfig & run) -> auto& { return run.cluster.hosts; },
               list(text(fault_of_host, "HOST:PORT"), {.longest = kMostServers}),
-              "where each server listens, for runs on many machines; none: Unix sockets on this one")
-          .add("bind", [](RunConfig & run) -> auto& { return run.cluster.bind; }, text(fault_of_any, "an address"),
-               "address that the servers listen on, with hosts", {.default_in_words = "loopback"})
+              "where workers reach each server, by TCP; psctl train starts every process on this machine; none: Unix "
+              "sockets")
+          .add("bind", [](RunConfig & run) -> auto& { return run.cluster.bind; }, text(fault_of_address, "an address"),
+               "address of this machine that the servers listen on, each at its port in hosts; needed beyond loopback",
+               {.default_in_words = "that in hosts"})
           .add(
               "start_s", [](RunConfig & run) -> auto& { return run.cluster.start_s; }, number(kPatience),
               "real clock: seconds that the processes of a run wait for each other at its start")
@@ -578,7 +594,8 @@ const SectionOf<RunConfig>& root_section() {
           .add("seed", &RunConfig::seed, whole(0), "of every random draw")
           .add("clock", &RunConfig::clock, choice<Clock>({{"real", Clock::kReal}, {"virtual", Clock::kVirtual}}),
                "real: processes and wall time; virtual: one process and simulated time")
-          .add("model", &RunConfig::model, map(model_section()), "")
+          .add(
+              "model", [](RunConfig& run) -> RunConfig& { return run; }, map(model_section()), "")
           .add("data", &RunConfig::data, map(data_section()), "")
           .add("optimizer", &RunConfig::optimizer, map(optimizer_section()), "")
           .add("strategy", &RunConfig::strategy, map(strategy_section()), "")

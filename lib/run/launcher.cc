@@ -189,13 +189,16 @@ class Launch {
  private:
   void start() {
     const config::RunConfig& config = request_.config;
+    const std::string& bind = config.cluster.bind;
+    std::vector<std::string> listens;
     for (std::size_t rank = 0; rank < config.cluster.servers; ++rank) {
       addresses_.push_back(config.cluster.hosts.empty() ? unique_socket(fmt::format("server{}", rank))
                                                         : config.cluster.hosts[rank]);
+      listens.push_back(bind.empty() ? addresses_[rank] : bind + addresses_[rank].substr(addresses_[rank].rfind(':')));
     }
     for (std::size_t rank = config.cluster.servers; rank-- > 0;) {
       std::vector<std::string> arguments = role("server");
-      arguments.insert(arguments.end(), {"--rank", std::to_string(rank), "--listen", addresses_[rank]});
+      arguments.insert(arguments.end(), {"--rank", std::to_string(rank), "--listen", listens[rank]});
       if (rank == 0) {
         arguments.insert(arguments.end(), {"--folder", folder_});
         for (std::size_t other = 1; other < addresses_.size(); ++other) {

@@ -2,9 +2,12 @@
 
 #include <filesystem>
 #include <fmt/format.h>
+#include <netdb.h>
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/spdlog.h>
+#include <sys/socket.h>
 #include <thread>
+#include <unistd.h>
 
 #include "learn/model_store.h"
 #include "rpc/transport.h"
@@ -71,6 +74,37 @@ rpc::Identity identity_for(const std::string& folder, const Workbench& bench) {
   return identity;
 }
 
+// Whether a socket of this machine can have this address.
+bool is_of_this_machine(std::string name) {
+  if (name.starts_with('[')) name = name.substr(1, name.size() - 2);
+  addrinfo wanted{}, *found = nullptr;
+  wanted.ai_socktype = SOCK_STREAM;
+  if (::getaddrinfo(name.c_str(), nullptr, &wanted, &found) != 0) return false;
+  bool bound = false;
+  for (const addrinfo* each = found; each && !bound; each = each->ai_next) {
+    const int socket = ::socket(each->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (socket < 0) continue;
+    bound = ::bind(socket, each->ai_addr, each->ai_addrlen) == 0;
+    ::close(socket);
+  }
+  ::freeaddrinfo(found);
+  return bound;
+}
+
+void check_addresses(const lead::ClusterConfig& cluster) {
+  const auto check = [](const std::string& key, const std::string& name) {
+    if (is_of_this_machine(name)) return;
+    throw UserError(fmt::format(
+        "{}: {} is no address of this machine, and every process of the run starts here; name an address of "
+        "this machine, or start the processes by hand (psctl server, psctl worker)",
+        key, name));
+  };
+  if (!cluster.bind.empty()) check("cluster.bind", cluster.bind);
+  for (std::size_t i = 0; i < cluster.hosts.size(); ++i) {
+    check(fmt::format("cluster.hosts.{}", i), cluster.hosts[i].substr(0, cluster.hosts[i].rfind(':')));
+  }
+}
+
 }  // namespace
 
 void check(const Workbench& bench) {
@@ -78,6 +112,7 @@ void check(const Workbench& bench) {
   bench.stragglers();                                  // a trace that cannot be read
   bench.strategy();                                    // a strategy that cannot be made of what there is
   if (bench.config().clock == config::Clock::kReal) {  // a model that its servers could not send
+    check_addresses(bench.config().cluster);
     const std::size_t servers = bench.config().cluster.servers;
     rpc::check_tensor_bytes(learn::shard(bench.parameters(), servers, 0).size * sizeof(float));
   }

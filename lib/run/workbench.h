@@ -31,7 +31,7 @@ class Workbench {
   const data::Ready& data() const { return data_; }       // not when timing_only()
   // Whether pushes are coordinates where those are smaller.
   bool pushes_coordinates() const;
-  std::size_t parameters() const { return model_ ? model_->parameter_count() : 0; }
+  std::size_t parameters() const { return model_ ? model_->parameter_count() : config_.simulation.parameters; }
 
   // Of every worker, by id.
   std::vector<data::BatchOrder> batches() const;

@@ -213,8 +213,8 @@ class Simulator::World {
       arena_.execute([&] { runner.task->group.wait(); });
       PSCTL_CHECK(runner.task->trainer.begun() == runner.step);
       report.loss = runner.task->loss;
-      if (!runner.empty) lead_.transferred(runner.task->push.bytes(), 0);
     }
+    if (!runner.empty) lead_.transferred(learning_ ? runner.task->push.bytes() : model_bytes_, 0);
     runner.phase = Phase::kHeld;
     runner.sent = runner.sends;
     runner.arrived = now_;
@@ -265,8 +265,8 @@ class Simulator::World {
     const bool take = release.refresh == sync::Refresh::kTake;
     if (learning_ && take) {
       runner.snapshot = store_->snapshot();
-      lead_.transferred(0, model_bytes_);
     }
+    if (take) lead_.transferred(0, model_bytes_);
     if (recording_) {
       const RecordedStep next = recorded(release.worker, runner.step);
       set_course(release.worker, now + (take ? next.download : next.answer));

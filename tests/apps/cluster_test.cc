@@ -119,6 +119,30 @@ BOOST_AUTO_TEST_CASE(servers_may_listen_on_ports) {
                                                                      first, second)})) == expected);
 }
 
+BOOST_AUTO_TEST_CASE(servers_listen_on_the_address_to_bind_and_are_reached_at_their_hosts) {
+  const App app;
+  const int port = free_port();
+  Process train(app.folder(), app.train_arguments({"stop={time_s: 60}", "cluster.bind=0.0.0.0",
+                                                   fmt::format("cluster.hosts=[127.0.0.1:{}]", port)}));
+  app.await("push");
+  // A listening socket on all addresses, as the kernel's table has it: hexadecimal address and port, state 0A.
+  BOOST_TEST(contains(read_file("/proc/net/tcp"), fmt::format("00000000:{:04X} 00000000:0000 0A", port)));
+  train.signal(SIGINT);
+  BOOST_TEST(train.wait() == 130);
+}
+
+BOOST_AUTO_TEST_CASE(an_address_of_another_machine_is_refused_before_any_process_starts) {
+  const App app;
+  // 192.0.2.0/24 is kept for documentation.
+  for (const Overrides& overrides : {Overrides{"cluster.bind=0.0.0.0", "cluster.hosts=[192.0.2.1:9000]"},
+                                     Overrides{"cluster.bind=192.0.2.1", "cluster.hosts=[127.0.0.1:9000]"}}) {
+    Process train(app.folder(), app.train_arguments(overrides));
+    BOOST_TEST(train.wait() == 2);
+    BOOST_TEST(contains(train.error(), "192.0.2.1 is no address of this machine"), train.error());
+  }
+  BOOST_TEST(app.runs().empty());
+}
+
 BOOST_AUTO_TEST_CASE(a_port_that_is_taken_is_told) {
   const App app;
   const int socket = ::socket(AF_INET, SOCK_STREAM, 0);

@@ -175,7 +175,7 @@ const std::vector<Case> kCases = {
      "data: {source: x}\n"
      "stop: {epochs: 1}\n",
      {"c.yaml:1:15: model.kind: 'mpl' is not known; did you mean mlp? it is one of logistic, mlp, cnn or none",
-      "c.yaml:1:33: unknown key 'model.hiden'; did you mean model.hidden? known here: kind, conv, hidden and save"}},
+      "c.yaml:1:33: unknown key 'model.hiden'; did you mean model.hidden? known here: kind, conv, hidden, save and parameters"}},
     {"a key of another model",
      "model: {kind: mlp, conv: [{filters: 3, kernel: 3}]}\n"
      "data: {source: x}\n"
@@ -446,14 +446,32 @@ const std::vector<Case> kCases = {
      kSound + "cluster: {compute_ms: [20, 30]}\n",
      {"c.yaml:4:23: cluster.compute_ms: 2 numbers for 4 workers; give one number for all, or one a worker"}},
     {"hosts and servers that do not match",
-     kSound + "cluster: {servers: 2, hosts: [\"a:1\"]}\n",
+     kSound + "cluster: {servers: 2, hosts: [\"localhost:1\"]}\n",
      {"c.yaml:4:30: cluster.hosts: 1 hosts for 2 servers; give one a server"}},
     {"a host twice",
-     kSound + "cluster: {servers: 2, hosts: [\"a:1\", \"a:1\"]}\n",
-     {"c.yaml:4:38: cluster.hosts.1: 'a:1' is given twice; each server needs its own"}},
+     kSound + "cluster: {servers: 2, hosts: [\"[::1]:1\", \"[::1]:1\"]}\n",
+     {"c.yaml:4:42: cluster.hosts.1: '[::1]:1' is given twice; each server needs its own"}},
     {"a host without a port",
      kSound + "cluster: {hosts: [node1]}\n",
      {"c.yaml:4:19: cluster.hosts.0: 'node1' is not HOST:PORT, as in node1:9000 or [::1]:9000"}},
+    {"a host beyond loopback without an address to listen on",
+     kSound + "cluster: {hosts: [\"node1:9000\"]}\n",
+     {"c.yaml:4:19: cluster.hosts.0: 'node1:9000' is beyond loopback; give cluster.bind, the address of this machine "
+      "that "
+      "the servers listen on, or use localhost"}},
+    {"an address to listen on with a port",
+     kSound + "cluster: {hosts: [\"localhost:1\"], bind: \"0.0.0.0:1\"}\n",
+     {"c.yaml:4:41: cluster.bind: '0.0.0.0:1' is no address without a port, as in 0.0.0.0 or [::]"}},
+    {"bandwidths of transfers that carry nothing",
+     "model: {kind: none}\n"
+     "clock: virtual\n"
+     "cluster: {network: {latency_ms: 1, bandwidth_mbps: 10, server_bandwidth_mbps: 20}}\n"
+     "stop: {updates: 1}\n",
+     {"c.yaml:3:52: cluster.network.bandwidth_mbps: has no effect with model.kind: none, whose transfers carry "
+      "nothing; "
+      "give model.parameters, the size of the model, or remove it",
+      "c.yaml:3:79: cluster.network.server_bandwidth_mbps: has no effect with model.kind: none, whose transfers carry "
+      "nothing; give model.parameters, the size of the model, or remove it"}},
     {"an address to listen on without hosts",
      kSound + "cluster: {bind: 0.0.0.0}\n",
      {"c.yaml:4:17: cluster.bind: has no effect without cluster.hosts; remove it, or give the hosts"}},

@@ -27,6 +27,9 @@ class Random {
     for (std::uint64_t i = draws_.below(4); i > 0; --i) run.stragglers.push_back(rule(run.cluster.workers));
     if (run.clock == Clock::kVirtual && draws_.below(4) == 0) {
       run.model.kind = learn::ModelKind::kNone;
+      if (run.simulation.network.bandwidth_mbps + run.simulation.network.server_bandwidth_mbps > 0 || coin()) {
+        run.simulation.parameters = whole(1, 1u << 30);
+      }
       run.data.batch_size = whole(1, 4096);
       run.stop.updates = whole(1, 1u << 30);
       if (coin()) run.stop.samples = draws_.bits() | 1;
@@ -250,7 +253,7 @@ class Random {
         cluster.hosts.push_back((coin() ? "node" + std::to_string(i) : "[fe80::1%eth" + std::to_string(i) + "]") +
                                 ":9000");
       }
-      if (coin()) cluster.bind = "0.0.0.0";
+      cluster.bind = coin() ? "0.0.0.0" : "[::]";
     }
     if (coin()) cluster.start_s = 1 + number(1000);
     if (coin()) cluster.stall_s = 1 + number(1000);

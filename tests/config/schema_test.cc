@@ -79,6 +79,9 @@ BOOST_AUTO_TEST_CASE(every_default_in_the_schema_can_be_given_and_changes_nothin
       const auto only_with = key.at("only_with").begin();
       const std::string& where = only_with.key();
       overrides.push_back(where + "=" + only_with.value().at(0).get<std::string>());
+      if (overrides.back() == "model.kind=none") {
+        overrides.insert(overrides.end(), {"clock=virtual", "stop={updates: 1}"});
+      }
       if (where == "optimizer.schedule.kind") overrides.emplace_back("optimizer.schedule.factor=0.5");
     }
     if (path.starts_with("stop.plateau.")) overrides.emplace_back("stop.plateau={}");

@@ -67,7 +67,7 @@ PSCTL_EQUALITY(TraceConfig, steps, decisions, timeline)
 
 namespace psctl::sim {
 PSCTL_EQUALITY(NetworkConfig, latency_ms, bandwidth_mbps, server_bandwidth_mbps)
-PSCTL_EQUALITY(SimConfig, compute_ms, update_ms, network)
+PSCTL_EQUALITY(SimConfig, compute_ms, update_ms, network, parameters)
 }  // namespace psctl::sim
 
 namespace psctl::sync {

@@ -30,7 +30,7 @@ cluster:
   workers: 5
   compute_ms: [20, 23, 21, 25, 22]
   update_ms: 0.7
-  network: {latency_ms: 1, bandwidth_mbps: 1000, server_bandwidth_mbps: 2000}
+  network: {latency_ms: 1}
 stragglers:
   - {workers: [3], kind: uniform, min_ms: 20, max_ms: 90}
   - {workers: [0, 1, 2, 3, 4], kind: exponential, delay_ms: 4}

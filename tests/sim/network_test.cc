@@ -60,6 +60,20 @@ BOOST_AUTO_TEST_CASE(push_and_pull_stand_in_the_account) {
   BOOST_TEST(summary["bytes_pushed"].get<std::size_t>() == 10 * learner.model.parameter_count() * 4);
 }
 
+BOOST_AUTO_TEST_CASE(without_a_model_transfers_take_the_time_of_the_bytes_that_it_would_have) {
+  lead::Setup setup;
+  setup.cluster.workers = 1;
+  setup.stop.updates = 10;
+  setup.model_bytes = 1'000'000;
+  const auto summary = test::run({.compute_ms = {20}, .network = {.latency_ms = 1, .bandwidth_mbps = 1000}}, setup,
+                                 test::strategy("asp"))
+                           .summary;
+  BOOST_TEST(summary["workers"][0]["push_s"].get<double>() == 0.090);
+  BOOST_TEST(summary["workers"][0]["pull_s"].get<double>() == 0.090);
+  BOOST_TEST(summary["time_s"].get<double>() == 10 * 0.038);
+  BOOST_TEST(summary["bytes_pushed"].get<std::size_t>() == 10'000'000U);
+}
+
 BOOST_AUTO_TEST_CASE(an_update_takes_its_time_at_the_server_and_releases_wait_for_it) {
   lead::Setup setup;
   setup.cluster.workers = 2;
