@@ -128,7 +128,7 @@ std::string target_of(const Comparison& comparison) {
 
 std::string title_of(const Comparison& comparison, Metric metric) {
   if (metric == Metric::kTimeToTarget) return fmt::format("s to accuracy {}", target_of(comparison));
-  return metric == Metric::kFinalAccuracy ? "final accuracy" : "samples/s used";
+  return metric == Metric::kFinalAccuracy ? "final accuracy" : "used samples/s";
 }
 
 TextTable groups_table(const Comparison& comparison) {

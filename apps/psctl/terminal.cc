@@ -7,8 +7,10 @@
 #include <fmt/format.h>
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string_view>
 #include <sys/ioctl.h>
+#include <tuple>
 #include <unistd.h>
 #include <utility>
 #include <vector>
@@ -34,6 +36,7 @@ std::string waiting_text(const lead::Progress& progress, std::size_t workers) {
   return fmt::format("worker{} {} wait{}", progress.waiting.size() > 1 ? "s" : "", names,
                      progress.waiting.size() > 1 ? "" : "s");
 }
+
 
 // Of more workers than that, the table shows those that held the others most.
 constexpr std::size_t kMostRows = 16;
@@ -80,40 +83,51 @@ void print_workers(const nlohmann::json& workers) {
   }
 }
 
-// Who kept the others waiting; where nobody waited, who was clearly slower than the rest.
+// By the definition of psctl explain: a straggler's mini-batches, transfers included, take at least 1.2 times the median
+// of the others'. Of several stragglers, the one that the others waited for longest.
 std::string straggler_text(const nlohmann::json& workers) {
-  constexpr double kTinyShare = 1e-4;     // of the workers' time: nobody would call that waiting
-  constexpr double kClearlySlower = 1.2;  // times the median
-  double wait = 0, wall = 0;
-  const nlohmann::json* straggler = nullptr;
-  struct StepTime {
-    double mean = 0;      // with what was done of a step at the end
-    double at_least = 0;  // as if that step had been whole
-    int worker = 0;
+  constexpr double kTinyShare = 1e-4;  // of the workers' time: nobody would call that waiting
+  constexpr double kSlow = 1.2;
+  struct Pace {
+    const nlohmann::json* worker;
+    double mean = 0;      // of a mini-batch, with what was done of one at the end
+    double at_least = 0;  // as if that one had been whole
+    double held = 0;
+    double ratio = 0;
   };
-  std::vector<StepTime> step_times;
+  double wait = 0, wall = 0;
+  std::vector<Pace> paces;
   for (const nlohmann::json& worker : workers) {
-    wait += worker["wait_s"].get<double>();
-    wall += worker["wall_s"].get<double>();
-    const auto held = [](const nlohmann::json& w) { return w["held_others_s"].get<double>(); };
-    if (!straggler || held(worker) > held(*straggler)) straggler = &worker;
-    const double time = worker["wall_s"].get<double>() - worker["wait_s"].get<double>();
-    const double steps = worker["steps"].get<double>();
-    if (time > 0) step_times.push_back({time / std::max(1.0, steps), time / (steps + 1), worker["worker"].get<int>()});
+    const auto number = [&](const char* key) { return worker[key].get<double>(); };
+    wait += number("wait_s");
+    wall += number("wall_s");
+    double time = 0;
+    for (const char* part : {"data_s", "compute_s", "delay_s", "push_s", "pull_s"}) time += number(part);
+    const double steps = number("steps");
+    if (time > 0) paces.push_back({&worker, time / std::max(1.0, steps), time / (steps + 1), number("held_others_s")});
   }
-  if (wait > kTinyShare * wall) {
-    const double held = (*straggler)["held_others_s"].get<double>();
-    return fmt::format("straggler: worker {}, it held the others for {:.2f} s, {:.0f} % of all waiting",
-                       (*straggler)["worker"].get<int>(), held, held / wait * 100);
+  std::vector<double> means;
+  for (const Pace& pace : paces) means.push_back(pace.mean);
+  std::ranges::sort(means);
+  for (Pace& pace : paces) {
+    if (paces.size() < 2) break;
+    const auto own = static_cast<std::size_t>(std::ranges::lower_bound(means, pace.mean) - means.begin());
+    const auto other = [&](std::size_t place) { return means[place < own ? place : place + 1]; };
+    const std::size_t others = means.size() - 1;
+    const double median = (other((others - 1) / 2) + other(others / 2)) / 2;
+    if (pace.at_least >= kSlow * median) pace.ratio = pace.mean / median;
   }
-  std::string text = "nobody waited";
-  if (step_times.size() < 2) return text;
-  std::ranges::sort(step_times, {}, &StepTime::mean);
-  const double median = step_times[(step_times.size() - 1) / 2].mean;
-  const StepTime slowest = *std::ranges::max_element(step_times, {}, &StepTime::at_least);
-  if (slowest.at_least < kClearlySlower * median) return text;
-  return fmt::format("{}; worker {} is the slowest, {:.1f} ms a step, {:.1f} times the median", text, slowest.worker,
-                     slowest.mean * 1e3, slowest.mean / median);
+  std::ranges::stable_sort(paces, std::greater<>(),
+                           [](const Pace& pace) { return std::tuple(pace.ratio > 0, pace.held, pace.ratio); });
+  const bool waited = wait > kTinyShare * wall;
+  const bool slow = !paces.empty() && paces.front().ratio > 0;
+  if (!waited && !slow) return "nobody waited";
+  const std::string name = fmt::format("worker {}", (*paces.front().worker)["worker"].get<int>());
+  const std::string held = fmt::format("the others waited {:.2f} s for {}, {:.0f} % of all waiting", paces.front().held,
+                                       slow ? "it" : name, paces.front().held / wait * 100);
+  if (!slow) return "no straggler; " + held;
+  return fmt::format("straggler: {}, its steps take {:.1f} times the median of the others; {}", name,
+                     paces.front().ratio, waited ? held : "nobody waited");
 }
 
 // What became of the samples; empty if every one was used.
@@ -130,6 +144,24 @@ std::string samples_text(const nlohmann::json& summary) {
     text += fmt::format("{}{} {}", text.empty() ? "" : ", ", samples, name);
   }
   return all_used ? "" : text;
+}
+
+// What ended the run, and when it reached its target accuracy, if it had one.
+std::string end_text(const nlohmann::json& summary) {
+  const auto number = [&](const char* key) {
+    const auto found = summary.find(key);
+    return found != summary.end() && found->is_number() ? std::optional(found->get<double>()) : std::nullopt;
+  };
+  std::string text;
+  if (const auto stop = summary.find("stop"); stop != summary.end() && stop->is_string() && !summary.value("diverged", false)) {
+    text = fmt::format("ended by stop.{}", stop->get<std::string>());
+  }
+  if (const auto target = number("target_accuracy")) {
+    const auto time = number("time_to_target_s");
+    text += fmt::format("{}target accuracy {} {}", text.empty() ? "" : "; ", *target,
+                        time ? fmt::format("reached after {:.3g} s", *time) : "not reached in two evaluations in a row");
+  }
+  return text;
 }
 
 }  // namespace
@@ -218,10 +250,11 @@ void print_summary(const std::string& text, const std::string& folder) {
   const bool diverged = summary.value("diverged", false);
   if (diverged) fmt::print("DIVERGED: the numbers of the model are no longer finite; use a lower learning rate\n\n");
   print_workers(summary["workers"]);
-  fmt::print("\n{} on the {} clock, {}: {} updates in {:.1f} s, {} samples/s used\n",
+  fmt::print("\n{} on the {} clock, {}: {} updates in {:.1f} s, {} used samples/s\n",
              summary["strategy"].get<std::string>(), summary["clock"].get<std::string>(),
              summary["status"].get<std::string>(), summary["updates"].get<std::uint64_t>(),
              summary["time_s"].get<double>(), number("samples_per_s", "{:.0f}", "-"));
+  if (const std::string end = end_text(summary); !end.empty()) fmt::print("{}\n", end);
   if (const std::string samples = samples_text(summary); !samples.empty()) fmt::print("samples: {}\n", samples);
   fmt::print("test accuracy {} (best {}), computing {} of the time, waiting {}\n",
              number("final_accuracy", "{:.4f}", diverged ? "none" : "not measured"),

@@ -182,6 +182,22 @@ BOOST_AUTO_TEST_CASE(a_timeline_is_valid_json_with_a_track_a_worker) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(the_table_at_the_end_says_what_ended_the_run_and_whether_the_target_was_reached) {
+  const App app;
+  const auto said = [&](const Overrides& overrides) {
+    Process train(app.folder(), app.train_arguments(overrides + Overrides{"clock=virtual"}));
+    BOOST_TEST_REQUIRE(train.wait() == 0, train.error());
+    return train.out();
+  };
+  const Overrides often = {"evaluate.every_epochs=0.25"};
+  const std::string none = said(often);
+  BOOST_TEST(contains(none, "\nended by stop.updates\n"), none);
+  const std::string missed = said(often + Overrides{"evaluate.target_accuracy=0.9999"});
+  BOOST_TEST(contains(missed, "\nended by stop.updates; target accuracy 0.9999 not reached in two evaluations"), missed);
+  const std::string reached = said(often + Overrides{"evaluate.target_accuracy=0.3", "stop={epochs: 20, target_accuracy: 0.3}"});
+  BOOST_TEST(contains(reached, "\nended by stop.target_accuracy; target accuracy 0.3 reached after "), reached);
+}
+
 BOOST_AUTO_TEST_CASE(the_table_at_the_end_says_who_held_whom_and_names_the_straggler) {
   const TemporaryFolder folder;
   const auto table = [&](std::vector<std::string> overrides) {
@@ -195,11 +211,17 @@ BOOST_AUTO_TEST_CASE(the_table_at_the_end_says_who_held_whom_and_names_the_strag
   const std::string bsp = table({});
   BOOST_TEST(contains(bsp, " 2 15.00 s\n"), bsp);
   BOOST_TEST(contains(bsp, " 2 12.00 s\n"), bsp);
-  BOOST_TEST(contains(bsp, "straggler: worker 2, it held the others for 27.00 s, 100 % of all waiting\n"), bsp);
+  BOOST_TEST(contains(bsp,
+                      "straggler: worker 2, its steps take 2.8 times the median of the others; the others waited 27.00 s "
+                      "for it, 100 % of all waiting\n"),
+             bsp);
   const std::string asp = table({"strategy=asp"});
-  BOOST_TEST(contains(asp, "nobody waited; worker 2 is the slowest, 7000.0 ms a step, 2.3 times the median\n"), asp);
+  BOOST_TEST(contains(asp, "straggler: worker 2, its steps take 2.7 times the median of the others; nobody waited\n"), asp);
   const std::string alike = table({"strategy=asp", "cluster.compute_ms=[10, 10, 11]", "stop.time_s=1"});
   BOOST_TEST(contains(alike, "nobody waited\n"), alike);
+  // psctl explain names nobody either.
+  const std::string rounds = table({"cluster.compute_ms=[10, 10, 11]", "stop.time_s=1"});
+  BOOST_TEST(contains(rounds, "no straggler; the others waited "), rounds);
   const std::string many = table({"cluster.workers=100", "cluster.compute_ms=10", "stop.time_s=1",
                                   "+stragglers={workers: [7, 42], kind: uniform, min_ms: 0, max_ms: 50}"});
   BOOST_TEST(std::ranges::count(many, '\n') < 20, many);
