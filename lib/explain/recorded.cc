@@ -4,8 +4,6 @@
 #include <cmath>
 #include <filesystem>
 #include <fmt/format.h>
-#include <fstream>
-#include <iterator>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <numeric>
@@ -14,19 +12,14 @@
 #include "base/error.h"
 #include "config/config.h"
 #include "lead/ledger.h"
+#include "results/run.h"
 #include "sync/registry.h"
 #include "trace/decision_reader.h"
 
 namespace psctl::explain {
 namespace {
 
-using nlohmann::json;
 using trace::LoggedRow;
-
-std::string read_whole(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 config::RunConfig configuration(const std::string& folder) {
   std::error_code error;
@@ -47,17 +40,12 @@ config::RunConfig configuration(const std::string& folder) {
   return config;
 }
 
-json read_json(const std::string& path) { return json::parse(read_whole(path), nullptr, false); }
-
 // The training samples of an epoch, as the run wrote when it began, or when it ended; 0 if neither is known.
-std::uint64_t train_samples(const json& made, const json& summary) {
-  if (made.is_object() && made.contains("train_samples") && made["train_samples"].is_number_unsigned()) {
+std::uint64_t train_samples(const nlohmann::ordered_json& made, const results::Run& summary) {
+  if (made.contains("train_samples") && made["train_samples"].is_number_unsigned()) {
     return made["train_samples"].get<std::uint64_t>();
   }
-  const auto number = [&](const char* name) {
-    return summary.is_object() && summary.contains(name) && summary[name].is_number() ? summary[name].get<double>() : 0;
-  };
-  const double samples = number("samples"), epochs = number("epochs");
+  const double samples = summary.number("samples").value_or(0), epochs = summary.number("epochs").value_or(0);
   return samples > 0 && samples < 1e15 && epochs > 0 ? static_cast<std::uint64_t>(std::llround(samples / epochs)) : 0;
 }
 
@@ -381,22 +369,38 @@ Duration Recorded::waiting() const {
                          [](Duration sum, const trace::WorkerAccount& worker) { return sum + worker.wait; });
 }
 
+// A summary or made.json that cannot be read is told: the log says most of what is explained.
+results::Run summary_of(Recorded& run) {
+  try {
+    if (auto summary = results::read_run(run.folder)) return *std::move(summary);
+  } catch (const UserError& error) {
+    run.notices.push_back(error.what());
+  }
+  return results::Run::unfinished(run.folder);
+}
+
+nlohmann::ordered_json made_of(Recorded& run, const results::Run& summary) {
+  try {
+    return summary.made();
+  } catch (const UserError& error) {
+    run.notices.push_back(error.what());
+    return nlohmann::ordered_json::object();
+  }
+}
+
 Recorded read(const std::string& folder) {
   Recorded run;
   run.folder = folder;
   run.config = configuration(folder);
   run.label = sync::label(run.config.strategy);
-  const json summary = read_json(folder + "/summary.json");
-  run.status = "killed";
-  if (summary.is_object() && summary.contains("status") && summary["status"].is_string()) {
-    run.status = summary["status"].get<std::string>();
-  }
-  const json made = read_json(folder + "/made.json");
+  const results::Run summary = summary_of(run);
+  run.status = results::name_of(summary.status());
+  const nlohmann::ordered_json made = made_of(run, summary);
   run.setting = setting_of(run.config, train_samples(made, summary));
-  if (made.is_object() && made.contains("parameters") && made["parameters"].is_number_unsigned()) {
+  if (made.contains("parameters") && made["parameters"].is_number_unsigned()) {
     run.model_bytes = made["parameters"].get<std::size_t>() * sizeof(float);
   }
-  run.sparse_pushes = made.is_object() && made.value("sparse_pushes", json(false)) == json(true);
+  run.sparse_pushes = made.contains("sparse_pushes") && made["sparse_pushes"] == true;
   trace::DecisionReader log(folder + "/decisions.csv");
   Reader(run, log).read();
   if (run.mini_batches == 0) {
@@ -412,7 +416,7 @@ Recorded read(const std::string& folder) {
                     "the log was edited",
                     i, in_words(-rest), in_words(wall)));
   }
-  if (summary.is_object() && summary.contains("disturbed") && summary["disturbed"] == true) {
+  if (summary.flag("disturbed")) {
     run.notices.push_back(
         "its workers were in each other's way (disturbed): how long their steps took hung on who else "
         "was at work, so under another strategy they would have taken another time");

@@ -57,7 +57,7 @@ struct Recorded {
   std::string folder;
   config::RunConfig config;
   std::string label;                       // of its strategy
-  std::string status;                      // of its summary; "killed" if there is none
+  std::string status;                      // of its summary; "unfinished" if there is none
   std::string stop;                        // why it ended; empty: nobody knows
   Instant end{};                           // the stop, or the last row of the log
   Instant done{};                          // the last instant at which samples were used or discarded

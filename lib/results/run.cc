@@ -14,7 +14,7 @@ namespace psctl::results {
 
 using Json = nlohmann::json;
 
-// Takes the figures and the configuration as they pass, and leaves out the workers, who are most of a summary.
+// Takes the figures and the configuration as they pass, and skips the workers, who are most of a summary.
 class SummaryReader final : public nlohmann::json_sax<Json> {
  public:
   explicit SummaryReader(Run& run) : run_(run) {}
@@ -26,6 +26,7 @@ class SummaryReader final : public nlohmann::json_sax<Json> {
   bool number_float(number_float_t, const string_t& text) override { return add(Run::Kind::kNumber, text); }
   bool string(string_t& value) override {
     if (list_depth_ == 0) return add(Run::Kind::kText, value);
+    if (skipping_) return true;
     return add_to_list(Json(value).dump(-1, ' ', false, Json::error_handler_t::replace));
   }
   bool binary(binary_t&) override { return false; }
@@ -47,19 +48,17 @@ class SummaryReader final : public nlohmann::json_sax<Json> {
   }
   bool start_array(std::size_t) override {
     if (list_depth_ == 0 && depth_ == 0) return false;
+    if (list_depth_ == 0 && depth_ == 1 && key_ == "workers") skipping_ = true;
     return open('[');
   }
   bool end_array() override { return close(']'); }
   bool key(string_t& value) override {
     if (list_depth_ > 0) {
+      if (skipping_) return true;
       separate();
       list_ += Json(value).dump(-1, ' ', false, Json::error_handler_t::replace) + ": ";
       first_ = true;
       return true;
-    }
-    if (depth_ == 1 && value == "workers" && !run_.config_.empty()) {  // what is left is long, and not for here
-      whole_ = true;
-      return false;
     }
     key_ = value;
     return true;
@@ -92,6 +91,7 @@ class SummaryReader final : public nlohmann::json_sax<Json> {
 
   // A list is taken as text, as JSON on one line.
   bool add_to_list(std::string_view value) {
+    if (skipping_) return true;
     separate();
     list_ += value;
     return true;
@@ -101,6 +101,7 @@ class SummaryReader final : public nlohmann::json_sax<Json> {
     first_ = false;
   }
   bool open(char bracket) {
+    if (skipping_) return ++list_depth_ > 0;
     if (list_depth_ > 0) separate();
     ++list_depth_;
     list_ += bracket;
@@ -108,6 +109,10 @@ class SummaryReader final : public nlohmann::json_sax<Json> {
     return true;
   }
   bool close(char bracket) {
+    if (skipping_) {
+      skipping_ = --list_depth_ > 0;
+      return true;
+    }
     list_ += bracket;
     first_ = false;
     if (--list_depth_ > 0) return true;
@@ -122,6 +127,7 @@ class SummaryReader final : public nlohmann::json_sax<Json> {
   int depth_ = 0, list_depth_ = 0;
   bool first_ = true;  // nothing to be separated from what comes next
   bool in_config_ = false, whole_ = false;
+  bool skipping_ = false;  // within the workers
   std::size_t error_at_ = 0;
 };
 

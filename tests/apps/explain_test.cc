@@ -138,7 +138,7 @@ BOOST_AUTO_TEST_CASE(a_run_that_was_killed_is_explained_up_to_the_last_whole_lin
   write_file(run + "/decisions.csv", log.substr(0, log.size() / 2));
   const Output output = explain(app, {run});
   BOOST_TEST(contains(output.out, "its log has no stop: the run was killed or goes on"), output.out);
-  BOOST_TEST(contains(output.out, "(killed)"), output.out);
+  BOOST_TEST(contains(output.out, "(unfinished)"), output.out);
 }
 
 BOOST_AUTO_TEST_CASE(
@@ -150,7 +150,7 @@ BOOST_AUTO_TEST_CASE(
     std::filesystem::remove(run + "/summary.json");
     std::filesystem::remove(run + "/evals.csv");
     const auto killed = explained(app, {run});
-    BOOST_TEST(killed["status"] == "killed");
+    BOOST_TEST(killed["status"] == "unfinished");
     BOOST_TEST(killed["workers"] == whole["workers"]);
     std::filesystem::remove(run + "/made.json");
     const Output output = explain(app, {run});

@@ -60,6 +60,16 @@ BOOST_AUTO_TEST_CASE(the_configuration_may_stand_behind_the_workers) {
   BOOST_TEST(run_of(summary).config("model.kind").value() == "mlp");
 }
 
+BOOST_AUTO_TEST_CASE(figures_may_stand_behind_the_workers) {
+  const Run run("r", R"({"status": "done", "config": {"seed": 3},
+                         "workers": [{"worker": 0, "status": "none", "held_by": [{"worker": 1, "s": 2.5}]}], "updates": 7})");
+  BOOST_TEST(run.number("updates").value() == 7);
+  BOOST_TEST(run.text("status").value() == "done");
+  BOOST_TEST(run.config("seed").value() == "3");
+  BOOST_TEST(!run.has("worker"));
+  BOOST_TEST(!run.has("workers"));
+}
+
 BOOST_AUTO_TEST_CASE(a_text_that_looks_like_a_number_is_still_one) {
   const Run run = run_of(summary_of("ssp", 3, {}, {{"name", "2024"}}));
   BOOST_TEST(run.is_text("name"));
