@@ -389,16 +389,17 @@ class Replay {
     const std::string reason = row.detail();
     while (produced_.empty() && lead_.made() < row.version && next_is_update(row.at)) carry_out(lead_.ring(row.at));
     if (!produced_.empty()) return;
-    const std::optional<lead::Alarm> alarm = lead_.next_alarm();
-    if (alarm && alarm->kind == lead::AlarmKind::kStop && alarm->at <= row.at) return ring(row);
-    // Those that the lead finds by itself it would have found by now.
+    // Reasons that the lead finds by itself. All others come from an evaluation or from outside, and go before a stop that
+    // is due at the same instant.
     constexpr std::array<std::string_view, 7> kFound = {
         "time_s", "updates", "epochs", "samples", "steps_per_worker", "everyone left", "every step given up"};
-    const bool known = (reason != "target_accuracy" || configured.target_accuracy) &&
-                       (reason != "plateau" || configured.plateau) && (reason != "diverged" || arithmetic_) &&
-                       std::ranges::find(kFound, reason) == kFound.end();
-    if (!known) differ(fmt::format("the log stops here for {}, the recomputed run has no reason to", reason));
-    lead_.stop(row.at, reason);
+    const bool from_outside = (reason != "target_accuracy" || configured.target_accuracy) &&
+                              (reason != "plateau" || configured.plateau) && (reason != "diverged" || arithmetic_) &&
+                              std::ranges::find(kFound, reason) == kFound.end();
+    if (from_outside) return lead_.stop(row.at, reason);
+    const std::optional<lead::Alarm> alarm = lead_.next_alarm();
+    if (alarm && alarm->kind == lead::AlarmKind::kStop && alarm->at <= row.at) return ring(row);
+    differ(fmt::format("the log stops here for {}, the recomputed run has no reason to", reason));
   }
 
   bool next_is_update(Instant until) const {

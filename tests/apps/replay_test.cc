@@ -156,6 +156,17 @@ BOOST_AUTO_TEST_CASE(a_run_replays_equal_whatever_ended_it) {
   check_equal(app, diverged);
 }
 
+BOOST_AUTO_TEST_CASE(a_run_that_an_evaluation_ended_when_another_stop_was_due_replays_equal) {
+  const App app;
+  for (const auto& [epochs, other] : {std::pair(2, "target_accuracy: 0.3"), std::pair(1, "plateau: {below: 1}")}) {
+    const std::string run = app.train({"clock=virtual", "evaluate={every_epochs: 1}",
+                                       fmt::format("stop={{epochs: {}, {}}}", epochs, other)});
+    BOOST_TEST(App::summary(run)["stop"] != "epochs");
+    BOOST_TEST(App::summary(run)["epochs"].get<double>() >= epochs);
+    check_equal(app, run);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_run_whose_updates_take_time_replays_equal_whatever_ended_it) {
   const App app;
   for (const std::string stop : {"{epochs: 1}", "{updates: 7}", "{steps_per_worker: 4}", "{time_s: 0.2}"}) {
