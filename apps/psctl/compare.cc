@@ -48,17 +48,24 @@ struct Shown {
   double scale = 1;   // in tables
   const char* form;   // in tables
   std::function<std::optional<double>(const results::Run&)> of;
-  bool of_target = false;  // as the time to it: the geometric mean, and none unless every run has it
   std::optional<double> mean_of(const Group& group) const;
 };
 
 std::optional<double> Shown::mean_of(const Group& group) const {
   std::vector<double> values;
   for (const results::Run* run : group.runs) {
-    if (const auto value = of(*run)) values.push_back(of_target ? std::log(*value) : *value);
+    if (const auto value = of(*run)) values.push_back(*value);
   }
-  if (values.empty() || (of_target && values.size() < group.runs.size())) return std::nullopt;
-  return of_target ? std::exp(stats::mean(values)) : stats::mean(values);
+  return values.empty() ? std::nullopt : std::optional(stats::mean(values));
+}
+
+constexpr const char* kCost = "worker_s_to_target";
+
+// The median of a group, which is known also where some runs missed the target.
+std::optional<double> cost_of(const Comparison& comparison, const Group& group) {
+  std::vector<const results::Run*> all;
+  for (const Group& each : comparison.groups) all.insert(all.end(), each.runs.begin(), each.runs.end());
+  return results::standing_of(group.runs, kCost, results::horizon_of(all)).centre;
 }
 
 // Of what was computed, the part that no update used.
@@ -76,7 +83,6 @@ std::optional<double> unused_share(const results::Run& run) {
 const std::vector<Shown>& shown() {
   const auto summary = [](const char* key) { return [key](const results::Run& run) { return run.number(key); }; };
   static const std::vector<Shown> kAll = {
-      {"worker_s_to_target", "worker s to it", 1, "{:.4g}", summary("worker_s_to_target"), true},
       {"unused_share", "samples unused %", 100, "{:.1f}", unused_share},
       {"best_accuracy", "best accuracy", 1, "{:.4f}", summary("best_accuracy")},
       {"time_s", "run s", 1, "{:.4g}", summary("time_s")},
@@ -103,10 +109,12 @@ std::string accuracy_text(double value) { return fmt::format("{:.4f}", value); }
 std::string figure_text(const Figure& figure, Metric metric) {
   if (figure.n == 0) return "-";
   const auto text = metric == Metric::kFinalAccuracy ? accuracy_text : number_text;
-  if (figure.interval) return interval_text(*figure.interval, text);
-  const std::string missed =
-      fmt::format("not reached in {} of {} (up to {} s)", figure.censored, figure.n, number_text(figure.censored_at));
-  return figure.median ? fmt::format("median {}, {}", number_text(*figure.median), missed) : missed;
+  const results::Standing& standing = figure.standing;
+  const std::string centre = standing.centre ? text(*standing.centre) : "-";
+  if (!standing.is_median && standing.interval) return interval_text(*standing.interval, text);
+  if (standing.censored == 0) return centre;
+  return fmt::format("{}, not reached in {} of {} (up to {} s)", centre, figure.censored, figure.n,
+                     number_text(figure.censored_at));
 }
 
 std::string marks_of(const Group& group) {
@@ -133,8 +141,13 @@ std::string title_of(const Comparison& comparison, Metric metric) {
 
 TextTable groups_table(const Comparison& comparison) {
   TextTable table{.columns = {{"group", true}, {"runs"}}, .rows = {}};
-  for (const Judgement& judgement : comparison.judgements)
-    table.columns.push_back({title_of(comparison, judgement.metric)});
+  for (const Judgement& judgement : comparison.judgements) {
+    const bool is_median = judgement.metric == Metric::kTimeToTarget;
+    table.columns.push_back({(is_median ? "median " : "") + title_of(comparison, judgement.metric)});
+  }
+  const bool has_cost = std::ranges::any_of(
+      comparison.groups, [&](const Group& group) { return cost_of(comparison, group).has_value(); });
+  if (has_cost) table.columns.push_back({"worker s to it"});
   std::vector<const Shown*> measured;
   for (const Shown& column : shown()) {
     if (std::ranges::none_of(comparison.groups,
@@ -153,6 +166,8 @@ TextTable groups_table(const Comparison& comparison) {
     for (const Judgement& judgement : comparison.judgements) {
       row.push_back(figure_text(group.figures[static_cast<std::size_t>(judgement.metric)], judgement.metric));
     }
+    const auto cost = cost_of(comparison, group);
+    if (has_cost) row.push_back(cost ? number_text(*cost) : "-");
     for (const Shown* column : measured) {
       const auto value = column->mean_of(group);
       row.push_back(value ? fmt::format(fmt::runtime(column->form), *value * column->scale) : "-");
@@ -217,7 +232,7 @@ TextTable ranking_table(const Comparison& comparison, const Judgement& judgement
   const bool ratio = results::is_ratio(judgement.metric);
   TextTable table{.columns = {{"place"},
                               {"group", true},
-                              {title_of(comparison, judgement.metric)},
+                              {ratio ? "geometric mean" : "mean"},
                               {ratio ? "ratio" : "points"},
                               {"pairs"},
                               {"p"},
@@ -278,7 +293,8 @@ std::string as_text(const Comparison& comparison, Format format) {
   for (const Judgement& judgement : comparison.judgements) {
     if (comparison.groups.size() < 2) break;
     const char* title = results::title_of(judgement.metric);
-    text += heading(fmt::format("{}: {}, and {} {} (intervals and p after Bonferroni's correction for {})", title,
+    text += heading(fmt::format("{}: {} over the seeds, and {} {} (intervals and p after Bonferroni's correction for {})",
+                                judgement.metric == Metric::kTimeToTarget ? title_of(comparison, judgement.metric) : title,
                                 results::statistic_of(judgement.metric),
                                 results::is_ratio(judgement.metric) ? "ratio to" : "difference in points from",
                                 baseline, counted(judgement.comparisons, "comparison")));
@@ -289,14 +305,15 @@ std::string as_text(const Comparison& comparison, Format format) {
   }
   const std::string item = markdown ? "- " : "  ";
   text += fmt::format(
-      "\n{}First table: mean over the seeds, geometric of times and rates, with its {:.4g} % interval by Student's t.\n",
+      "\n{}First table: the median of times (Kaplan and Meier's where runs missed the target), the mean of all else with "
+      "its {:.4g} % interval, as in psctl runs, report and plot.\n",
       item, percent);
   text += fmt::format(
-      "{}Differences: paired t over the seeds. The intervals are simultaneous (Bonferroni), and a difference is shown "
-      "where its interval leaves out {}: where p is below {:.4g}. Differences within the resolution of a measure are "
-      "none, and widen the interval: the time between two evaluations, one test sample, one mini-batch of every "
-      "worker. Where times are censored, p is the largest that any longer time would give.\n",
-      item, "1, of points 0", 1 - comparison.level);
+      "{}Other tables: paired t over the seeds. The intervals are simultaneous (Bonferroni): a difference is shown where "
+      "the interval excludes {}, that is where p is below {:.4g}. Intervals are widened by the resolution of a measure: "
+      "the time between two evaluations, one test sample, one mini-batch of every worker. Where times are censored, p is "
+      "the largest that any longer time would give.\n",
+      item, "1 (points: 0)", 1 - comparison.level);
   if (!comparison.notes.empty()) text += heading("notes");
   for (const std::string& note : comparison.notes) text += item + note + "\n";
   if (!comparison.left_out.empty()) text += heading("left out");
@@ -350,9 +367,10 @@ std::string as_json(const Comparison& comparison) {
           {"censored", figure.censored},
           {"mean", figure.n > 0 && figure.censored == 0 ? number_json(figure.mean) : Json(nullptr)},
           {"censored_at_s", figure.censored > 0 ? Json(figure.censored_at) : Json(nullptr)},
-          {"median", number_json(figure.median)},
+          {"median", figure.standing.is_median ? number_json(figure.standing.centre) : Json(nullptr)},
           {"interval", figure.interval ? interval_json(*figure.interval) : Json(nullptr)}};
     }
+    told[kCost] = number_json(cost_of(comparison, group));
     for (const Shown& column : shown()) told[column.key] = number_json(column.mean_of(group));
     told["diverged"] = group.diverged;
     told["disturbed"] = group.disturbed;
@@ -415,6 +433,7 @@ std::string as_csv(const Comparison& comparison, bool all_pairs) {
     if (judgement.metric != Metric::kTimeToTarget) continue;
     for (const char* what : {"_median", "_censored"}) table.columns.push_back({key + what});
   }
+  table.columns.push_back({kCost});
   for (const Shown& column : shown()) table.columns.push_back({column.key});
   for (const Group& group : comparison.groups) {
     std::vector<std::string>& row = table.rows.emplace_back();
@@ -429,9 +448,10 @@ std::string as_csv(const Comparison& comparison, bool all_pairs) {
       row.push_back(interval ? stats::name_of(interval->method) : "");
       row.push_back(std::to_string(figure.n));
       if (judgement.metric != Metric::kTimeToTarget) continue;
-      row.push_back(cell(figure.median));
+      row.push_back(cell(figure.standing.centre));
       row.push_back(std::to_string(figure.censored));
     }
+    row.push_back(cell(cost_of(comparison, group)));
     for (const Shown& column : shown()) row.push_back(cell(column.mean_of(group)));
   }
   return to_text(table, Format::kCsv);

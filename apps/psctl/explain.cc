@@ -420,15 +420,18 @@ struct Line {
   Played played;
 };
 
+// Four digits, without an exponent.
+std::string rate_text(double rate) { return rate >= 1000 ? fmt::format("{:.0f}", rate) : fmt::format("{:.4g}", rate); }
+
 void print_lines(const Recorded& run, const explain::Times& times, const std::vector<Line>& lines) {
   print_heading(run);
-  fmt::print("\n{:<10}{:<44} {:>11} {:>9} {:>8} {:>8} {:>9} {:>9} {:>10} {:>6} {:>6}\n", "", "strategy", "time",
-             "samples/s", "", "waiting", "updates", "pushes", "staleness", "p99", "max");
+  fmt::print("\n{:<10}{:<44} {:>11} {:>14} {:>16} {:>8} {:>9} {:>9} {:>10} {:>6} {:>6}\n", "", "strategy", "time",
+             "used samples/s", "time per sample", "waiting", "updates", "pushes", "staleness", "p99", "max");
   for (const Line& line : lines) {
     const auto& [what, played] = line;
     fmt::print(
-        "{:<10}{:<44} {:>11} {:>9} {:>8} {:>8} {:>9} {:>9} {:>10.2f} {:>6} {:>6}\n", what, played.label,
-        played.done ? in_words(played.time) : "never", played.done ? fmt::format("{:.4g}", per_second(played)) : "",
+        "{:<10}{:<44} {:>11} {:>14} {:>16} {:>8} {:>9} {:>9} {:>10.2f} {:>6} {:>6}\n", what, played.label,
+        played.done ? in_words(played.time) : "never", played.done ? rate_text(per_second(played)) : "",
         played.done && &line != &lines.front() ? fmt::format("{:+.2f} %", 100 * (relative(run, played) - 1)) : "",
         percent(ratio(played.waited, played.wall)), played.updates, played.pushes, played.staleness_mean,
         played.staleness_p99, played.staleness_max);
@@ -438,10 +441,9 @@ void print_lines(const Recorded& run, const explain::Times& times, const std::ve
     }
   }
   fmt::print(
-      "\nTime is that of the same work. samples/s counts samples that got into the model; the percentage compares\n"
-      "the time of one with that of `recorded`. `replay` is the recorded strategy on the same times: it should take "
-      "as\n"
-      "long as `recorded`. Accuracy cannot be known: no gradient is computed.\n");
+      "\n`time` is the time to the same stop. Strategies use more or fewer samples until then, so `time per sample`\n"
+      "compares the time per used sample with that of `recorded`: -25 % is 25 % less. `replay` is the recorded strategy\n"
+      "on the same times: it should take as long as `recorded`. Accuracy cannot be known: no gradient is computed.\n");
   if (times.laws_alone) {
     fmt::print(
         "Played are the laws of the virtual cluster, as for a run made under that strategy: it would take exactly as\n"

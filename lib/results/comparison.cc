@@ -323,7 +323,7 @@ class Comparing {
     }
     figure.n = outcomes.size();
     if (outcomes.empty()) return figure;
-    figure.median = standing_of(outcomes, true).centre;
+    figure.standing = standing_of(outcomes, is_time_to(key_of(metric)));
     std::vector<double> means;
     for (const auto& [seed, values] : by_seed) means.push_back(stats::mean(values));
     figure.mean = unscaled(metric, stats::mean(means));

@@ -1,7 +1,8 @@
 // Groups of runs side by side: what each came to, and which differences between them are more than luck. Runs that
 // shared their luck, those of one seed, are compared with each other; what cannot be compared is refused.
 //
-// One statistic ranks, is shown and is compared: of times and rates the geometric mean, of accuracies the mean. One
+// A group is described by its Standing, as in every other table and picture. One statistic ranks and is compared: of
+// times and rates the geometric mean, of accuracies the mean. One
 // procedure gives interval, p and verdict: Student's t over the seeds' paired differences, widened by the resolution of
 // the measure, with Bonferroni's correction for the comparisons of a measure. Where times are censored there is no
 // interval, and p is the largest that any longer times would give.
@@ -25,7 +26,7 @@ struct Figure {  // of one group under one metric
   std::size_t unresolved = 0;  // runs that do not tell the resolution of the measure
   double mean = 0;             // the statistic; with censored times it is at least that
   std::optional<stats::Interval> interval;  // of it; none if any is censored, or n is 0
-  std::optional<double> median;             // of times, by Kaplan and Meier; none if it lies beyond the censored ones
+  Standing standing;                        // what psctl runs, report and plot show of the group
   double censored_at = 0;                   // the longest of these times
 };
 

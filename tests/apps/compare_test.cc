@@ -172,7 +172,7 @@ BOOST_AUTO_TEST_CASE(a_comparison_says_what_is_faster_by_how_much_and_what_was_l
   const Said said = Folder().says({"compare"});
   BOOST_TEST(said.code == 0, said.error);
   for (const char* part :
-       {"s to accuracy 0.75", "faster", "no difference shown", "geometric mean, and ratio to bsp", "Bonferroni's correction for 1 comparison",
+       {"s to accuracy 0.75", "faster", "no difference shown", "geometric mean over the seeds, and ratio to bsp", "Bonferroni's correction for 1 comparison",
         "95 % interval", "baseline", "failed: worker 1 is gone", "/unfinished: unfinished", "/damaged: summary.json is damaged"}) {
     BOOST_TEST(contains(said.out, part), part);
   }

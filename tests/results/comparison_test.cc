@@ -159,7 +159,7 @@ BOOST_AUTO_TEST_CASE(a_target_that_was_never_reached_is_slower_only_where_every_
   const auto& figures = comparison.groups[never.first].figures;
   BOOST_TEST(figures[0].n == 5U);
   BOOST_TEST(figures[0].censored == 5U);
-  BOOST_TEST(!figures[0].median);
+  BOOST_TEST(!figures[0].standing.centre);
   BOOST_TEST(!figures[0].interval);
   BOOST_TEST(comparison.groups[judgement(comparison, Metric::kTimeToTarget).ranking.front()].label == "bsp");
 }
@@ -176,9 +176,9 @@ BOOST_AUTO_TEST_CASE(runs_that_diverged_count_as_never_there_in_a_median) {
   for (int seed = 1; seed < 5; ++seed) runs.add_time("ssp", seed, 10.0 * seed);
   const Comparison comparison = runs.compared();
   const auto figure = [&](std::size_t group) { return comparison.groups[group].figures[0]; };
-  BOOST_TEST(!figure(1).median);               // three of five never get there
+  BOOST_TEST(!figure(1).standing.centre);               // three of five never get there
   BOOST_TEST(figure(1).censored_at == 60);     // the horizon of the comparison, not where they died
-  BOOST_TEST(figure(2).median.value() == 30);  // the third of 10, 20, 30, 40, never
+  BOOST_TEST(figure(2).standing.centre.value() == 30);  // the third of 10, 20, 30, 40, never
   const auto ranking = judgement(comparison, Metric::kTimeToTarget).ranking;
   BOOST_TEST(comparison.groups[ranking.back()].label == "asp");
 }

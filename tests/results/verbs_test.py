@@ -121,6 +121,12 @@ class Verbs(unittest.TestCase):
         self.assertEqual(groups["asp"]["time_to_target_s"]["censored_at_s"], 60)
         self.assertEqual(told["metrics"]["time_to_target_s"]["ranking"], ["bsp", "asp"])
         self.assertEqual(len(told["left_out"]), 2)
+        # The table of the groups shows the same centres.
+        table = psctl("compare", self.runs)[0].split("\n\n")[1].splitlines()
+        self.assertIn("median s to accuracy", table[0])
+        rows = {row.split()[0]: row for row in table[1:]}
+        self.assertRegex(rows["bsp"], r"^bsp +\d+ +25, not reached in 1 of ")
+        self.assertRegex(rows["asp"], r"^asp +\d+ +32\.5, not reached in 2 of ")
 
     def test_psctl_report(self):
         page = self.folder / "page.html"
