@@ -20,6 +20,30 @@
 namespace psctl::app {
 namespace {
 
+constexpr const char* kInternal = "internal";  // the group of the options that --help leaves out
+
+// What --help shows in place of an option's value.
+const char* placeholder_of(const Option& option, const std::string& name) {
+  static const std::map<std::string, const char*> kOfNames = {
+      {"as", "KEY=VALUE"},    {"baseline", "GROUP"},    {"by", "KEYS"},         {"columns", "KEYS"},
+      {"config", "FILE"},     {"curve", "X,Y"},         {"data", "FILE"},       {"delimiter", "NAME"},
+      {"folder", "DIR"},      {"format", "FORMAT"},     {"from", "URL"},        {"grid", "FILE"},
+      {"groups", "FILE"},     {"header", "yes|no"},     {"label", "COLUMN"},    {"labels", "FILE"},
+      {"listen", "ADDRESS"},  {"name", "NAME"},         {"other", "ADDRESS"},   {"out", "DIR"},
+      {"output", "FILE"},     {"publish", "DIR"},       {"run", "ID"},          {"server", "ADDRESS"},
+      {"shape", "CxHxW"},     {"sort", "KEY"},          {"test", "FILE"},       {"test-labels", "FILE"},
+      {"title", "TEXT"},      {"to", "DIR"},            {"tune", "KEY=V1,V2"},  {"validation", "FILE"},
+      {"where", "KEY=VALUE"}, {"validation-labels", "FILE"}};
+  const auto found = kOfNames.find(name);
+  if (found != kOfNames.end()) return found->second;
+  return option.kind == Option::Kind::kNumber ? "N" : "VALUE";
+}
+
+std::string long_name(const Option& option) {
+  const std::string_view names = option.name;
+  return std::string(names.substr(names.find(',') + 1));  // all of it where there is no comma
+}
+
 std::shared_ptr<cxxopts::Value> with_default(std::shared_ptr<cxxopts::Value> value, const char* default_value) {
   return default_value ? value->default_value(default_value) : value;
 }
@@ -29,29 +53,32 @@ std::shared_ptr<cxxopts::Value> with_default(std::shared_ptr<cxxopts::Value> val
 std::optional<Arguments> Arguments::parse(const Usage& usage, int argc, char** argv) {
   cxxopts::Options options(usage.program, usage.description + "\n");
   options.custom_help(usage.synopsis).positional_help("");
-  auto add = options.add_options();
   for (const Option& option : usage.options) {
+    auto add = options.add_options(option.internal ? kInternal : "");
+    const char* const placeholder = placeholder_of(option, long_name(option));
+    // An empty default is none: it is not shown.
+    const char* const shown = option.default_value && *option.default_value == '\0' ? nullptr : option.default_value;
     switch (option.kind) {
       case Option::Kind::kFlag:
         add(option.name, option.help);
         break;
       case Option::Kind::kNumber:
-        add(option.name, option.help, with_default(cxxopts::value<std::size_t>(), option.default_value));
+        add(option.name, option.help, with_default(cxxopts::value<std::size_t>(), shown), placeholder);
         break;
       case Option::Kind::kWord:
-        add(option.name, option.help, with_default(cxxopts::value<std::string>(), option.default_value));
+        add(option.name, option.help, with_default(cxxopts::value<std::string>(), shown), placeholder);
         break;
       case Option::Kind::kWords:
-        add(option.name, option.help, cxxopts::value<std::vector<std::string>>());
+        add(option.name, option.help, cxxopts::value<std::vector<std::string>>(), placeholder);
         break;
     }
   }
-  add("h,help", "this text");
+  options.add_options()("h,help", "this text");
   if (!usage.positional.empty()) options.parse_positional(usage.positional);
   try {
     const cxxopts::ParseResult result = options.parse(argc, argv);
     if (result.count("help") > 0) {
-      fmt::print("{}\nExamples:\n{}\n", options.help(), usage.examples);
+      fmt::print("{}\nExamples:\n{}\n", options.help({""}), usage.examples);
       return std::nullopt;
     }
     if (!result.unmatched().empty()) {
@@ -67,8 +94,7 @@ std::optional<Arguments> Arguments::parse(const Usage& usage, int argc, char** a
 Arguments Arguments::taken_from(const cxxopts::ParseResult& result, const Usage& usage) {
   Arguments arguments;
   for (const Option& option : usage.options) {
-    const std::string_view names = option.name;
-    const std::string name(names.substr(names.find(',') + 1));  // all of it where there is no comma
+    const std::string name = long_name(option);
     if (result.count(name) == 0 && option.required) {
       throw UserError(
           fmt::format("{}: --{} is missing; {} --help tells what it is", usage.program, name, usage.program));
@@ -82,7 +108,7 @@ Arguments Arguments::taken_from(const cxxopts::ParseResult& result, const Usage&
         arguments.numbers_[name] = result[name].as<std::size_t>();
         break;
       case Option::Kind::kWord:
-        arguments.words_[name] = {result[name].as<std::string>()};
+        arguments.words_[name] = {result.count(name) > 0 || *option.default_value ? result[name].as<std::string>() : ""};
         break;
       case Option::Kind::kWords:
         arguments.words_[name] = result[name].as<std::vector<std::string>>();

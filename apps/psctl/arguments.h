@@ -21,6 +21,7 @@ struct Option {
   const char* help;
   const char* default_value = nullptr;
   bool required = false;
+  bool internal = false;  // between processes of psctl: --help leaves it out
 };
 
 struct Usage {

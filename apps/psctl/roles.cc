@@ -18,14 +18,15 @@ std::optional<Arguments> parse_role(Usage usage, int argc, char** argv) {
                            "the run's configuration, a YAML file, the same for all processes", nullptr, true});
   usage.options.push_back({"prepared", Option::Kind::kWord,
                            "the run's data as psctl prepared them; without, they are looked for as for psctl train",
-                           ""});
+                           "", false, true});
   usage.options.push_back({"run", Option::Kind::kWord,
                            "id of the run, the same for all its processes, which take in no others; its secret is in "
                            "PSCTL_RUN_TOKEN",
                            ""});
   usage.options.push_back({"told", Option::Kind::kNumber,
-                           "a descriptor on which the cause of the end is told, a line of JSON; 0: none", "0"});
-  usage.options.push_back({"parent", Option::Kind::kNumber, "end when this process ends", "0"});
+                           "a descriptor on which the cause of the end is told, a line of JSON; 0: none", "0", false,
+                           true});
+  usage.options.push_back({"parent", Option::Kind::kNumber, "end when this process ends", "0", false, true});
   std::optional<Arguments> arguments = Arguments::parse(usage, argc, argv);
   if (arguments) die_with(arguments->number("parent"));
   return arguments;

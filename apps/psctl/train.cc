@@ -26,9 +26,9 @@ int train(int argc, char** argv) {
   const auto arguments = Arguments::parse(
       {.program = "psctl train",
        .description =
-           "One run, in the world that the configuration's `clock` names. A run that diverges ends there and says "
-           "DIVERGED first. That is a result: the exit code is 0, summary.json has `diverged: true` and no "
-           "final accuracy.",
+           "Trains one model under one strategy, on the clock that the configuration names (real: processes; virtual: "
+           "simulated time). A run that diverges stops and says DIVERGED first. That is a result: the exit code is 0, "
+           "summary.json has `diverged: true` and no final accuracy.",
        .synopsis = "--config FILE [--out DIR] [--quiet] [--timeline] [KEY=VALUE ...]",
        .examples = "  psctl train --config configs/quickstart.yaml\n"
                    "  psctl train --config configs/quickstart.yaml strategy=asp optimizer.learning_rate=0.05\n"
@@ -38,10 +38,11 @@ int train(int argc, char** argv) {
                    {"quiet", Kind::kFlag, "no progress, no table"},
                    {"timeline", Kind::kFlag, "also write timeline.json, for ui.perfetto.dev"},
                    {"folder", Kind::kWord, "the run's folder itself, in place of a new one in --out", ""},
-                   {"threads", Kind::kNumber, "that a virtual run computes on; 0: as many as there are cores", "0"},
-                   {"prepared", Kind::kWord, "the run's data as psctl prepared them", ""},
-                   {"parent", Kind::kNumber, "end when this process ends", "0"},
-                   {"report", Kind::kFlag, "on standard output nothing but how far the run is, a line of JSON each"},
+                   {"replace", Kind::kFlag, "with --folder: replace the run that has ended there"},
+                   {"threads", Kind::kNumber, "threads that a virtual run computes on; 0: one for each core", "0"},
+                   {"prepared", Kind::kWord, "the run's data as psctl prepared them", "", false, true},
+                   {"parent", Kind::kNumber, "end when this process ends", "0", false, true},
+                   {"report", Kind::kFlag, "on standard output nothing but the progress, a line of JSON each", nullptr, false, true},
                    {"override", Kind::kWords, "changes of the configuration: KEY=VALUE, +KEY=VALUE, ~KEY"}},
        .positional = "override"},
       argc, argv);
@@ -58,6 +59,7 @@ int train(int argc, char** argv) {
   request.config.trace.timeline = request.config.trace.timeline || arguments->flag("timeline");
   request.out = arguments->word("out");
   request.folder = arguments->word("folder");
+  request.replace = arguments->flag("replace");
   request.prepared = arguments->word("prepared");
   request.threads = arguments->number("threads");
   request.interrupted = &catch_signals();

@@ -68,17 +68,31 @@ FolderLock::~FolderLock() {
   if (folder_ >= 0) ::close(folder_);
 }
 
-void remove_earlier_run(const std::string& folder) {
+void remove_earlier_run(const std::string& folder, bool replace) {
   std::error_code ignored;
+  std::vector<std::filesystem::path> earlier;
+  std::string other;  // not of a run
+  bool is_run = false, finished = false;
   for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
-    constexpr std::string_view kWritten[] = {"decisions.csv", "evals.csv",    "made.json",     "psctl.log",
-                                             "steps.csv",     "summary.json", "timeline.json", "workers.csv"};
+    constexpr std::string_view kWritten[] = {"config.yaml", "decisions.csv", "evals.csv",     "made.json",  "psctl.log",
+                                             "steps.csv",   "summary.json",  "timeline.json", "workers.csv"};
     const std::string name = entry.path().filename();
     const bool model = name.starts_with("model") && name.ends_with(".f32");
-    if (model || name.ends_with(".new") || std::ranges::find(kWritten, name) != std::end(kWritten)) {
-      std::filesystem::remove(entry.path(), ignored);
+    if (!model && !name.ends_with(".new") && std::ranges::find(kWritten, name) == std::end(kWritten)) {
+      other = name;
+      continue;
     }
+    is_run = is_run || name == "config.yaml";
+    finished = finished || name == "summary.json";
+    if (name != "config.yaml") earlier.push_back(entry.path());
   }
+  if (!other.empty() && !is_run) {
+    throw UserError(fmt::format("the folder {} holds {}, and no run: give a new or an empty folder", folder, other));
+  }
+  if (finished && !replace) {
+    throw UserError(fmt::format("the folder {} holds a run that has ended: give another folder, or --replace", folder));
+  }
+  for (const std::filesystem::path& file : earlier) std::filesystem::remove(file, ignored);
 }
 
 void write_origin(const std::string& folder, const Workbench& bench, const std::vector<std::string>& overrides) {

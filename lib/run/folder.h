@@ -29,8 +29,9 @@ class FolderLock {
   int folder_;
 };
 
-// Removes what an earlier run has left there, so that nothing of it stands beside what the next one writes.
-void remove_earlier_run(const std::string& folder);
+// Removes what an earlier run has left there, so that nothing of it stands beside what the next one writes. Throws
+// UserError, and removes nothing, where there are files but no run, or a run that has ended and is not to be replaced.
+void remove_earlier_run(const std::string& folder, bool replace);
 
 // Writes config.yaml and made.json: overrides, version, digests of binary and data, BLAS core, libc, host, cores, time.
 void write_origin(const std::string& folder, const Workbench& bench, const std::vector<std::string>& overrides);

@@ -124,7 +124,7 @@ Report train(const Request& request) {
   const std::string folder =
       request.folder.empty() ? make_folder(request.out, request.config.name) : use_folder(request.folder);
   const FolderLock lock(folder);
-  if (!request.folder.empty()) remove_earlier_run(folder);
+  if (!request.folder.empty()) remove_earlier_run(folder, request.replace);
   write_origin(folder, bench, request.overrides);
   log_to(folder);
   const bool real = request.config.clock == config::Clock::kReal;

@@ -17,6 +17,7 @@ struct Request {
   std::vector<std::string> overrides;  // for the record
   std::string out = "results";
   std::string folder = {};    // of the run itself, which may be there; empty: a new one in `out`
+  bool replace = false;      // with folder: a run that has ended there is replaced
   std::string prepared = {};  // as Workbench takes it
   std::size_t threads = 0;    // that a virtual run computes on; 0: as many as there are cores
   std::function<void(const lead::Progress&)> progress;  // a few times a second

@@ -30,6 +30,7 @@ std::vector<std::string> arguments_of(const PlannedRun& run, const std::string& 
   std::vector<std::string> arguments = {"psctl",     "train",
                                         "--config",  folder + "/config.yaml",
                                         "--folder",  folder,
+                                        "--replace",
                                         "--threads", std::to_string(threads),
                                         "--parent",  std::to_string(::getpid()),
                                         "--report"};

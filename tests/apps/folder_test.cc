@@ -302,7 +302,16 @@ BOOST_AUTO_TEST_CASE(a_folder_is_one_runs_and_holds_nothing_of_an_earlier_one) {
   BOOST_TEST(std::filesystem::exists(folder + "/model-5.f32"));
   write_file(folder + "/model-9.f32.123.new", "half");
   write_file(folder + "/notes.txt", "the user's own");
-  Process endless(app.folder(), arguments({"stop={epochs: 1000000}", "trace.steps=false"}));
+  // A run that has ended is not lost by mistake, nor is anything else that is there.
+  Process kept(app.folder(), arguments({}));
+  BOOST_TEST(kept.wait() == 2);
+  BOOST_TEST(contains(kept.error(), "holds a run that has ended: give another folder, or --replace"), kept.error());
+  Process data(app.folder(), {"train", "--config", app.config(), "--folder", app.folder() / "data", "clock=virtual"});
+  BOOST_TEST(data.wait() == 2);
+  BOOST_TEST(contains(data.error(), ", and no run: give a new or an empty folder"), data.error());
+  BOOST_TEST(App::summary(folder)["status"] == "done");
+  BOOST_TEST(std::filesystem::exists(folder + "/model-5.f32"));
+  Process endless(app.folder(), arguments({"stop={epochs: 1000000}", "trace.steps=false", "--replace"}));
   // The decisions of the first run have pushes as well: those of this one are there after its own configuration is.
   BOOST_TEST_REQUIRE(eventually(Seconds(20), [&] { return contains(read_file(folder + "/config.yaml"), "1000000"); }));
   BOOST_TEST_REQUIRE(eventually(Seconds(20), [&] {
