@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "data/dataset.h"
 #include "data/import.h"
+#include "data/normalize.h"
 #include "data/prepare.h"
 #include "data/prepared.h"
 #include "data/source.h"
@@ -217,7 +218,10 @@ int import_files(int argc, char** argv) {
   writer.set_source(data::digest_of(inputs, data::files_of(importer, inputs)));
   data::import_data(importer, inputs, options, listening);
   for (const std::string& note : listening.notes()) print_notice(note);
-  print_facts(*writer.open());
+  const auto made = writer.open();
+  const std::string scales = data::notice_of_scales({}, data::Dataset(made->part(Part::kTrain)));
+  if (!scales.empty()) print_notice(scales);
+  print_facts(*made);
   return 0;
 }
 

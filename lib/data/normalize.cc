@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <limits>
 #include <memory>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -133,6 +134,30 @@ Normalize normalize_for(const NormalizeConfig& config, const Dataset& training) 
   if (config.kind != Normalize::kAuto) return config.kind;
   if (!training.sparse()) return Normalize::kStandard;
   return training.shape().size() <= kMostStatistics ? Normalize::kUnit : Normalize::kNone;
+}
+
+std::string notice_of_scales(const NormalizeConfig& config, const Dataset& training) {
+  constexpr double kUnlike = 10;  // deviations, the largest to the smallest
+  const Samples& samples = training.samples();
+  const bool columns = samples.shape.channels == 1 && samples.shape.height == 1;
+  if (!columns || training.sparse() || samples.values == Values::kBytes || config.per == Per::kFeature ||
+      normalize_for(config, training) == Normalize::kNone) {
+    return {};
+  }
+  double least = std::numeric_limits<double>::infinity(), most = 0;
+  std::size_t of_least = 0, of_most = 0;
+  for (std::size_t i = 0; i < samples.statistics.size(); ++i) {
+    const FeatureStatistics& feature = samples.statistics[i];
+    if (feature.present == 0 || feature.least == feature.most) continue;
+    const double deviation = moments(feature, static_cast<double>(feature.present)).second;
+    if (deviation < least) std::tie(least, of_least) = std::pair(deviation, i);
+    if (deviation > most) std::tie(most, of_most) = std::pair(deviation, i);
+  }
+  if (!(most > kUnlike * least)) return {};
+  return fmt::format("features are on unlike scales: the standard deviation of feature {} is {:.3g}, that of feature {} "
+                     "{:.3g}. One transform for all leaves them so; data.normalize={{kind: standard, per: feature}} gives "
+                     "each feature its own",
+                     of_most + 1, most, of_least + 1, least);
 }
 
 Transform fit(const NormalizeConfig& config, const Dataset& training, const std::string& name) {

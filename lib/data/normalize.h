@@ -19,4 +19,8 @@ Normalize normalize_for(const NormalizeConfig& config, const Dataset& training);
 // transform.
 Transform fit(const NormalizeConfig& config, const Dataset& training, const std::string& name);
 
+// What to tell about columns on unlike scales that are normalised by one transform: those with small values would hardly
+// count. Empty where there is nothing to tell: images, sparse samples, per: feature, normalize: none, no statistics.
+std::string notice_of_scales(const NormalizeConfig& config, const Dataset& training);
+
 }  // namespace psctl::data

@@ -111,6 +111,9 @@ std::vector<std::string> Workbench::notices() const {
                     "computes with {}",
                     config_.cluster.threads_per_worker, cores));
   }
+  if (std::string notice = data::notice_of_scales(config_.data.normalize, *splits_.train); !notice.empty()) {
+    notices.push_back("data.normalize: " + std::move(notice));
+  }
   if (splits_.train->sparse() && config_.data.normalize.kind == data::Normalize::kAuto) {
     const bool scaled = data::normalize_for(config_.data.normalize, *splits_.train) == data::Normalize::kUnit;
     notices.push_back(fmt::format("data.normalize: {} is sparse, and standard would fill in its zeros: {}",

@@ -320,6 +320,29 @@ BOOST_AUTO_TEST_CASE(a_table_is_prepared_once_for_all_processes_and_both_worlds_
   BOOST_TEST(replayed.code == 0, replayed.error);
 }
 
+BOOST_AUTO_TEST_CASE(features_on_unlike_scales_are_told_unless_each_has_a_transform_of_its_own) {
+  const App app;
+  std::string unlike = "age,income,label\n", alike = unlike;
+  for (int i = 0; i < 200; ++i) {
+    unlike += fmt::format("{}.5,{},{}\n", 20 + i % 50, 10'000 + 997 * (i % 90), i % 2);
+    alike += fmt::format("{}.5,{},{}\n", 20 + i % 50, 3 * (i % 50), i % 2);
+  }
+  write_file(app.folder() / "unlike.csv", unlike);
+  write_file(app.folder() / "alike.csv", alike);
+  const auto said = [&](const std::string& file, const Overrides& more) {
+    const Told told = tell(app, app.train_arguments(Overrides{"data.source=" + (app.folder() / file), "data.test=40",
+                                                              "clock=virtual"} + more));
+    BOOST_TEST(told.code == 0, told.error);
+    return told.error;
+  };
+  const std::string notice = said("unlike.csv", {});
+  BOOST_TEST(contains(notice, "data.normalize: features are on unlike scales: the standard deviation of feature 2 is "), notice);
+  BOOST_TEST(!contains(said("alike.csv", {}), "unlike scales"));
+  const Told imported = tell(app, {"data", "import", app.folder() / "unlike.csv", "-o", app.folder() / "unlike.psctl"});
+  BOOST_TEST(contains(imported.error, "features are on unlike scales"), imported.error);
+  BOOST_TEST(!contains(said("unlike.csv", {"data.normalize={kind: standard, per: feature}"}), "unlike scales"));
+}
+
 BOOST_AUTO_TEST_CASE(both_worlds_train_on_the_same_augmented_images) {
   const App app;
   const std::string plain = App::digest(app.train({"clock=virtual"}));
