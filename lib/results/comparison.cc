@@ -6,6 +6,7 @@
 #include <limits>
 #include <map>
 #include <set>
+#include <tuple>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -55,6 +56,7 @@ class Comparing {
     choose_baseline();
     count();
     for (const Metric metric : kMetrics) judge(metric);
+    note_work();
     note_luck();
   }
 
@@ -317,12 +319,14 @@ class Comparing {
       by_seed[seed_of(*group.runs[r])].push_back(scaled(metric, came->value));
       outcomes.push_back(*came);
       if (!came->resolution && !came->censored) ++figure.unresolved;
+      if (came->resolution && came->value > 0) figure.coarseness += *came->resolution / came->value;
       if (!came->censored) continue;
       ++figure.censored;
       figure.censored_at = std::max(figure.censored_at, came->value);
     }
     figure.n = outcomes.size();
     if (outcomes.empty()) return figure;
+    figure.coarseness /= static_cast<double>(figure.n);
     figure.standing = standing_of(outcomes, is_time_to(key_of(metric)));
     std::vector<double> means;
     for (const auto& [seed, values] : by_seed) means.push_back(stats::mean(values));
@@ -466,7 +470,49 @@ class Comparing {
           "runs that ended before their target leave the time to it open: more time (stop) or a "
           "lower target would tell");
     }
+    note_coarseness(judgement);
     result_.judgements.push_back(std::move(judgement));
+  }
+
+  // Intervals are widened by the time between two evaluations.
+  void note_coarseness(const Judgement& judgement) {
+    constexpr double kCoarse = 0.1;
+    const bool hidden = std::ranges::any_of(judgement.against_baseline,
+                                            [](const Difference& d) { return d.verdict == Verdict::kNotShown; });
+    if (judgement.metric != Metric::kTimeToTarget || !hidden) return;
+    double coarsest = 0;
+    for (const std::size_t g : judgement.ranking) {
+      coarsest = std::max(coarsest, result_.groups[g].figures[index_of(judgement.metric)].coarseness);
+    }
+    if (coarsest < kCoarse) return;
+    result_.notes.push_back(
+        fmt::format("{}: two evaluations are up to {:.0f} % of it apart, and intervals are wider by as much; evaluate more "
+                    "often (evaluate.every_epochs) to show smaller differences",
+                    title_of(judgement.metric), 100 * coarsest));
+  }
+
+  // Accuracies of runs that were given the same budget, of which they used unlike parts.
+  void note_work() {
+    constexpr double kUnlike = 1.02;
+    double least = std::numeric_limits<double>::infinity(), most = 0;
+    std::string of_least, of_most;
+    for (const Group& group : result_.groups) {
+      double sum = 0;
+      for (const Run* run : group.runs) {
+        const auto used = run->number("samples_used");
+        const auto stop = run->text("stop");
+        const bool by_work = stop == "epochs" || stop == "samples" || stop == "updates" || stop == "steps_per_worker";
+        if (!used || !by_work) return;
+        sum += *used;
+      }
+      const double mean = sum / static_cast<double>(group.runs.size());
+      if (mean < least) std::tie(least, of_least) = std::pair(mean, group.label);
+      if (mean > most) std::tie(most, of_most) = std::pair(mean, group.label);
+    }
+    if (!(most > kUnlike * least)) return;
+    result_.notes.push_back(
+        fmt::format("final accuracy is after unequal work: {:.0f} samples used in {}, {:.0f} in {}", least, of_least, most,
+                    of_most));
   }
 
   // Only samples that were used count as throughput.

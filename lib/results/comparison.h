@@ -28,6 +28,7 @@ struct Figure {  // of one group under one metric
   std::optional<stats::Interval> interval;  // of it; none if any is censored, or n is 0
   Standing standing;                        // what psctl runs, report and plot show of the group
   double censored_at = 0;                   // the longest of these times
+  double coarseness = 0;                    // mean of resolution over value, of what tells both
 };
 
 struct Group {

@@ -229,6 +229,22 @@ BOOST_AUTO_TEST_CASE(times_that_differ_by_a_step_of_the_evaluation_grid_do_not_d
   }
 }
 
+BOOST_AUTO_TEST_CASE(unequal_work_behind_accuracies_and_coarse_evaluations_are_noted) {
+  const auto compared = [](double used, double every_epochs) {
+    Runs runs;
+    for (int seed = 0; seed < 5; ++seed) {
+      const Keys config = {{"evaluate.every_epochs", every_epochs}};
+      runs.add("bsp", seed, {{"stop", "epochs"}, {"samples_used", 6000}, {"time_to_target_s", 30 + seed}}, config);
+      runs.add("asp", seed, {{"stop", "epochs"}, {"samples_used", used}, {"time_to_target_s", 31 + seed}}, config);
+    }
+    return runs.compared().notes;
+  };
+  BOOST_TEST(noted(compared(5500, 0.01), "final accuracy is after unequal work: 5500 samples used in asp, 6000 in bsp"));
+  BOOST_TEST(!noted(compared(5950, 0.01), "unequal work"));
+  BOOST_TEST(noted(compared(6000, 1), "time to target: two evaluations are up to"));
+  BOOST_TEST(!noted(compared(6000, 0.01), "two evaluations"));
+}
+
 BOOST_AUTO_TEST_CASE(the_first_evaluation_tells_no_lower_bound_of_a_time_but_an_upper_one) {
   Runs runs;
   for (int seed = 0; seed < 5; ++seed) {
