@@ -1,5 +1,6 @@
 #include "arguments.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <fmt/format.h>
@@ -15,6 +16,7 @@
 
 #include "base/error.h"
 #include "base/interrupt.h"
+#include "base/text.h"
 #include "run/ended.h"
 
 namespace psctl::app {
@@ -42,6 +44,21 @@ const char* placeholder_of(const Option& option, const std::string& name) {
 std::string long_name(const Option& option) {
   const std::string_view names = option.name;
   return std::string(names.substr(names.find(',') + 1));  // all of it where there is no comma
+}
+
+// For the first option that does not exist: "did you mean --quiet? "; empty if nothing is near.
+std::string likely_meant(const Usage& usage, int argc, char** argv) {
+  std::vector<std::string> names = {"help"};
+  for (const Option& option : usage.options) names.push_back(long_name(option));
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view word = argv[i];
+    if (!word.starts_with("--") || word.size() == 2) continue;
+    const std::string_view name = word.substr(2, word.find('=') - 2);
+    if (std::ranges::find(names, name) != names.end()) continue;
+    const std::string near = nearest(name, names);
+    return near.empty() ? near : fmt::format("did you mean --{}? ", near);
+  }
+  return {};
 }
 
 std::shared_ptr<cxxopts::Value> with_default(std::shared_ptr<cxxopts::Value> value, const char* default_value) {
@@ -87,7 +104,8 @@ std::optional<Arguments> Arguments::parse(const Usage& usage, int argc, char** a
     }
     return taken_from(result, usage);
   } catch (const cxxopts::exceptions::exception& error) {
-    throw UserError(fmt::format("{}: {}; {} --help tells what there is", usage.program, error.what(), usage.program));
+    throw UserError(fmt::format("{}: {}; {}{} --help tells what there is", usage.program, error.what(),
+                                likely_meant(usage, argc, argv), usage.program));
   }
 }
 

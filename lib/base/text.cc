@@ -1,6 +1,7 @@
 #include "base/text.h"
 
 #include <algorithm>
+#include <cctype>
 #include <fmt/format.h>
 #include <numeric>
 
@@ -25,7 +26,30 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 
 }  // namespace
 
+namespace {
+
+std::string plain(std::string_view word) {
+  std::string text(word);
+  for (char& c : text) c = c == '-' || c == ' ' ? '_' : static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return text;
+}
+
+// "learning_rate" gives "lr".
+std::string initials(std::string_view word) {
+  std::string letters;
+  for (std::size_t i = 0; i < word.size(); ++i) {
+    if (i == 0 || word[i - 1] == '_') letters += word[i];
+  }
+  return letters;
+}
+
+}  // namespace
+
 std::string nearest(std::string_view word, std::span<const std::string> candidates) {
+  const std::string meant = plain(word);
+  for (const std::string& candidate : candidates) {
+    if (plain(candidate) == meant) return candidate;
+  }
   const std::string* best = nullptr;
   std::size_t best_distance = std::max<std::size_t>(2, word.size() / 3) + 1;
   for (const std::string& candidate : candidates) {
@@ -35,7 +59,16 @@ std::string nearest(std::string_view word, std::span<const std::string> candidat
       best = &candidate;
     }
   }
-  return best ? *best : std::string();
+  if (best) return *best;
+  // Initials, or a word that only begins alike, if one candidate alone is meant.
+  std::vector<const std::string*> alike;
+  for (const std::string& candidate : candidates) {
+    const bool begins = candidate.size() >= 3 && meant.size() >= 3 &&
+                        (meant.starts_with(plain(candidate) + "_") || plain(candidate).starts_with(meant));
+    const bool short_for = meant.size() >= 2 && initials(candidate) == meant;
+    if (begins || short_for) alike.push_back(&candidate);
+  }
+  return alike.size() == 1 ? *alike.front() : std::string();
 }
 
 std::string enumerate(std::span<const std::string> words, std::string_view last) {

@@ -9,7 +9,8 @@
 
 namespace psctl {
 
-// The candidate nearest to `word` by edit distance, or an empty string if none is near enough to be a likely slip.
+// The candidate that `word` is likely to mean: but for case and hyphens the same, near by edit distance, the one that it
+// begins, or the one with these initials. Empty if none is.
 std::string nearest(std::string_view word, std::span<const std::string> candidates);
 
 // "a, b and c".

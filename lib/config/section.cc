@@ -154,8 +154,10 @@ void Section::refuse_key(const Entry& entry, const std::string& path, const std:
   }
   const std::string meant = likely_meant(entry.key, path, known);
   faults.add(entry.place, key_path,
-             fmt::format("unknown key {}; {}known here: {}", in_quotes(key_path),
-                         meant.empty() ? "" : fmt::format("did you mean {}? ", meant), enumerate(known)));
+             fmt::format("unknown key {}; {}{}known here: {}", in_quotes(key_path),
+                         meant.empty() ? "" : fmt::format("did you mean {}? ", meant),
+                         entry.key.find(':') == std::string::npos ? "" : "YAML wants a blank after a colon; ",
+                         enumerate(known)));
 }
 
 Node Section::write(const void* owner) const {

@@ -348,6 +348,23 @@ void refuse_null(const Node& node, const std::string& path, Faults& faults) {
   faults.add(node.place, path, fmt::format("{} has no value; give one or remove it", path));
 }
 
+namespace {
+
+// "ssp(staleness=4)", as tables write a strategy, as configurations do: "{name: ssp, staleness: 4}". Empty if it is none.
+std::string label_as_map(const std::string& text, const std::vector<std::string>& choices) {
+  const std::size_t open = text.find('(');
+  if (open == std::string::npos || !text.ends_with(')')) return {};
+  const std::string name = text.substr(0, open);
+  if (std::ranges::find(choices, name) == choices.end()) return {};
+  std::string map = "{name: " + name + ", ";
+  for (const char c : std::string_view(text).substr(open + 1, text.size() - open - 2)) {
+    map += c == '=' ? std::string(": ") : std::string(1, c);
+  }
+  return map + "}";
+}
+
+}  // namespace
+
 std::optional<std::size_t> read_choice(const Node& node, const std::string& path, Faults& faults,
                                        const std::vector<std::string>& choices) {
   if (node.kind != Node::Kind::kScalar) {
@@ -356,7 +373,9 @@ std::optional<std::size_t> read_choice(const Node& node, const std::string& path
   }
   const auto chosen = std::ranges::find(choices, node.text);
   if (chosen != choices.end()) return static_cast<std::size_t>(chosen - choices.begin());
-  const std::string near = node.text.size() > 100 ? std::string() : nearest(node.text, choices);
+  std::string near;
+  if (node.text.size() <= 100) near = path.ends_with(".name") ? label_as_map(node.text, choices) : std::string();
+  if (near.empty() && node.text.size() <= 100) near = nearest(node.text, choices);
   faults.add(node.place, path,
              fmt::format("{}: {} is not known; {}it is one of {}", path, in_quotes(node.text),
                          near.empty() ? "" : fmt::format("did you mean {}? ", near), enumerate(choices, "or")));

@@ -14,6 +14,9 @@ BOOST_AUTO_TEST_CASE(a_slip_finds_its_key_and_nonsense_finds_none) {
   BOOST_TEST(nearest("stalenes", keys) == "staleness");
   BOOST_TEST(nearest("bacth_size", keys) == "batch_size");
   BOOST_TEST(nearest("zzzzzz", keys).empty());
+  BOOST_TEST(nearest("BATCH-SIZE", keys) == "batch_size");
+  BOOST_TEST(nearest("bs", keys) == "batch_size");
+  BOOST_TEST(nearest("batch_size_of_all", keys) == "batch_size");
 }
 
 BOOST_AUTO_TEST_CASE(words_are_enumerated_as_people_do) {

@@ -137,7 +137,7 @@ const std::vector<Case> kCases = {
     {"an unknown key in a list",
      kSound + "stragglers:\n"
               "  - {workers: all, kind: constant, delay_ms: 5, delay: 6}\n",
-     {"c.yaml:5:49: unknown key 'stragglers.0.delay'; known here: workers, kind, delay_ms and on"}},
+     {"c.yaml:5:49: unknown key 'stragglers.0.delay'; did you mean stragglers.0.delay_ms? known here: workers, kind, delay_ms and on"}},
     {"nothing that is required",
      "seed: 1\n",
      {"c.yaml:1:1: model.kind is missing; give one of logistic, mlp, cnn or none",
@@ -170,6 +170,13 @@ const std::vector<Case> kCases = {
      "data: {source: x}\n"
      "stop: {epochs: 1}\n",
      {"c.yaml:1:27: model.conv.0.kernel is missing; give a whole number, 1 to 1024"}},
+    {"a strategy as tables write it",
+     kSound + "strategy: ssp(staleness=4)\n",
+     {"c.yaml:4:11: strategy.name: 'ssp(staleness=4)' is not known; did you mean {name: ssp, staleness: 4}? it is one of "
+      "bsp, asp, ssp, dssp, psp, backup, bap, a2s, sync_switch, elastic_bsp, local_sgd, wbsp or pcp"}},
+    {"a key without a blank after its colon",
+     kSound + "strategy: {name:ssp}\n",
+     {"c.yaml:4:12: unknown key 'strategy.name:ssp'; YAML wants a blank after a colon; known here: name"}},
     {"a misspelt kind and a key of it",
      "model: {kind: mpl, hidden: [3], hiden: 3}\n"
      "data: {source: x}\n"
