@@ -11,6 +11,7 @@
 #include "arguments.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "config/json.h"
 #include "results/curve.h"
 #include "results/filter.h"
 #include "results/outcome.h"
@@ -114,7 +115,7 @@ nlohmann::ordered_json groups_as_json(const std::string& path, const std::vector
     if (!file) throw UserError(fmt::format("--groups {}: cannot be opened", path));
     text.assign(std::istreambuf_iterator<char>(file), {});
   }
-  const auto asked = Json::parse(text, nullptr, false);
+  const auto asked = config::parse_json(text);
   const auto refuse = [&](const std::string& why) { throw UserError(fmt::format("--groups {}: {}", path, why)); };
   if (!asked.is_array()) refuse("expected a JSON list of groups, each a list of folders of runs");
   std::map<std::string, const results::Run*> known;

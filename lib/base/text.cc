@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <charconv>
 #include <fmt/format.h>
 #include <numeric>
 
@@ -97,6 +98,13 @@ std::string in_bytes(std::uint64_t bytes) {
     units /= 1000;
   }
   return fmt::format("{:.1f} PB", units);
+}
+
+std::optional<double> to_double(std::string_view text) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
 }
 
 }  // namespace psctl

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,5 +22,9 @@ std::string counted(std::uint64_t number, std::string_view what, std::string_vie
 
 // "950 bytes", "29 kB", "11.6 MB"; of powers of 1000.
 std::string in_bytes(std::uint64_t bytes);
+
+// A number as from_chars reads it, in full; nothing where the text is none or goes on behind it. Numbers that a double can
+// hold only as 0 or infinity are none either; subnormal ones are numbers.
+std::optional<double> to_double(std::string_view text);
 
 }  // namespace psctl

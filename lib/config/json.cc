@@ -4,6 +4,17 @@
 
 namespace psctl::config {
 
+nlohmann::ordered_json parse_json(std::string_view text) {
+  using Json = nlohmann::ordered_json;
+  bool too_deep = false;
+  const auto check = [&](int depth, Json::parse_event_t, const Json&) {
+    too_deep = too_deep || depth > kDeepestJson;
+    return !too_deep;  // what is not kept is not built
+  };
+  Json json = Json::parse(text, check, false);
+  return too_deep ? Json(Json::value_t::discarded) : json;
+}
+
 nlohmann::ordered_json as_json(const Node& node) {
   using Json = nlohmann::ordered_json;
   if (node.kind == Node::Kind::kList) {

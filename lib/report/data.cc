@@ -57,7 +57,7 @@ constexpr const char* kMeasures[] = {"final_accuracy",  "time_to_target_s", "wor
 Json number(double value) {
   if (!std::isfinite(value)) return nullptr;
   if (value == std::floor(value) && std::abs(value) < 1e15) return static_cast<std::int64_t>(value);
-  return std::stod(fmt::format("{:.6g}", value));
+  return to_double(fmt::format("{:.6g}", value)).value_or(value);
 }
 
 double number_of(const Json& object, const char* key) {

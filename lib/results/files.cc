@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "config/config.h"
+#include "config/json.h"
 #include "results/columns.h"
 #include "results/run.h"
 #include "sync/registry.h"
@@ -21,7 +22,7 @@ using Json = nlohmann::ordered_json;
 Json read_object(const std::string& folder, const char* name) {
   std::ifstream file(folder + "/" + name, std::ios::binary);
   if (!file) return Json::object();
-  Json object = Json::parse(std::string(std::istreambuf_iterator<char>(file), {}), nullptr, false);
+  Json object = config::parse_json(std::string(std::istreambuf_iterator<char>(file), {}));
   if (!object.is_object()) throw UserError(fmt::format("{} is damaged", name));
   return object;
 }

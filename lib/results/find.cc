@@ -13,6 +13,7 @@
 #include <tbb/parallel_for.h>
 
 #include "base/error.h"
+#include "config/json.h"
 #include "results/run.h"
 
 namespace fs = std::filesystem;
@@ -50,12 +51,13 @@ Text read(const std::string& path) {
   const std::unique_ptr<std::FILE, Close> file(::fdopen(descriptor, "rb"));
   std::string text;
   std::size_t size = 0;
-  constexpr std::size_t kPiece = std::size_t{1} << 14;
+  constexpr std::size_t kPiece = std::size_t{1} << 14, kLargest = std::size_t{1} << 30;
   while (true) {
     text.resize(size + kPiece);
     errno = 0;
     const std::size_t count = std::fread(text.data() + size, 1, kPiece, file.get());
     size += count;
+    if (size > kLargest) return {.there = true, .text = {}, .why = "it is larger than 1 GiB"};
     if (count == kPiece) continue;
     if (std::ferror(file.get()) != 0) return {.there = true, .text = {}, .why = std::strerror(errno)};
     text.resize(size);
@@ -135,8 +137,8 @@ std::optional<Plan> read_plan(const std::string& sweep) {
     plan.why = "plan.json cannot be read: " + text.why;
     return plan;
   }
-  const auto json = nlohmann::json::parse(*text.text, nullptr, false);
-  const auto is_text = [](const nlohmann::json& run, const char* key) {
+  const auto json = config::parse_json(*text.text);
+  const auto is_text = [](const nlohmann::ordered_json& run, const char* key) {
     return run.is_object() && run.contains(key) && run[key].is_string();
   };
   if (!json.is_object() || !json.contains("runs") || !json["runs"].is_array()) {

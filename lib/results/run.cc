@@ -9,6 +9,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "config/json.h"
 
 namespace psctl::results {
 
@@ -101,9 +102,9 @@ class SummaryReader final : public nlohmann::json_sax<Json> {
     first_ = false;
   }
   bool open(char bracket) {
-    if (skipping_) return ++list_depth_ > 0;
+    if (skipping_) return ++list_depth_ <= config::kDeepestJson;
     if (list_depth_ > 0) separate();
-    ++list_depth_;
+    if (++list_depth_ > config::kDeepestJson) return false;
     list_ += bracket;
     first_ = true;
     return true;

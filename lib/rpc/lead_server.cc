@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cctype>
 #include <condition_variable>
 #include <deque>
 #include <fmt/format.h>
@@ -298,6 +299,21 @@ class LeadServer::Impl {
   std::optional<Server> server_;
 };
 
+namespace {
+
+// A host's name as it may stand in tables and messages: peers may send anything.
+std::string printable(const std::string& host) {
+  constexpr std::size_t kLongest = 255;
+  std::string name = host.substr(0, kLongest);
+  for (char& c : name) {
+    const bool plain = std::isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '-' || c == '_' || c == ':';
+    if (!plain) c = '?';
+  }
+  return name;
+}
+
+}  // namespace
+
 wire::JoinReply LeadServer::Impl::join(LeadSession& session, const wire::JoinRequest& request) {
   const Lock lock(mutex_);
   if (request.parameters != static_cast<std::int64_t>(setup_.parameters)) {
@@ -317,7 +333,7 @@ wire::JoinReply LeadServer::Impl::join(LeadSession& session, const wire::JoinReq
     Slot& slot = slots_[static_cast<std::size_t>(number)];
     if (slot.came) throw WorldError(fmt::format("worker {} has come already", number));
     slot.came = true;
-    slot.host = request.host;
+    slot.host = printable(request.host);
     slot.process = request.process;
     session.worker_ = WorkerId(static_cast<std::uint32_t>(number));
   }

@@ -23,6 +23,7 @@
 #include "base/error.h"
 #include "base/sha256.h"
 #include "config/config.h"
+#include "config/json.h"
 #include "learn/model.h"
 #include "learn/model_store.h"
 #include "learn/trainer.h"
@@ -237,7 +238,7 @@ config::RunConfig configuration(const ReplayRequest& request) {
 // Whether the data are those of the run, and what else is not as it was.
 void check_origin(const ReplayRequest& request, const Workbench& bench) {
   const std::string path = request.folder + "/made.json";
-  const json made = json::parse(read_whole(path), nullptr, false);
+  const json made = config::parse_json(read_whole(path));
   if (!made.is_object()) throw UserError(fmt::format("{} is not what psctl wrote: it is no JSON object", path));
   if (!bench.timing_only()) {
     const json digests = made.value("data_sha256", json());
@@ -464,7 +465,7 @@ class Replay {
       result_.unproved = "there is no summary.json: the run was killed before its end";
       return;
     }
-    const json summary = json::parse(std::string(std::istreambuf_iterator<char>(file), {}), nullptr, false);
+    const json summary = config::parse_json(std::string(std::istreambuf_iterator<char>(file), {}));
     if (!summary.is_object()) {
       result_.difference = "summary.json is not what psctl wrote: it is no JSON object";
       return;

@@ -8,6 +8,7 @@
 #include <optional>
 #include <sstream>
 
+#include "base/text.h"
 #include "config/tree.h"
 #include "sweep/plan.h"
 
@@ -123,7 +124,9 @@ std::string text_of(const Decimal& number) {
   if (text == "0") return text;
   if (number.digits < 0) text.insert(text.begin(), '-');
   if (exponent >= 0 && exponent < kMostDigits) return text + std::string(static_cast<std::size_t>(exponent), '0');
-  return fmt::format("{}", std::stod(fmt::format("{}e{}", text, exponent)));
+  const std::string written = fmt::format("{}e{}", text, exponent);
+  const std::optional<double> value = to_double(written);
+  return value ? fmt::format("{}", *value) : written;
 }
 
 // The numbers of range(A,B[,STEP]) as text; nothing if `text` is no range. They are worked out in decimals, so that

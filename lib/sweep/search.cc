@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "base/text.h"
 
 namespace psctl::sweep {
 namespace {
@@ -76,7 +77,7 @@ std::size_t best_of(std::span<const Trial> trials) {
 
 std::vector<double> next_values(std::span<const double> values, bool below, bool above) {
   PSCTL_CHECK(values.size() >= 2);
-  const auto rounded = [](double value) { return std::stod(fmt::format("{:.3g}", value)); };
+  const auto rounded = [](double value) { return to_double(fmt::format("{:.3g}", value)).value_or(value); };
   const auto beyond = [&](double end, double inner) { return rounded(end * end / inner); };
   std::vector<double> next;
   if (below) next.push_back(beyond(values[0], values[1]));

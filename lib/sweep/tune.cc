@@ -108,7 +108,7 @@ class Tuner {
       const std::string name = sweep::to_text(point);
       if (numbers.emplace(name, tuning_.choices.size()).second)
         tuning_.choices.push_back({.label = label_of(run, point), .point = point, .trials = {}});
-      runs[name][std::stod(*value_at(run.point, request_.key))].push_back(&run);
+      runs[name][to_double(*value_at(run.point, request_.key)).value()].push_back(&run);
     }
     for (const auto& [name, number] : numbers) {
       Choice& choice = tuning_.choices[number];
@@ -307,16 +307,11 @@ void parse_tuned_key(const std::string& word, TuneRequest& request) {
   if (grid.axes.size() != 1) refuse("expected a key with two values or more");
   request.key = grid.axes.front().key;
   for (const std::string& text : grid.axes.front().values) {
-    std::size_t used = 0;
-    double value = 0;
-    try {
-      value = std::stod(text, &used);
-    } catch (const std::exception&) {
-    }
-    if (used != text.size() || !(value > 0) || !std::isfinite(value)) {
+    const std::optional<double> value = to_double(text);
+    if (!value || !(*value > 0) || !std::isfinite(*value)) {
       refuse(fmt::format("expected numbers above 0, found '{}'", text));
     }
-    request.values.push_back(value);
+    request.values.push_back(*value);
   }
   std::ranges::sort(request.values);
   const auto [last, end] = std::ranges::unique(request.values);

@@ -19,6 +19,12 @@ BOOST_AUTO_TEST_CASE(a_slip_finds_its_key_and_nonsense_finds_none) {
   BOOST_TEST(nearest("batch_size_of_all", keys) == "batch_size");
 }
 
+BOOST_AUTO_TEST_CASE(numbers_are_read_whole_and_subnormal_ones_too) {
+  BOOST_TEST(to_double("1e-310").value() == 1e-310);
+  BOOST_TEST(to_double("0.1").value() == 0.1);
+  for (const char* none : {"", "1 ", "0.1x", "1e999", "x"}) BOOST_TEST(!to_double(none), none);
+}
+
 BOOST_AUTO_TEST_CASE(words_are_enumerated_as_people_do) {
   BOOST_TEST(enumerate(std::vector<std::string>{"a"}) == "a");
   BOOST_TEST(enumerate(std::vector<std::string>{"a", "b", "c"}, "or") == "a, b or c");

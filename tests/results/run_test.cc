@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "results/support.h"
+#include "support/folder.h"
 
 using namespace psctl;
 using namespace psctl::results;
@@ -97,6 +98,22 @@ BOOST_AUTO_TEST_CASE(what_is_no_summary_is_refused_with_the_place_of_the_damage)
   std::string damaged = whole;
   damaged[40] = '\x01';
   BOOST_TEST(refusal(damaged).find("damaged at byte") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(json_that_is_nested_too_deeply_is_refused_not_followed) {
+  const auto nested = [](std::size_t depth) { return std::string(depth, '[') + std::string(depth, ']'); };
+  for (const char* key : {"more", "workers"}) {
+    const auto summary = [&](std::size_t depth) {
+      return fmt::format(R"({{"status": "done", "{}": {}}})", key, nested(depth));
+    };
+    BOOST_TEST(Run("r", summary(20)).text("status").value() == "done");
+    BOOST_CHECK_THROW(Run("r", summary(100'000)), UserError);
+  }
+  const psctl::test::TemporaryFolder folder;
+  psctl::test::write_file(folder / "summary.json", R"({"status": "done"})");
+  psctl::test::write_file(folder / "made.json", R"({"overrides": )" + nested(100'000) + "}");
+  const Run run(folder.path(), R"({"status": "done"})");
+  BOOST_CHECK_THROW(run.made(), UserError);
 }
 
 BOOST_AUTO_TEST_CASE(runs_of_one_strategy_are_told_apart_by_the_parameters_that_differ) {
