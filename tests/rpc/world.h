@@ -65,6 +65,7 @@ struct World {
   std::function<std::unique_ptr<sync::Strategy>()> strategy = {};
   std::optional<std::size_t> other_batch_size = {};  // of the workers
   std::optional<data::Dataset> other_dataset = {};   // of the workers
+  std::string host = {};                             // as the workers tell it
 
   static constexpr std::size_t kBatch = 8;
   static constexpr std::uint64_t kSeed = 5;
@@ -177,7 +178,7 @@ struct World {
                   .servers = addresses,
                   .workers = workers,
                   .threads = 1,
-                  .host = {},
+                  .host = host,
                   .traits = traits,
                   .optimizer = optimizer},
                  model, other_dataset ? *other_dataset : dataset, batches(worker, other_batch_size.value_or(kBatch)),

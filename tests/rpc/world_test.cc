@@ -139,6 +139,18 @@ BOOST_AUTO_TEST_CASE(local_steps_make_the_model_of_a_plain_loop_on_any_number_of
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_hosts_name_that_would_break_a_table_is_made_harmless) {
+  World world{.stop = updates(2)};
+  world.host = "node-1.example,\"x\"\n" + std::string(1000, 'a');
+  world.strategy = [] {
+    return std::make_unique<Scripted>(kGradients, pushes(), rounds([](const Cluster&) {
+                                        return sync::Release{.worker = {}};
+                                      }));
+  };
+  world.run().check_done();
+  BOOST_TEST(world.account[0].host == "node-1.example??x??" + std::string(255 - 19, 'a'));
+}
+
 BOOST_AUTO_TEST_CASE(kept_models_stay_though_the_pieces_of_pushes_overtake_their_acceptance) {
   constexpr std::uint64_t kUpdates = 400;
   for (const std::size_t servers : {1, 2, 3}) {
