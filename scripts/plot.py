@@ -114,10 +114,19 @@ def split(words, known, what):
     return found
 
 
+def has_accuracy(run):
+    """Whether the run has evaluated a model; one that was killed has no summary that tells it."""
+    from psctl_runs import RunError
+    try:
+        return run.number("final_accuracy") is not None or run.evals()["test_accuracy"].notna().any()
+    except RunError:
+        return False
+
+
 def suitable(groups):
     """The kinds that suit these runs, where none was asked for."""
     runs = [run for group in groups for run in group.runs]
-    trained = any(run.number("final_accuracy") is not None for run in runs)
+    trained = any(has_accuracy(run) for run in runs)
     many = len(groups) > 12
     targets = {run.number("target_accuracy") for run in runs} - {None}
     kinds = (["accuracy"] if trained and not many else []) + (["time"] if len(groups) <= 48 else [])
@@ -130,8 +139,9 @@ def suitable(groups):
     return kinds
 
 
-def draw(kinds, groups, options, notes):
+def draw(groups, options, notes):
     """The pictures that can be drawn. One that was asked for by name and cannot is an error."""
+    kinds = options.kinds or suitable(groups)
     import psctl_pictures
     from psctl_runs import RunError
     pictures = []
@@ -139,7 +149,7 @@ def draw(kinds, groups, options, notes):
         try:
             pictures.append(psctl_pictures.KINDS[kind](groups, options))
         except RunError as error:
-            if "all" not in kinds:
+            if options.kinds and "all" not in options.kinds:
                 raise
             notes.append(f"without {error}")
     if not pictures:
@@ -231,7 +241,7 @@ def main(words):
             psctl_runs.check_key(runs, key, f"--by {options.by}")
         groups, copies = psctl_runs.group(runs, by)
         notes += [f"{run.path} is left out: it says what another run of its seed says" for run in copies]
-        pictures = draw(options.kinds or suitable(groups), groups, options, notes)
+        pictures = draw(groups, options, notes)
         extra = below(groups, unreadable, stage)
         if options.in_folder:
             folder = pathlib.Path(options.output)

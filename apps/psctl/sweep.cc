@@ -9,10 +9,12 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "config/config.h"
+#include "results/run.h"
 #include "sweep/plan.h"
 #include "sweep/runner.h"
 #include "sweep/tune.h"
 #include "sweep_view.h"
+#include "terminal.h"
 #include "verbs.h"
 
 namespace psctl::app {
@@ -83,10 +85,28 @@ void print_tuning(const sweep::Tuning& tuning, const std::string& key) {
   }
 }
 
+// Real runs of the plan whose workers did not have the cores that they needed.
+std::size_t disturbed_runs(const sweep::Plan& plan, const std::string& folder) {
+  return static_cast<std::size_t>(std::ranges::count_if(plan.runs, [&](const sweep::PlannedRun& run) {
+    if (run.config.clock == config::Clock::kVirtual) return false;
+    try {
+      const auto made = results::read_run(folder + "/" + run.folder());
+      return made && made->flag("disturbed");
+    } catch (const UserError&) {
+      return false;
+    }
+  }));
+}
+
 int tell_end(const sweep::Plan& plan, const sweep::Outcome& outcome, const std::string& folder, bool quiet) {
   if (!quiet) {
     say(fmt::format("{}: {} of {} done, {} of them now, in {}\n", folder, outcome.done,
                     counted(plan.runs.size(), "run"), outcome.made, duration_text(outcome.wall_s)));
+    if (const std::size_t disturbed = disturbed_runs(plan, folder); disturbed > 0) {
+      print_notice(fmt::format("the machine itself disturbed {} of these runs, their times are not those that were asked "
+                               "for: use fewer --jobs or workers, or clock=virtual",
+                               disturbed));
+    }
     if (outcome.made > 0) {
       say(fmt::format("the runs took {} of processor time, {:.0f} % of the cores\n",
                       duration_text(outcome.children_cpu_s), outcome.busy() * 100));

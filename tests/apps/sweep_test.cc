@@ -60,6 +60,23 @@ Words with(Words words, const Words& more) {
 
 BOOST_FIXTURE_TEST_SUITE(sweep, Sweeps)
 
+BOOST_AUTO_TEST_CASE(runs_that_the_machine_disturbed_are_told_at_the_end) {
+  const Sweeps sweeps;
+  const Words words = {"sweep", "--config", sweeps.config(), "--out", sweeps.out(), "seed=1,2", "stop={updates: 3}"};
+  const auto run = [&] {
+    Process process(sweeps.folder(), words);
+    BOOST_TEST_REQUIRE(process.wait() == 0, process.error());
+    return process.error();
+  };
+  run();
+  const std::string summary = sweeps.sweep() + "/runs/" + sweeps.folders().front() + "/summary.json";
+  auto json = nlohmann::ordered_json::parse(read_file(summary));
+  json["disturbed"] = true;
+  write_file(summary, json.dump(2) + "\n");
+  const std::string said = run();
+  BOOST_TEST(contains(said, "the machine itself disturbed "), said);
+}
+
 BOOST_AUTO_TEST_CASE(every_point_is_a_run_and_only_what_is_missing_is_made_again) {
   const Ended first = run({"strategy=bsp,asp", "seed=1,2"});
   BOOST_TEST_REQUIRE(first.code == 0, first.error);

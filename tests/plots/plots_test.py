@@ -507,6 +507,9 @@ class Plots(unittest.TestCase):
         self.assertIn(f"{run} has no workers.csv", said)
         self.assertIn("unfinished", " ".join(labels(svg)))
         self.assertIn("has no workers.csv (the run: unfinished)", self.refused(run, "-k", "time"))
+        _, said = self.draw(run, "-o", svg)  # what suits it
+        self.assertIn("without time: ", said)
+        self.assertIn("unfinished", " ".join(labels(svg)))
         unknown = self.copy(self.one_trained())
         self.change(unknown, status=None)
         self.draw(self.trained, unknown, "-k", "time", "-o", svg)
