@@ -1,11 +1,13 @@
 // psctl: compare synchronization strategies for distributed training on workers that are not equally fast.
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <new>
 #include <string_view>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -102,6 +104,7 @@ void start_again_without_blas_threads(char** argv) {
 
 int main(int argc, char** argv) {
   open_closed_streams();
+  ::signal(SIGXFSZ, SIG_IGN);  // a file at its limit (ulimit -f) is an error of that write, told with its name
   start_again_without_blas_threads(argv);
   psctl::learn::use_one_blas_thread();
   try {
@@ -114,6 +117,11 @@ int main(int argc, char** argv) {
   } catch (const psctl::UserError& error) {
     psctl::app::print_error(error.what());
     return 2;
+  } catch (const std::bad_alloc&) {
+    psctl::app::print_error(
+        "out of memory: the machine, or a limit (ulimit -v), gives no more; use a smaller model, fewer workers or less "
+        "data");
+    return 1;
   } catch (const std::exception& error) {
     psctl::app::print_error(error.what());
     return 1;

@@ -415,7 +415,12 @@ Progress Lead::progress(Instant now) const {
 std::string Lead::finish(const Ending& ending) {
   using Json = nlohmann::ordered_json;
   const Instant end = stop_at_.value_or(now_);
-  ledger_.ended(end);
+  std::string unwritten;  // a full disk must not lose the account
+  try {
+    ledger_.ended(end);
+  } catch (const WorldError& error) {
+    unwritten = error.what();
+  }
   const auto number = [](double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); };
   const auto& looks = account().evaluations();
   const trace::Histogram staleness = account().staleness();
@@ -471,8 +476,8 @@ std::string Lead::finish(const Ending& ending) {
   const double target = std::max(setup_.evaluate.target_accuracy, setup_.stop.target_accuracy.value_or(0));
 
   Json summary;
-  summary["status"] = ending.status;
-  if (!ending.error.empty()) summary["error"] = ending.error;
+  summary["status"] = unwritten.empty() ? ending.status : "failed";
+  if (!ending.error.empty() || !unwritten.empty()) summary["error"] = ending.error.empty() ? unwritten : ending.error;
   summary["stop"] = stop_reason_;
   summary["strategy"] = setup_.strategy;
   summary["strategy_label"] = setup_.label;
@@ -515,6 +520,7 @@ std::string Lead::finish(const Ending& ending) {
   summary["workers"] = std::move(workers);
   const std::string text = summary.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
   if (!setup_.folder.empty()) trace::write_whole(setup_.folder + "/summary.json", text);
+  if (ending.error.empty() && !unwritten.empty()) throw WorldError(unwritten);
   return text;
 }
 

@@ -166,7 +166,8 @@ class Lead {
   void cut_off(WorkerId worker, const sync::Timing& partial, std::optional<Duration> wall = {},
                const Hidden& hidden = {});
   void transferred(std::uint64_t pushed_bytes, std::uint64_t pulled_bytes);
-  // Writes all that is left to write, summary.json last. Returns its text.
+  // Writes all that is left to write, summary.json last. Returns its text. Where another file cannot be written, the
+  // summary says so, and a WorldError follows if `ending` had no error of its own.
   std::string finish(const Ending& ending);
   void flush();
 

@@ -102,13 +102,20 @@ void evaluate(const EvaluatorRole& role, const std::atomic<bool>& terminated) {
   check_servers(role.servers.size(), role.config);
   const Workbench bench(role.config, role.prepared);
   const learn::Evaluator evaluator(bench.model(), bench.splits(), role.config.seed, role.config.evaluate.on);
+  std::string unsaved;  // the run goes on, and has its account, where the disk is full
   const auto keep = [&](std::optional<Version> version, std::span<const float> parameters) {
     const bool wanted = version || role.config.model.save == learn::Save::kFinal;
-    if (wanted && !role.folder.empty()) save_model(role.folder, parameters, version);
+    if (!wanted || role.folder.empty()) return;
+    try {
+      save_model(role.folder, parameters, version);
+    } catch (const WorldError& error) {
+      if (unsaved.empty()) unsaved = error.what();
+    }
   };
   rpc::evaluate(
       {.servers = parse(role.servers), .identity = identity_of(bench, role.run), .patience = patience_of(role.config)},
       bench.model(), evaluator, keep, terminated);
+  if (!unsaved.empty()) throw WorldError(unsaved);
 }
 
 }  // namespace psctl::run

@@ -47,8 +47,12 @@ Report train_virtually(const Request& request, const Workbench& bench, const std
   if (lead.stop_reason() == "interrupted") ending.status = "interrupted";
   ending.model_digest = simulator.model_digest();
   ending.disturbed = false;
-  if (config.model.save == learn::Save::kFinal && simulator.model()) save_model(folder, simulator.model()->values());
   ending.error = lead.failure();
+  try {
+    if (config.model.save == learn::Save::kFinal && simulator.model()) save_model(folder, simulator.model()->values());
+  } catch (const WorldError& error) {
+    if (ending.error.empty()) ending.error = error.what();
+  }
   if (!ending.error.empty()) ending.status = "failed";
   const std::string summary = lead.finish(ending);
   if (!ending.error.empty()) {

@@ -289,18 +289,13 @@ void Account::ended(Instant now, std::span<const WorkerId> behind) {
     leave(now, worker);
     if (measured > Duration::zero()) workers_[i].wall = measured;
     finish_exchange(worker, Duration::zero(), progress_[i].hidden);
-    write_slices(worker);
   }
   for (std::size_t i = 0; i < workers_.size(); ++i) {
     const WorkerId worker(static_cast<std::uint32_t>(i));
     workers_[i].held_by = holds_.held_by(worker);
     workers_[i].held_others = holds_.held_others(worker);
   }
-  for (const auto& [id, row] : rows_) emit(row);
-  rows_.clear();
-  if (timeline_.open()) {
-    timeline_.line(R"({{"ph":"M","pid":1,"name":"process_name","args":{{"name":"psctl"}}}}])");
-  }
+  // The account is complete from here on; what cannot be written does not change it.
   if (!options_.folder.empty()) {
     LineFile file(options_.folder + "/workers.csv", kWorkersHeader);
     for (std::size_t id = 0; id < workers_.size(); ++id) {
@@ -314,6 +309,12 @@ void Account::ended(Instant now, std::span<const WorkerId> behind) {
                 text_of(w.held_by), to_seconds(w.held_others));
     }
     file.flush();
+  }
+  for (std::size_t i = 0; i < workers_.size(); ++i) write_slices(WorkerId(static_cast<std::uint32_t>(i)));
+  for (const auto& [id, row] : rows_) emit(row);
+  rows_.clear();
+  if (timeline_.open()) {
+    timeline_.line(R"({{"ph":"M","pid":1,"name":"process_name","args":{{"name":"psctl"}}}}])");
   }
   flush();
 }

@@ -63,7 +63,15 @@ void LineFile::end_line() {
 void LineFile::flush() {
   if (!open() || buffer_.empty()) return;
   const std::string lines = std::exchange(buffer_, {});
-  write_all(descriptor_, lines, path_);
+  const off_t begin = ::lseek(descriptor_, 0, SEEK_CUR);
+  try {
+    write_all(descriptor_, lines, path_);
+  } catch (const WorldError&) {
+    // No half line stays, and no later line follows a gap; a full disk has that much room again for the summary.
+    [[maybe_unused]] const int kept = begin >= 0 ? ::ftruncate(descriptor_, begin) : 0;
+    ::close(std::exchange(descriptor_, -1));
+    throw;
+  }
   buffer_.reserve(kFlushAt + 512);
 }
 
@@ -71,7 +79,7 @@ void write_whole(const std::string& path, std::string_view content) {
   const std::string temporary = fmt::format("{}.{}.new", path, ::getpid());
   const int descriptor = open_for_writing(temporary);
   try {
-    write_all(descriptor, content, temporary);
+    write_all(descriptor, content, path);
   } catch (...) {
     ::close(descriptor);
     ::unlink(temporary.c_str());

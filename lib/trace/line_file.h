@@ -9,7 +9,8 @@
 
 namespace psctl::trace {
 
-// Not thread-safe. Throws WorldError, naming the file, when it cannot be made or written (a full disk).
+// Not thread-safe. Throws WorldError, naming the file, when it cannot be made or written (a full disk);
+// after that it takes no more lines, and those that it has are whole.
 class LineFile {
  public:
   LineFile() = default;  // writes nothing, anywhere

@@ -1,6 +1,8 @@
 #include "trace/line_file.h"
 
 #include <boost/test/unit_test.hpp>
+#include <csignal>
+#include <sys/resource.h>
 
 #include "base/error.h"
 #include "support/folder.h"
@@ -34,6 +36,33 @@ BOOST_AUTO_TEST_CASE(a_full_disk_is_an_error_and_not_silence) {
   trace::LineFile file("/dev/full");
   file.line("row");
   BOOST_CHECK_THROW(file.flush(), WorldError);
+}
+
+BOOST_AUTO_TEST_CASE(a_disk_that_fills_leaves_whole_lines_and_its_file_takes_no_more) {
+  const test::TemporaryFolder folder;
+  rlimit limit{};
+  BOOST_TEST_REQUIRE(::getrlimit(RLIMIT_FSIZE, &limit) == 0);
+  ::signal(SIGXFSZ, SIG_IGN);
+  {
+    trace::LineFile file(folder / "rows.csv", "a row of a table");
+    file.line("a row that is there");
+    file.flush();
+    const rlimit small{.rlim_cur = 50, .rlim_max = limit.rlim_max};
+    BOOST_TEST_REQUIRE(::setrlimit(RLIMIT_FSIZE, &small) == 0);
+    file.line("a row that does not go in as a whole any more");
+    std::string error;
+    try {
+      file.flush();
+    } catch (const WorldError& fault) {
+      error = fault.what();
+    }
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+    BOOST_TEST(error == "cannot write " + (folder / "rows.csv") + ": File too large");
+    BOOST_TEST(!file.open());
+    file.line("a row behind a gap");
+    file.flush();
+  }
+  BOOST_TEST(test::read_file(folder / "rows.csv") == "a row of a table\na row that is there\n");
 }
 
 BOOST_AUTO_TEST_CASE(a_file_is_replaced_whole) {
