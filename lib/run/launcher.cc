@@ -120,7 +120,12 @@ class Child {
     for (std::size_t end = 0; (end = unread_.find('\n')) != std::string::npos; unread_.erase(0, end + 1)) {
       const std::optional<Ended> ended = from_line(unread_.substr(0, end));
       if (!ended) continue;
-      (ended->cause == Ended::Cause::kSignal ? signalled_ : said_) = ended;
+      // The first signal is the cause: later ones may be psctl's own.
+      if (ended->cause != Ended::Cause::kSignal) {
+        said_ = ended;
+      } else if (!signalled_) {
+        signalled_ = ended;
+      }
     }
   }
 
@@ -270,7 +275,7 @@ class Launch {
   }
 
   void tell_the_others() {
-    told_ = true;
+    told_ = others_told_ = true;
     for (const auto& child : children_) {
       if (child.get() != &lead()) child->signal(SIGTERM);
     }
@@ -288,7 +293,9 @@ class Launch {
     if (interrupted_) return;
     for (const auto& child : children_) {
       FirstCause cause{.rank = 0, .child = child.get(), .by_signal = false};
-      const bool ours = child.get() == &lead() ? lead_told_ : told_;
+      // At the end of training workers alone are told to leave their step: a signal of another process is not ours.
+      const bool is_worker = child->name().starts_with("worker");
+      const bool ours = child.get() == &lead() ? lead_told_ : is_worker ? told_ : others_told_;
       if (child->signalled() && !ours) {
         cause.rank = 4;
         cause.by_signal = true;
@@ -414,7 +421,8 @@ class Launch {
   std::string stopped_;                             // who was, when others had lost a peer
   std::optional<steady_clock::time_point> ending_;  // since when
   bool interrupted_ = false;
-  bool lead_told_ = false, told_ = false;  // the lead server, the others: that they are to end
+  bool lead_told_ = false;                   // that it is to end
+  bool told_ = false, others_told_ = false;  // the workers, and all but the lead server
 };
 
 }  // namespace
