@@ -182,6 +182,38 @@ BOOST_AUTO_TEST_CASE(a_timeline_is_valid_json_with_a_track_a_worker) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_run_that_may_not_write_a_file_keeps_its_account) {
+  const App app;
+  // Files of at most 10 kB: a model of 18 kB and the logs are larger. So a full disk looks to a run.
+  const auto limited = [&](const std::string& folder, const Overrides& overrides) {
+    Overrides arguments = {"-c", "ulimit -f 10; exec \"$0\" \"$@\"", kBinary, "train", "--config", app.config(), "--folder",
+                           folder};
+    Process train(app.folder(), arguments + overrides, {}, "/bin/bash");
+    BOOST_TEST(train.wait() == 1, train.error());
+    BOOST_TEST(!contains(train.error(), "signal"), train.error());
+    const auto summary = App::summary(folder);
+    BOOST_TEST(summary["status"] == "failed");
+    BOOST_TEST(summary["final_accuracy"].is_number());
+    for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+      BOOST_TEST(!entry.path().string().ends_with(".new"), entry.path().string());
+    }
+    return train.error();
+  };
+  const Overrides small = {"trace={steps: false, decisions: false}", "model={kind: mlp, hidden: [64], save: final}"};
+  for (const std::string clock : {"virtual", "real"}) {
+    const std::string folder = app.folder() / ("model-" + clock);
+    const std::string said = limited(folder, small + Overrides{"clock=" + clock});
+    BOOST_TEST(contains(said, "cannot write " + folder + "/model.f32: File too large"), said);
+  }
+  const std::string folder = app.folder() / "log";
+  const std::string said = limited(folder, {"clock=virtual", "stop={updates: 2000}"});
+  BOOST_TEST(contains(said, "cannot write " + folder + "/"), said);
+  for (const char* file : {"/decisions.csv", "/steps.csv"}) {
+    const std::string text = read_file(folder + file);
+    BOOST_TEST((!text.empty() && text.back() == '\n'), file);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(the_table_at_the_end_says_what_ended_the_run_and_whether_the_target_was_reached) {
   const App app;
   const auto said = [&](const Overrides& overrides) {
