@@ -19,9 +19,6 @@ using Json = nlohmann::ordered_json;
 constexpr std::uint64_t kFirstSearchSeed = 1001;
 constexpr std::size_t kValidationShare = 10;  // a tenth of the training samples
 
-// In the fewest digits that read back as the same number.
-std::string number_text(double value) { return fmt::format("{}", value); }
-
 const std::string* value_at(const Point& point, const std::string& key) {
   const auto found = std::ranges::find(point, key, &Point::value_type::first);
   return found == point.end() ? nullptr : &found->second;
@@ -129,16 +126,17 @@ class Tuner {
     bool grown = false;
     for (const double value : next_values(values, best_is(values.front()), best_is(values.back()))) {
       try {
-        const Planned planned = make_plan(request_.config, with_axis(search_.grid, request_.key, {number_text(value)}),
-                                          tuning_.plan.name, planner_, kSearch);
+        const Planned planned =
+            make_plan(request_.config, with_axis(search_.grid, request_.key, {request_.word_of(value)}),
+                      tuning_.plan.name, planner_, kSearch);
         tuning_.plan.runs.insert(tuning_.plan.runs.end(), planned.plan.runs.begin(), planned.plan.runs.end());
       } catch (const UserError& error) {
-        notice(fmt::format("{} cannot be {}: {}", request_.key, number_text(value), error.what()));
+        notice(fmt::format("{} cannot be {}: {}", request_.key, request_.word_of(value), error.what()));
         continue;
       }
       values.insert(value < values.front() ? values.begin() : values.end(), value);
       notice(fmt::format("a best lies at the edge: {}={} is tried with all strategies too", request_.key,
-                         number_text(value)));
+                         request_.word_of(value)));
       grown = true;
     }
     tuning_.widened += grown;
@@ -151,13 +149,13 @@ class Tuner {
         notice(
             fmt::format("every run of the search diverged with {}, at {} from {} to {}: its best value is not known; "
                         "search smaller values",
-                        choice.label, request_.key, number_text(choice.trials.front().value),
-                        number_text(choice.trials.back().value)));
+                        choice.label, request_.key, request_.word_of(choice.trials.front().value),
+                        request_.word_of(choice.trials.back().value)));
         continue;
       }
       if (!choice.at_edge()) continue;
       notice(fmt::format("the best {} of {}, {}, still lies at the edge of the grid", request_.key, choice.label,
-                         number_text(choice.trials[choice.best].value)));
+                         request_.word_of(choice.trials[choice.best].value)));
     }
   }
 
@@ -183,7 +181,7 @@ class Tuner {
     for (const char* stage : {kOneForAll, kOwnBest}) {
       for (const Choice& choice : tuning_.choices) {
         const double value = stage == kOneForAll ? choice.one_for_all : choice.trials[choice.best].value;
-        const Grid grid = with_axis(request_.grid, request_.key, {number_text(value)});
+        const Grid grid = with_axis(request_.grid, request_.key, {request_.word_of(value)});
         const Planned planned = make_plan(request_.config, grid, tuning_.plan.name, planner_, stage);
         for (const PlannedRun& run : planned.plan.runs) {
           if (without(run.point, {request_.key, "seed"}) == choice.point) tuning_.plan.runs.push_back(run);
@@ -263,7 +261,7 @@ class Tuner {
       const auto row = [&](const char* stage, const Trial& trial, bool best) {
         const auto median = trial.median_time_s();
         table += fmt::format(
-            "{},{},{},{},{},{},{},{},{},{},{}\n", cell, stage, number_text(trial.value), best ? 1 : 0,
+            "{},{},{},{},{},{},{},{},{},{},{}\n", cell, stage, request_.word_of(trial.value), best ? 1 : 0,
             trial.accuracy.size(), trial.all_diverged() ? "" : fmt::format("{}", trial.mean_accuracy()),
             median ? fmt::format("{}", *median) : "", tuning_.by_time ? fmt::format("{}", trial.censored()) : "",
             trial.diverged(), best ? fmt::format("{}", choice.factor_within_point()) : "",
@@ -311,12 +309,17 @@ void parse_tuned_key(const std::string& word, TuneRequest& request) {
     if (!value || !(*value > 0) || !std::isfinite(*value)) {
       refuse(fmt::format("expected numbers above 0, found '{}'", text));
     }
-    request.values.push_back(*value);
+    const auto [same, is_new] = request.words.emplace(*value, text);
+    if (is_new) request.values.push_back(*value);
+    if (same->second != text) refuse(fmt::format("'{}' and '{}' are one number", same->second, text));
   }
   std::ranges::sort(request.values);
-  const auto [last, end] = std::ranges::unique(request.values);
-  request.values.erase(last, end);
   if (request.values.size() < 2) refuse("expected two different values or more");
+}
+
+std::string TuneRequest::word_of(double value) const {
+  const auto found = words.find(value);
+  return found == words.end() ? fmt::format("{}", value) : found->second;
 }
 
 bool Choice::all_diverged() const { return std::ranges::all_of(trials, &Trial::all_diverged); }
@@ -360,7 +363,7 @@ Search prepare_search(const TuneRequest& request, Planner& planner) {
   }
   // What the final runs will be, whichever value they get.
   const Planned final_runs = make_plan(
-      request.config, with_axis(request.grid, key, {number_text(request.values.front())}), request.name, planner);
+      request.config, with_axis(request.grid, key, {request.word_of(request.values.front())}), request.name, planner);
   search.notices = final_runs.notices;
   search.final_runs = final_runs.plan.runs.size();
   std::set<std::string> strategies;
@@ -409,7 +412,7 @@ Search prepare_search(const TuneRequest& request, Planner& planner) {
   search.grid.changes.push_back("evaluate.on=validation");
   std::erase_if(search.grid.changes, [](const std::string& change) { return change.starts_with("seed="); });
   std::vector<std::string> values, seeds;
-  for (const double value : request.values) values.push_back(number_text(value));
+  for (const double value : request.values) values.push_back(request.word_of(value));
   for (const std::uint64_t seed : search.seeds) seeds.push_back(std::to_string(seed));
   std::erase_if(search.grid.exclude, [](const Point& point) { return value_at(point, "seed"); });
   search.grid = with_axis(std::move(search.grid), "seed", seeds);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -22,13 +23,17 @@ inline constexpr const char* kOwnBest = "own_best";
 inline constexpr double kPoint = 0.01;
 
 struct TuneRequest {
-  std::string config;          // path
-  Grid grid;                   // without the key that is tuned; its seeds are those of the final runs
-  std::string name;            // of the sweep; empty: the configuration's name and -sweep
-  std::string key;             // such as optimizer.learning_rate
-  std::vector<double> values;  // two or more, above 0, ascending
-  std::size_t seeds = 3;       // of the search, none of them a seed of the final runs
-  std::size_t widen = 2;       // most times that the grid grows
+  std::string config;                        // path
+  Grid grid;                                 // without the key that is tuned; its seeds are those of the final runs
+  std::string name;                          // of the sweep; empty: the configuration's name and -sweep
+  std::string key;                           // such as optimizer.learning_rate
+  std::vector<double> values;                // two or more, above 0, ascending
+  std::map<double, std::string> words = {};  // those values as they were typed
+  std::size_t seeds = 3;                     // of the search, none of them a seed of the final runs
+  std::size_t widen = 2;                     // most times that the grid grows
+
+  // What a run is given: as typed, and for other values the fewest digits that read back as the same number.
+  std::string word_of(double value) const;
 };
 
 // KEY=V1,V2: the key and the values. Throws UserError.

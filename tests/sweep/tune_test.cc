@@ -57,9 +57,17 @@ BOOST_AUTO_TEST_CASE(the_values_of_the_tuned_key_are_numbers_above_0_in_order) {
   TuneRequest exact;  // no digit is lost
   parse_tuned_key("optimizer.learning_rate=0.0012345678901234,0.1", exact);
   BOOST_TEST(exact.values.front() == 0.0012345678901234);
-  for (const char* wrong : {"optimizer.learning_rate", "optimizer.learning_rate=0.1", "optimizer.kind=sgd,adam",
-                            "optimizer.learning_rate=0,1", "optimizer.learning_rate=-1,1",
-                            "optimizer.learning_rate=0.1,0.1", "optimizer.learning_rate=nan,1"}) {
+  BOOST_TEST(exact.word_of(exact.values.front()) == "0.0012345678901234");
+  TuneRequest typed;  // what runs is the word, which the configuration reads
+  parse_tuned_key("data.batch_size=017,9007199254740993", typed);
+  BOOST_TEST(typed.values.size() == 2U);
+  BOOST_TEST(typed.word_of(17) == "017");
+  BOOST_TEST(typed.word_of(9007199254740992) == "9007199254740993");
+  BOOST_TEST(typed.word_of(0.3) == "0.3");
+  for (const char* wrong :
+       {"data.batch_size=9007199254740992,9007199254740993", "optimizer.learning_rate", "optimizer.learning_rate=0.1",
+        "optimizer.kind=sgd,adam", "optimizer.learning_rate=0,1", "optimizer.learning_rate=-1,1",
+        "optimizer.learning_rate=0.1,0.1", "optimizer.learning_rate=nan,1"}) {
     TuneRequest refused;
     BOOST_CHECK_THROW(parse_tuned_key(wrong, refused), UserError);
   }
@@ -80,6 +88,10 @@ BOOST_AUTO_TEST_CASE(a_search_that_would_not_be_fair_is_refused) {
     BOOST_TEST(contains(fault_of(request(key, {})), "on the same task"), key);
   }
   BOOST_TEST(contains(fault_of(request("data.batch_size", {"data.batch_size=8"})), "give it to --tune alone"));
+  TuneRequest typed = request("data.batch_size", {});
+  typed.values.clear();
+  parse_tuned_key("data.batch_size=017,32", typed);
+  BOOST_TEST(contains(fault_of(typed), "found '017'"), fault_of(typed));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
