@@ -19,7 +19,7 @@ KINDS = {  # those that psctl_pictures.py draws, and what help says of them
     "target": "when each run reached the target accuracy; open marks where it did not",
     "time": "where each worker's time went, in shares",
     "staleness": "how stale the pushes were, and how far ahead their workers",
-    "waits": "who waited for whom, in seconds",
+    "waits": "waits by cause, in seconds",
     "gantt": "what each worker did from when to when; --from and --to choose the window",
     "heatmap": "a figure of summary.json over two keys of the configurations; --x, --y and --value choose",
 }

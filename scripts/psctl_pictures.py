@@ -101,14 +101,14 @@ def legend_below(axes, inches=0.42, x=0.5, **more):
 
 
 def print_below(area, text, width):
-    """Small print below a (sub)figure of so many inches."""
+    """Small print below a (sub)figure; sizes in inches."""
     if text:
         area.supxlabel("\n".join(textwrap.wrap(text, int(width * 19))), x=0.11 / width, ha="left", fontsize=7,
                        color="#444444")
 
 
 def folded(label, width, size=8):
-    """A label in as many lines as it takes to be no longer than so many inches."""
+    """A label in as many lines as it takes to be no longer than `width` inches."""
     return "\n".join(textwrap.wrap(label, max(12, int(width * 118 / size)), break_on_hyphens=False)) or label
 
 
@@ -125,7 +125,7 @@ class Picture:
         self.prepare()
 
     def compose(self, area, width):
-        """Draws into a (sub)figure of so many inches, and what there is to say below."""
+        """Draws into a (sub)figure, sizes in inches, with the notes below."""
         self.draw(area)
         print_below(area, " ".join(self.notes), width)
 
@@ -449,7 +449,7 @@ class Staleness(Picture):
 
 
 class Waits(Picture):
-    name, does, width = "waits", "who waits for whom", FULL
+    name, does, width = "waits", "waits by cause", FULL
 
     def prepare(self):
         at_most(self.groups, MOST_MATRICES, self.name)
@@ -465,8 +465,8 @@ class Waits(Picture):
             width = len(stretches[0])
             seconds = numpy.zeros((len(stretches), len(stretches) + 1))  # the last column: deadlines
             for _, held in mine:
-                for worker, whom, time in held:
-                    seconds[worker // width, len(stretches) if whom is None else whom // width] += time / len(mine)
+                for worker, cause, time in held:
+                    seconds[worker // width, len(stretches) if cause is None else cause // width] += time / len(mine)
             self.panels.append((marked(group.label, group.runs), [name_of(stretch) for stretch in stretches], seconds))
             if width > 1:
                 self.notes.append(f"{size} workers are put together: a cell adds up what {width} neighbours waited.")
@@ -480,7 +480,7 @@ class Waits(Picture):
 
     @staticmethod
     def _charges(run):
-        """How many workers there are; and who waited, for whom (None: a deadline), for how many seconds."""
+        """The number of workers; and of each wait its worker, the one it waited for (None: a deadline) and the seconds."""
         table = run.workers()
         if "held_by" not in table:
             raise RunError(f"{run.path / 'workers.csv'} has no column held_by")
@@ -490,10 +490,10 @@ class Waits(Picture):
         try:
             for worker, held_by in zip(table["worker"], table["held_by"].fillna("")):
                 for charge in filter(None, held_by.split(";")):
-                    whom, seconds = charge.split(":")
-                    charges.append((int(worker), None if whom == "deadline" else int(whom), float(seconds)))
+                    cause, seconds = charge.split(":")
+                    charges.append((int(worker), None if cause == "deadline" else int(cause), float(seconds)))
                     if charges[-1][1] is not None and not 0 <= charges[-1][1] < size:
-                        raise ValueError(f"there is no worker {whom}")
+                        raise ValueError(f"there is no worker {cause}")
         except ValueError as error:
             raise RunError(f"{run.path / 'workers.csv'}: held_by is no list of WORKER:SECONDS: {error}") from error
         return size, charges

@@ -18,7 +18,7 @@ class ContactSheet {
 
   // A row a class, its name and number of samples on the left.
   Picture picture() const;
-  // The same for a terminal of so many columns: two pixels a character in 24-bit colour, or shades made of letters.
+  // The same for a terminal of this many columns: two pixels a character in 24-bit colour, or shades made of letters.
   std::string text(std::size_t columns, bool colour) const;
   // Classes that there was no room for.
   std::size_t left_out() const { return left_out_; }

@@ -161,7 +161,7 @@ void print_story(const Story& story) {
     fmt::print("  cost is worked out for the {} slowest workers\n", story.costs.costs.size());
   }
 
-  fmt::print("\nWho held whom\n");
+  fmt::print("\nWaits and their causes\n");
   const Duration waiting = run.waiting();
   if (waiting == Duration::zero()) {
     fmt::print("  nobody waited\n");
@@ -442,7 +442,8 @@ void print_lines(const Recorded& run, const explain::Times& times, const std::ve
   }
   fmt::print(
       "\n`time` is the time to the same stop. Strategies use more or fewer samples until then, so `time per sample`\n"
-      "compares the time per used sample with that of `recorded`: -25 % is 25 % less. `replay` is the recorded strategy\n"
+      "compares the time per used sample with that of `recorded`: -25 % is 25 % less. `replay` is the recorded "
+      "strategy\n"
       "on the same times: it should take as long as `recorded`. Accuracy cannot be known: no gradient is computed.\n");
   if (times.laws_alone) {
     fmt::print(
@@ -591,8 +592,9 @@ int explain(int argc, char** argv) {
   const auto arguments = Arguments::parse(
       {.program = "psctl explain",
        .description =
-           "Why a run took as long as it did: where everybody's time went, who held whom, who was slow and what that "
-           "cost. Read from its decision log alone, of real and virtual runs. With --worker and --step: why that "
+           "Why a run took as long as it did: where the workers' time went, which of them the others waited for, which "
+           "were slow and what that cost. Read from its decision log alone, of real and virtual runs. With --worker "
+           "and --step: why that "
            "worker waited after that step, as a chain of causes. With --as: what another strategy would have made of "
            "the same times.",
        .synopsis = "RUN ... [--worker W [--step S] | --as strategy.KEY=VALUE ...] [--format table|json|csv]",

@@ -83,8 +83,7 @@ void leave_out_empty(std::vector<Row>& rows, std::vector<std::string>& columns) 
   }
 }
 
-Json as_json(const std::vector<Row>& rows, const std::vector<std::string>& columns,
-                               const results::Horizon& horizon) {
+Json as_json(const std::vector<Row>& rows, const std::vector<std::string>& columns, const results::Horizon& horizon) {
   Json list = Json::array();
   for (const Row& row : rows) {
     Json object = Json::object();
@@ -205,7 +204,7 @@ int runs(int argc, char** argv) {
                    {"where", Kind::kWords, "KEY=VALUE, or with !=, <, <=, >, >=; all that are given must hold"},
                    {"sort", Kind::kWord, "by this key, the least first, the unknown last"},
                    {"reverse", Kind::kFlag, "the greatest first"},
-                   {"top", Kind::kNumber, "only so many"},
+                   {"top", Kind::kNumber, "most rows that are shown"},
                    {"format", Kind::kWord, kFormats, "table"},
                    {"groups", Kind::kWord,
                     "for scripts, with --format json: what groups of runs came to under the measures that --columns "

@@ -256,7 +256,7 @@ const auto& data_section() {
   static const auto augment =
       SectionOf<AugmentConfig>()
           .add("crop", &AugmentConfig::crop, whole(0, 1024),
-               "so many zeros around the image, on each side, then a crop of its size at random; 0: none")
+               "zeros added on each side of the image before a crop of its own size at random; 0: none")
           .add("flip", &AugmentConfig::flip, choice<Flip>({{"none", Flip::kNone}, {"horizontal", Flip::kHorizontal}}),
                "horizontal: every second image at random is mirrored, left to right");
   static const auto section =
@@ -398,8 +398,8 @@ const auto& cluster_section() {
           .add("join_s", &Membership::join_s, optional(number(kSeconds)), "run time at which it joins")
           .add("leave_s", &Membership::leave_s, optional(number(kSeconds)), "run time at which it leaves")
           .add("join_step", &Membership::join_step, optional(whole(1)),
-               "joins when the slowest worker has done so many steps")
-          .add("leave_step", &Membership::leave_step, optional(whole(1)), "leaves after so many steps of its own");
+               "steps of the slowest worker after which it joins")
+          .add("leave_step", &Membership::leave_step, optional(whole(1)), "steps of its own after which it leaves");
   static const auto section =
       SectionOf<RunConfig>()
           .add("workers", [](RunConfig & run) -> auto& { return run.cluster.workers; }, whole(1, kMostWorkers),
@@ -505,7 +505,7 @@ const auto& straggler_section() {
                {.under = {"window"}, .required = true})
           .add("delay_ms", &Rule::delay_ms, number(kDelayMs), "delay of the slow steps",
                {.under = {"markov", "periodic", "window"}, .required = true})
-          .add("factor", &Rule::factor, number(between(1, 1e6)), "the computing takes so many times as long",
+          .add("factor", &Rule::factor, number(between(1, 1e6)), "factor of the compute time",
                {.under = {"slowdown"}, .required = true})
           .add("file", &Rule::file, text(fault_of_any, "a path"),
                "CSV of worker,step,delay_ms; workers count from 0, steps from first_step; what has no row is not slow",

@@ -95,7 +95,7 @@ inline bool fast_float(std::uint64_t whole, int exponent, float& value) {
 // to it; infinite if it is too large. Returns where the number ends, null if there is none.
 inline const char* read_float(const char* at, const char* end, float& value) {
   using namespace decimal;
-  constexpr std::ptrdiff_t kSafeDigits = 19;  // so many never wrap around
+  constexpr std::ptrdiff_t kSafeDigits = 19;  // as many never wrap around
   if (at == end) return nullptr;
   // Signs are as good as random, so no branch depends on them.
   const bool negative = *at == '-';
@@ -107,7 +107,7 @@ inline const char* read_float(const char* at, const char* end, float& value) {
   std::uint64_t whole = 0;
   for (; at != end && is_digit(*at); ++at) whole = whole * 10 + static_cast<unsigned char>(*at - '0');
   auto digits = at - begin;
-  constexpr std::ptrdiff_t kExactDigits = 7;  // whole numbers of so many digits are floats
+  constexpr std::ptrdiff_t kExactDigits = 7;  // whole numbers of up to this many digits are floats
   if (digits > 0 && digits <= kExactDigits && (at == end || (*at != '.' && *at != 'e' && *at != 'E'))) {
     value = with_sign(static_cast<float>(static_cast<std::int32_t>(whole)));
     return at;

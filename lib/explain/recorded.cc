@@ -32,10 +32,11 @@ config::RunConfig configuration(const std::string& folder) {
   config::RunConfig config = config::load_file(folder + "/config.yaml").run;
   if (!config.trace.decisions) {
     throw UserError(fmt::format(
-        "the run in {} kept no decision log (trace.decisions: false): without it nobody knows who held whom", folder));
+        "the run in {} kept no decision log (trace.decisions: false), from which waits and their causes are read",
+        folder));
   }
   if (!std::filesystem::is_regular_file(folder + "/decisions.csv", error)) {
-    throw UserError(fmt::format("{} has no decisions.csv: without it nobody knows who held whom", folder));
+    throw UserError(fmt::format("{} has no decisions.csv, from which waits and their causes are read", folder));
   }
   return config;
 }

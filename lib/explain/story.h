@@ -22,7 +22,7 @@ struct Stretch {
   Instant from{}, to{};
   double rate = 0;                     // mini-batches a second
   double waiting = 0;                  // share of the workers' time
-  std::vector<trace::Charge> held_by;  // whom they waited for then, the longest first
+  std::vector<trace::Charge> held_by;  // what they waited for then, the longest first
 };
 
 // Mean time that a worker takes for a mini-batch, transfers included; zero if it pushed none.

@@ -13,11 +13,10 @@
 namespace psctl::lead {
 namespace {
 
-// The summary names so many of those that held a worker; all stand in workers.csv.
+// Most workers that summary.json names in a `held_by`; all are in workers.csv.
 constexpr std::size_t kHeldByNamed = 32;
 
-// After so many pushes in a row, for each worker present, that were all given up, a run that only samples can end is
-// ended.
+// A run that only samples can end is ended after this many given-up pushes in a row per worker present.
 constexpr std::uint64_t kHopeless = 1000;
 constexpr const char* kHopelessReason = "every step given up";
 

@@ -205,7 +205,7 @@ class Lead {
   std::vector<Alarm> planned_;  // joins and leaves by time, ascending
   std::vector<bool> present_, joined_;
   std::vector<std::string> hosts_;
-  std::uint64_t epoch_looks_ = 1;  // the number of the next one: it is due at so many periods
+  std::uint64_t epoch_looks_ = 1;  // number of the next one, due after as many periods
   Version next_update_look_ = 0;
   Version next_checkpoint_ = 0;
   std::optional<Instant> next_timed_look_;

@@ -28,7 +28,7 @@ class Ledger {
  public:
   struct Setup {
     std::size_t workers = 1;
-    std::size_t start_size = 1;  // everyone is held until so many have joined
+    std::size_t start_size = 1;  // everyone is held until this many have joined
     std::size_t batch_size = 0;  // of every mini-batch
     trace::Account::Options account = {};
     trace::DecisionLog log = {};

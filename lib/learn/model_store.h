@@ -23,7 +23,7 @@ struct Range {
   std::size_t begin = 0;
   std::size_t size = 0;
 };
-// Most servers that each get a part of so many parameters.
+// Most servers among which this many parameters can be divided, each with a part.
 std::size_t most_servers(std::size_t parameters);
 // The range of server `rank` of `servers`: all nearly equal, cut at multiples of 16 floats.
 Range shard(std::size_t parameters, std::size_t servers, std::size_t rank);

@@ -46,7 +46,7 @@ void spread(std::span<const Coordinate> coordinates, std::span<float> dense);
 // Why the pushes of a run on sparse samples carry every parameter, as the configuration's key and a reason; empty: they
 // carry coordinates wherever those are smaller.
 std::string why_dense(const ModelConfig& model, const OptimizerConfig& optimizer, sync::Traits::Kind kind);
-// Whether so many coordinates are smaller than so many parameters.
+// Whether this many coordinates take fewer bytes than this many parameters.
 constexpr bool smaller_than_dense(std::size_t coordinates, std::size_t parameters) {
   return coordinates * sizeof(Coordinate) < parameters * sizeof(float);
 }

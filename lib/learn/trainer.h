@@ -20,7 +20,7 @@ namespace psctl::learn {
 struct Leg {
   Step overlapped = 0;  // mini-batches taken before the answer to the last push was in place
   Snapshot model;       // then this model is taken; null: the worker keeps its own
-  Step steps = 1;       // then so many mini-batches
+  Step steps = 1;       // then this many mini-batches
   Pace pace = {};       // of the answer; local workers only
   bool empty = false;   // the last mini-batch is given up: there is nothing to push
 };

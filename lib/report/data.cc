@@ -36,7 +36,7 @@ struct Limits {
   }
   std::size_t evaluations;     // of a run
   std::size_t workers;         // of a run
-  std::size_t holds;           // pairs of who held whom, of a run
+  std::size_t holds;           // waits by pairs of workers, of a run
   std::size_t different = 60;  // values of a distribution
   TimelineLimits timeline;
 };
@@ -355,7 +355,7 @@ class Collector {
                   {"made", differences(common_made_, entry.made)}};
   }
 
-  // Columns of numbers, and who held whom. Returns the workers that are on the page.
+  // Columns of numbers, and waits by cause. Returns the workers that are on the page.
   std::vector<std::size_t> add_workers(Entry& entry, const Limits& limits) {
     const Json all = entry.summary.value("workers", Json::array());
     if (!all.is_array() || !std::ranges::all_of(all, [](const Json& worker) { return worker.is_object(); })) {
@@ -392,7 +392,7 @@ class Collector {
     for (const char* column : kColumns) {
       for (const std::size_t i : chosen) table[column].push_back(number(number_of(all[i], column)));
     }
-    // [whom, seconds] of each, the longest first; -1 is a deadline, -2 the rest.
+    // [cause, seconds] of each, the longest first; -1 is a deadline, -2 the rest.
     const std::size_t most = std::max<std::size_t>(4, limits.holds / std::max<std::size_t>(chosen.size(), 1));
     bool cut = false;
     for (const std::size_t i : chosen) {
@@ -508,7 +508,7 @@ class Collector {
          fmt::format(
              "workers: {} of a run, a quarter of them those that held the others longest, the rest evenly by number",
              limits.workers));
-    tell(thinned_.holds, "who waits for whom: the longest holds of each worker, the others in one");
+    tell(thinned_.holds, "waits by cause: the longest holds of each worker, the others in one");
     tell(thinned_.rows, fmt::format("timeline: the first {} steps of a run as they were; of the rest the shares of "
                                     "time in stretches of equal length",
                                     limits.timeline.rows));

@@ -47,7 +47,7 @@ class Campaign {
   bool grow(const std::string& folder);
   // Whether the next call of grow may add runs.
   bool more_to_come() const { return stage_ == Stage::kSearch && !grids_.empty(); }
-  // What comes when rates are chosen, for an estimate: so many runs at most, and the first seed of them at a rate in
+  // What comes when rates are chosen, for an estimate: the most runs, and the first seed of them at a rate in
   // the middle of the grid.
   struct Expected {
     std::size_t runs = 0;

@@ -16,7 +16,7 @@
 namespace psctl::results {
 namespace {
 
-constexpr std::size_t kNamed = 8;  // of a long list, so many are named
+constexpr std::size_t kNamed = 8;  // most that are named of a long list
 
 // Keys that do not change what comes out.
 bool is_idle(std::string_view key) {
@@ -363,7 +363,7 @@ class Comparing {
     return mean;
   }
 
-  // As one of so many comparisons.
+  // Corrected for the number of comparisons.
   Difference difference(std::size_t first, std::size_t second, Metric metric, std::size_t comparisons) const {
     Difference difference{.first = first, .second = second, .metric = metric, .interval = {}};
     std::map<std::string, Pairs> by_seed;
@@ -392,7 +392,7 @@ class Comparing {
     }
     difference.seeds = differences.size();
     using Known = Difference::Known;
-    difference.known = difference.censored == 0                          ? Known::kAll
+    difference.known = difference.censored == 0                    ? Known::kAll
                        : first_censored > 0 && second_censored > 0 ? Known::kNothing
                        : first_censored > 0                        ? Known::kAtLeast
                                                                    : Known::kAtMost;
@@ -444,8 +444,7 @@ class Comparing {
       return less_is_better(metric) ? of_a.mean < of_b.mean : of_a.mean > of_b.mean;
     });
     const std::size_t groups = judgement.ranking.size();
-    const bool baseline_ranked =
-        std::ranges::find(judgement.ranking, result_.baseline) != judgement.ranking.end();
+    const bool baseline_ranked = std::ranges::find(judgement.ranking, result_.baseline) != judgement.ranking.end();
     judgement.comparisons = options_.all_pairs ? groups * (groups - 1) / 2 : groups - (baseline_ranked ? 1 : 0);
     const std::size_t corrected_for = std::max<std::size_t>(judgement.comparisons, 1);
     for (const std::size_t g : judgement.ranking) {
@@ -463,8 +462,8 @@ class Comparing {
                       "differences than that may be shown",
                       title_of(metric), counted(unresolved, "run"), unresolved == 1 ? "does" : "do"));
     }
-    const bool cut_short = std::ranges::any_of(
-        judgement.against_baseline, [](const Difference& d) { return d.verdict == Verdict::kInconclusive; });
+    const bool cut_short = std::ranges::any_of(judgement.against_baseline,
+                                               [](const Difference& d) { return d.verdict == Verdict::kInconclusive; });
     if (cut_short) {
       result_.notes.push_back(
           "runs that ended before their target leave the time to it open: more time (stop) or a "
@@ -485,10 +484,10 @@ class Comparing {
       coarsest = std::max(coarsest, result_.groups[g].figures[index_of(judgement.metric)].coarseness);
     }
     if (coarsest < kCoarse) return;
-    result_.notes.push_back(
-        fmt::format("{}: two evaluations are up to {:.0f} % of it apart, and intervals are wider by as much; evaluate more "
-                    "often (evaluate.every_epochs) to show smaller differences",
-                    title_of(judgement.metric), 100 * coarsest));
+    result_.notes.push_back(fmt::format(
+        "{}: two evaluations are up to {:.0f} % of it apart, and intervals are wider by as much; evaluate more "
+        "often (evaluate.every_epochs) to show smaller differences",
+        title_of(judgement.metric), 100 * coarsest));
   }
 
   // Accuracies of runs that were given the same budget, of which they used unlike parts.
@@ -510,9 +509,8 @@ class Comparing {
       if (mean > most) std::tie(most, of_most) = std::pair(mean, group.label);
     }
     if (!(most > kUnlike * least)) return;
-    result_.notes.push_back(
-        fmt::format("final accuracy is after unequal work: {:.0f} samples used in {}, {:.0f} in {}", least, of_least, most,
-                    of_most));
+    result_.notes.push_back(fmt::format("final accuracy is after unequal work: {:.0f} samples used in {}, {:.0f} in {}",
+                                        least, of_least, most, of_most));
   }
 
   // Only samples that were used count as throughput.

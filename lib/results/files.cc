@@ -88,7 +88,7 @@ std::string lacking(const Run& run) {
     const char* name;
     bool wanted;
     double rows;     // at least
-    bool all_known;  // there are exactly so many
+    bool all_known;  // the number is exact
   };
   const double pushes = run.number("pushes").value_or(0);
   const double evaluations = run.number("final_accuracy") ? 1 : 0;

@@ -29,7 +29,7 @@ class Link {
 
   // A transfer of the whole model that begins now; calls must come in the order of time.
   Duration transfer(Instant now) { return transfer(now, equal_pieces_, own_); }
-  // One of so many bytes to or from each server; none is sent where there are none.
+  // One, of these bytes to or from each server; a server without bytes has none.
   Duration transfer(Instant now, std::span<const double> pieces) {
     return transfer(now, pieces, time_of(std::accumulate(pieces.begin(), pieces.end(), 0.0), bandwidth_));
   }

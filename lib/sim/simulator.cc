@@ -151,7 +151,7 @@ class Simulator::World {
     Step overlapped = 0;      // mini-batches from then on
     Instant overlapped_to{};  // when the last of them ended; `sent` if there are none
     Instant begins{};         // the steps that it was released for
-    Step steps = 0;           // so many, the one given up included
+    Step steps = 0;           // with the one given up
     bool empty = false;       // the last of them is given up
     Instant sends{};          // its next push
     sync::Timing timing;      // of that push

@@ -12,7 +12,7 @@ namespace psctl::sweep {
 
 class Job {
  public:
-  // Makes `folder` and starts the run in it, virtual ones on so many threads. Throws WorldError.
+  // Makes `folder` and starts the run in it, virtual ones on this many threads. Throws WorldError.
   Job(const PlannedRun& run, std::string folder, std::size_t threads);
   ~Job();  // kills it, and removes the folder if it is still there
   Job(const Job&) = delete;

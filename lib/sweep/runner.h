@@ -85,7 +85,7 @@ Outcome execute(const Plan& plan, const std::string& folder, const Options& opti
 std::vector<bool> present(const Plan& plan, const std::string& folder,
                           const std::function<void(const std::string&)>& notice = {});
 
-// How many runs like this one go side by side, of so many jobs.
+// Runs like this one that are executed at a time with this many jobs.
 std::size_t side_by_side(const PlannedRun& run, std::size_t jobs);
 
 // Wall seconds that the missing runs will take: from the finished runs of the folder, or else a short trial of one of

@@ -134,7 +134,7 @@ Entry pcp_entry() {
       .brief = "rounds of as many local steps as predictions of computing and communication give each worker",
       .rule =
           "From the computing, upload and download times of each worker the server predicts when its pushes would "
-          "arrive, and gives each so many local steps that all arrive as close together as can be. When all have, the "
+          "arrive, and gives each the number of local steps with which all arrive closest together. When all have, the "
           "server moves the model by the mean of the pushes. While a push and the next model are on their way a worker "
           "takes as many steps as are predicted to fit, which stay on top of that model.",
       .source =

@@ -17,7 +17,7 @@ class Psp final : public Strategy {
   }
 
   // The draws depend on the picture and on nothing else: asked again, those who wait draw the same sample. What it
-  // costs grows with those who wait and those whom they wait for.
+  // costs grows with the workers that wait and those that they wait for.
   std::vector<Decision> decide(const Cluster& cluster, Instant) override {
     std::vector<Decision> decisions;
     for (const auto& [id, push] : cluster.pending()) {

@@ -219,7 +219,7 @@ Entry sync_switch_entry() {
             .minimum = 1,
             .maximum = 1e6,
             .choices = {},
-            .meaning = "a straggler's mean interval is above so many times the median of the workers",
+            .meaning = "a worker is a straggler while its mean interval exceeds this multiple of the workers' median",
             .origin = Origin::kOurs,
             .needs = "straggler_policy"},
            {.name = "momentum",

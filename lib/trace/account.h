@@ -127,7 +127,7 @@ class Account {
     bool in_order = true;  // rows ordered by push (virtual), or as they complete (real)
     double target_accuracy = 0;
     Duration update_time{};      // of an update at the lead, one after the other
-    Holds::Listener holds = {};  // is told who held whom, stretch by stretch
+    Holds::Listener holds = {};  // is told every part of a wait with its cause
   };
   Account(Options options, std::size_t workers);
 

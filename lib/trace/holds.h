@@ -1,4 +1,4 @@
-// Who held whom. A hold is walked back from its release: it is cut at every release that it waited for, and each part
+// Causes of waits. A hold is walked back from its release: it is cut at every release that it waited for, and each part
 // is charged to the worker whose event ended it. The parts of a hold add up to it, in whole nanoseconds.
 #pragma once
 
@@ -16,7 +16,7 @@
 
 namespace psctl::trace {
 
-// Part of a worker's wait: for whom, and how long. For nobody: for a deadline.
+// Part of a worker's wait: the worker it waited for, none for a deadline, and how long.
 struct Charge {
   std::optional<WorkerId> worker;
   Duration time{};

@@ -161,8 +161,8 @@ class Declared final : public Rule {
   bool merges_;
 };
 
-// A worker that waits while each of the others makes so many pushes will wait for ever if they go on. How many are too
-// many no rule tells; far more than it is ahead are.
+// A worker that waits while each of the others makes many pushes would wait for ever if they went on. The limit is far
+// above the steps that it is ahead.
 class Patience final : public Rule {
  public:
   Patience()

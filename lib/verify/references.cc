@@ -21,7 +21,7 @@ namespace {
 // Of each worker, when it goes on after each of its pushes but the last.
 using Schedule = std::vector<std::vector<Instant>>;
 
-// From a release to the push after it: the n-th of this worker, of so many local steps.
+// From a release to the push after it: the n-th of this worker, of `local_steps` steps.
 Duration exchange(const Plan& plan, std::size_t worker, std::uint64_t n, Step local_steps) {
   const Member& member = plan.members[worker];
   Duration sum = member.download + member.upload;

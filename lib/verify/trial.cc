@@ -161,7 +161,7 @@ class Asked final : public sync::Strategy {
     }
     for (const WorkerId worker : waited_for()) {
       if (worker.value >= cluster.workers().size()) {
-        throw Broken{"waited for", "Those whom somebody waited for are workers of the run.",
+        throw Broken{"waited for", "Every wait is charged to workers of the run.",
                      fmt::format("it names worker {}", worker.value)};
       }
     }

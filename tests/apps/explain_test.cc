@@ -53,7 +53,7 @@ BOOST_AUTO_TEST_CASE(so_do_those_of_a_run_whose_workers_wait_for_cores_and_for_e
   }
 }
 
-BOOST_AUTO_TEST_CASE(the_straggler_of_a_real_run_is_named_with_what_it_cost_and_whom_it_held) {
+BOOST_AUTO_TEST_CASE(the_straggler_of_a_real_run_is_named_with_what_it_cost_and_how_long_it_held_the_others) {
   const App app;
   for (const std::string strategy : {"bsp", "{name: ssp, staleness: 1}"}) {
     const auto page = explained(app, {app.train(kSlow + Overrides{"stop={updates: 60}", "strategy=" + strategy})});

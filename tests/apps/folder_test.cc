@@ -225,12 +225,14 @@ BOOST_AUTO_TEST_CASE(the_table_at_the_end_says_what_ended_the_run_and_whether_th
   const std::string none = said(often);
   BOOST_TEST(contains(none, "\nended by stop.updates\n"), none);
   const std::string missed = said(often + Overrides{"evaluate.target_accuracy=0.9999"});
-  BOOST_TEST(contains(missed, "\nended by stop.updates; target accuracy 0.9999 not reached in two evaluations"), missed);
-  const std::string reached = said(often + Overrides{"evaluate.target_accuracy=0.3", "stop={epochs: 20, target_accuracy: 0.3}"});
+  BOOST_TEST(contains(missed, "\nended by stop.updates; target accuracy 0.9999 not reached in two evaluations"),
+             missed);
+  const std::string reached =
+      said(often + Overrides{"evaluate.target_accuracy=0.3", "stop={epochs: 20, target_accuracy: 0.3}"});
   BOOST_TEST(contains(reached, "\nended by stop.target_accuracy; target accuracy 0.3 reached after "), reached);
 }
 
-BOOST_AUTO_TEST_CASE(the_table_at_the_end_says_who_held_whom_and_names_the_straggler) {
+BOOST_AUTO_TEST_CASE(the_table_at_the_end_names_the_straggler_and_how_long_it_held_the_others) {
   const TemporaryFolder folder;
   const auto table = [&](std::vector<std::string> overrides) {
     std::vector<std::string> arguments = {"train", "--config", psctl::test::source_path("configs/vectors.yaml"),
@@ -243,12 +245,14 @@ BOOST_AUTO_TEST_CASE(the_table_at_the_end_says_who_held_whom_and_names_the_strag
   const std::string bsp = table({});
   BOOST_TEST(contains(bsp, " 2 15.00 s\n"), bsp);
   BOOST_TEST(contains(bsp, " 2 12.00 s\n"), bsp);
-  BOOST_TEST(contains(bsp,
-                      "straggler: worker 2, its steps take 2.8 times the median of the others; the others waited 27.00 s "
-                      "for it, 100 % of all waiting\n"),
-             bsp);
+  BOOST_TEST(
+      contains(bsp,
+               "straggler: worker 2, its steps take 2.8 times the median of the others; the others waited 27.00 s "
+               "for it, 100 % of all waiting\n"),
+      bsp);
   const std::string asp = table({"strategy=asp"});
-  BOOST_TEST(contains(asp, "straggler: worker 2, its steps take 2.7 times the median of the others; nobody waited\n"), asp);
+  BOOST_TEST(contains(asp, "straggler: worker 2, its steps take 2.7 times the median of the others; nobody waited\n"),
+             asp);
   const std::string alike = table({"strategy=asp", "cluster.compute_ms=[10, 10, 11]", "stop.time_s=1"});
   BOOST_TEST(contains(alike, "nobody waited\n"), alike);
   // psctl explain names nobody either.

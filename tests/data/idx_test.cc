@@ -213,7 +213,7 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_opened_is_told_with_the_reason) {
   folder.write("secret", kTwoImages);
   BOOST_REQUIRE(chmod(folder.path().c_str(), 0755) == 0);
   BOOST_REQUIRE(chmod(folder.file("secret").c_str(), 0) == 0);
-  const bool root = geteuid() == 0;  // whom no permission stops
+  const bool root = geteuid() == 0;  // which no permission stops
   if (root) BOOST_REQUIRE(seteuid(65534) == 0);
   const std::string found = reading("secret");
   if (root) BOOST_REQUIRE(seteuid(0) == 0);

@@ -182,7 +182,7 @@ BOOST_AUTO_TEST_CASE(without_a_place_to_keep_it_a_source_is_read_into_memory_and
     const Variable nowhere("PSCTL_CACHE", "");
     in_memory("none of PSCTL_CACHE, XDG_CACHE_HOME and HOME names a place for it");
   }
-  if (::geteuid() == 0) {  // whom no permission stops
+  if (::geteuid() == 0) {  // which no permission stops
     fs::create_directory(place.folder / "read-only");
     fs::permissions(place.folder.path(), fs::perms::all);
     for (const char* name : {"train.csv", "test.csv"}) fs::permissions(place.folder / name, fs::perms::all);

@@ -417,7 +417,7 @@ BOOST_AUTO_TEST_CASE(a_folder_that_may_not_be_entered_is_told_with_the_reason) {
   const TemporaryFolder folder;
   write_small_set(folder);
   BOOST_REQUIRE(chmod(folder.path().c_str(), 0644) == 0);
-  const bool root = geteuid() == 0;  // whom no permission stops
+  const bool root = geteuid() == 0;  // which no permission stops
   if (root) BOOST_REQUIRE(seteuid(65534) == 0);
   const std::string found = loading(config_for(folder.path().string()));
   if (root) BOOST_REQUIRE(seteuid(0) == 0);

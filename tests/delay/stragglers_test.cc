@@ -550,7 +550,7 @@ BOOST_AUTO_TEST_CASE(a_trace_that_cannot_be_read_is_named) {
              "stragglers: " + rule.file + ": expected a CSV file of worker,step,delay_ms, found a folder");
   const TraceFile file("worker,step,delay_ms\n");
   BOOST_REQUIRE(chmod(file.path().c_str(), 0) == 0);
-  const bool root = geteuid() == 0;  // whom no permission stops
+  const bool root = geteuid() == 0;  // which no permission stops
   if (root) BOOST_REQUIRE(seteuid(65534) == 0);
   const std::string found = reading(file.rule());
   if (root) BOOST_REQUIRE(seteuid(0) == 0);

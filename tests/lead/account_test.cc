@@ -5,8 +5,8 @@
 #include <set>
 
 #include "base/random.h"
-#include "lead/lead.h"
 #include "lead/instants.h"
+#include "lead/lead.h"
 #include "support/folder.h"
 #include "sync/registry.h"
 
@@ -182,7 +182,7 @@ BOOST_AUTO_TEST_CASE(a_hold_that_is_on_at_the_end_is_charged_to_those_that_compu
   check(ssp.held_by(0), {{2, 20}});
 }
 
-BOOST_AUTO_TEST_CASE(a_strategy_that_names_whom_it_waited_for_has_them_charged_in_equal_parts) {
+BOOST_AUTO_TEST_CASE(workers_that_a_strategy_says_it_waited_for_are_charged_in_equal_parts) {
   Run run(5, std::make_unique<Relaxed>(std::set{id(0), id(1), id(2), id(3)}, std::nullopt));
   run.push(10, 0);
   run.push(20, 1);

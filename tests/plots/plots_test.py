@@ -323,7 +323,7 @@ class Plots(unittest.TestCase):
         self.assertAlmostEqual(shares["wait"], 5 / 7)
         self.assertAlmostEqual(sum(shares.values()), 1)
 
-    def test_who_waits_for_whom_is_what_the_account_says(self):
+    def test_waits_by_cause_are_what_the_account_says(self):
         ((label, names, seconds),) = self.picture("waits", self.timed).panels
         self.assertEqual(names, ["0", "1", "2"])
         self.assertEqual(label, "bsp")

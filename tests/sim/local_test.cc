@@ -336,7 +336,7 @@ struct Trained {
   Step pushes = 0;
 };
 
-// One worker that pushes so many times, with steps of 10 ms and 15 ms each way.
+// One worker that pushes this many times, with steps of 10 ms and 15 ms each way.
 Trained run(const test::Learner& learner, const Plain::Options& options, Version updates) {
   lead::Setup setup;
   setup.stop.updates = updates;

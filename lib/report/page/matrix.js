@@ -1,4 +1,4 @@
-// Matrices of coloured cells: who waits for whom, and a measure over a sweep.
+// Matrices of coloured cells: waits by cause, and a measure over a sweep.
 
 // From the page's colour to a strong one, also in grey; the text on a cell is the one that can be read on it.
 const cell_fill = (share) => `color-mix(in oklab, var(--cell-high) ${Math.round(8 + 92 * share)}%, var(--cell-low))`;
@@ -16,7 +16,7 @@ function draw_holds(width) {
   const named = causes.some((cause) => cause < 0);
   const side = Math.max(9, Math.min(72, (width - 150) / causes.length));
   const height = Math.max(9, Math.min(26, side, 900 / waits.length));
-  const chart = new Chart(width, waits.length * height + (named ? 88 : 62), {left: 84, right: Math.max(16, width - 84 - causes.length * side), top: 22, bottom: named ? 66 : 40}, "who waits for whom");
+  const chart = new Chart(width, waits.length * height + (named ? 88 : 62), {left: 84, right: Math.max(16, width - 84 - causes.length * side), top: 22, bottom: named ? 66 : 40}, "waits by cause");
   const greatest = Math.max(...waits.flatMap(({held_by}) => held_by.map(([, time]) => time)));
   const every = Math.ceil(Math.max(1, 34 / side)), every_row = Math.ceil(14 / height);
   waits.forEach(({worker, wait, held_by}, i) => {
@@ -41,7 +41,7 @@ function draw_holds(width) {
   chart.draw("text", {class: "title", x: chart.left, y: chart.height - 6}, `waited for worker \u2026 (strongest: ${seconds(greatest)})`);
   return chart.node;
 }
-panels.push(new Panel("holds", "Who waits for whom", "A row a worker that waited, a column a worker that it waited for, in the chosen run.", draw_holds));
+panels.push(new Panel("holds", "Waits by cause", "Of the chosen run: one row per worker that waited, one column per worker that it waited for.", draw_holds));
 
 // ---- over a sweep
 
