@@ -268,23 +268,62 @@ BOOST_AUTO_TEST_CASE(at_one_instant_all_pushes_come_then_the_evaluation_then_the
   }
 }
 
-// The last round counts when it closes: until then its samples are in no model.
+// The last round counts when its update is done: until then its samples are in no model.
 BOOST_AUTO_TEST_CASE(samples_count_for_stops_and_epochs_when_they_are_used_or_discarded) {
-  Setup setup = workers(3);
-  setup.train_samples = 20;
-  setup.stop.epochs = 1;
-  Lead lead = lead_of(setup, "bsp");
-  lead.start(at(0));
-  for (std::uint32_t worker = 0; worker < 2; ++worker) {
-    lead.pushed(at(1 + worker), push(worker));
-    end_of(lead, at(1 + worker));
+  for (const int update_ms : {0, 100}) {
+    for (const char* reason : {"epochs", "samples"}) {
+      Setup setup = workers(3);
+      setup.train_samples = 20;
+      setup.update_time = std::chrono::milliseconds(update_ms);
+      if (reason == std::string("epochs")) {
+        setup.stop.epochs = 1;
+      } else {
+        setup.stop.samples = 20;
+      }
+      Lead lead = lead_of(setup, "bsp");
+      lead.start(at(0));
+      for (std::uint32_t worker = 0; worker < 2; ++worker) {
+        lead.pushed(at(1 + worker), push(worker));
+        end_of(lead, at(1 + worker));
+      }
+      BOOST_TEST(!lead.stopped());  // 20 samples have come
+      BOOST_TEST(lead.progress(at(2)).epoch == 0.0);
+      lead.pushed(at(9), push(2));
+      end_of(lead, at(9));
+      BOOST_TEST(lead.stopped() == (update_ms == 0));
+      end_of(lead, at(9 + update_ms));
+      BOOST_TEST(lead.stop_reason() == reason);
+      BOOST_TEST(lead.progress(at(9 + update_ms)).epoch == 1.5);
+    }
   }
-  BOOST_TEST(!lead.stopped());  // 20 samples have come
-  BOOST_TEST(lead.progress(at(2)).epoch == 0.0);
-  lead.pushed(at(9), push(2));
-  end_of(lead, at(9));
-  BOOST_TEST(lead.stopped());
-  BOOST_TEST(lead.progress(at(9)).epoch == 1.5);
+}
+
+// Its pushes that are in no update yet count as if every worker had made as many.
+BOOST_AUTO_TEST_CASE(a_local_worker_that_pushes_ahead_of_the_others_advances_in_the_schedule) {
+  for (const int update_ms : {0, 100}) {
+    Setup setup = workers(2);
+    setup.batch_size = 10;
+    setup.train_samples = 1000;
+    setup.stop.updates = 100;
+    setup.update_time = std::chrono::milliseconds(update_ms);
+    Lead lead = lead_of(setup, "wbsp");
+    const auto paces = [](std::span<const Order> orders) {
+      std::vector<std::uint64_t> samples;
+      for (const Release& release : all<Release>(orders)) {
+        samples.push_back(release.pace.samples);
+        BOOST_TEST(release.pace.per_step == 20U);
+      }
+      return samples;
+    };
+    using Samples = std::vector<std::uint64_t>;
+    BOOST_TEST(paces(lead.start(at(0))) == (Samples{0, 0}), boost::test_tools::per_element());
+    BOOST_TEST(paces(lead.pushed(at(1), push(0))) == Samples{20}, boost::test_tools::per_element());
+    BOOST_TEST(paces(lead.pushed(at(2), push(0))) == Samples{40}, boost::test_tools::per_element());
+    BOOST_TEST(paces(lead.pushed(at(3), push(0))) == Samples{60}, boost::test_tools::per_element());
+    BOOST_TEST(paces(lead.pushed(at(4), push(1))) == Samples{40},
+               boost::test_tools::per_element());  // an update of all
+    BOOST_TEST(paces(lead.pushed(at(5), push(0))) == Samples{60}, boost::test_tools::per_element());
+  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()
